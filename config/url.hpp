@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backend's address in SQLAlchemy's words: `dialect[+driver]://user:password@host:port/database?query`, percent-
+// encoded. An immutable value; rendering hides the password unless asked not to.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace leasehold::config {
+
+struct HostPort {
+    std::string host;         // a name, an address (IPv6 without brackets), or a directory of unix sockets ("/...")
+    std::uint16_t port = 0;   // the dialect's default when the URL names none
+    friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
+struct Url {
+    std::string dialect;      // canonical: "postgresql", "mysql", "mariadb"
+    std::string driver;       // accepted and ignored
+    std::string user;
+    std::optional<std::string> password;  // absent and empty differ
+    std::vector<HostPort> hosts;          // never empty once parsed
+    std::string database;                 // empty: the client's own database name
+    std::vector<std::pair<std::string, std::string>> query;  // known keys only, sorted, decoded
+
+    [[nodiscard]] std::string render(bool hide_password = true) const;
+    [[nodiscard]] std::string_view option(std::string_view key) const noexcept;  // empty when absent
+    friend bool operator==(const Url&, const Url&) = default;
+};
+
+struct UrlProblem {
+    std::string message;     // what is wrong; never holds the password
+    std::string suggestion;  // may be empty
+};
+
+// Either a URL or all of its problems.
+struct ParsedUrl {
+    std::optional<Url> url;
+    std::vector<UrlProblem> problems;
+};
+[[nodiscard]] ParsedUrl parse_url(std::string_view text);
+
+}  // namespace leasehold::config

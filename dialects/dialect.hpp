@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface that both databases implement: logging clients in, following their sessions, dialling backends, and
+// asking a server about itself. The daemon knows databases only through this header.
+#pragma once
+
+#include "config/model.hpp"
+#include "dialects/wire/drive.hpp"
+#include "dialects/wire/tracker.hpp"
+#include "dialects/wire/transport.hpp"
+#include "pool/backend.hpp"
+#include "pool/connector.hpp"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace leasehold::dialects {
+
+template <class T>
+using awaitable = wire::awaitable<T>;
+
+// --- the client's login ---------------------------------------------------------------------------------------
+
+// Key by which a client may cancel what its session runs: PostgreSQL's (pid, secret); MySQL's connection id.
+struct CancelKey {
+    std::uint32_t id = 0;
+    std::uint64_t secret = 0;
+    friend auto operator<=>(const CancelKey&, const CancelKey&) = default;
+};
+
+struct LoginRequest {
+    enum class Kind : std::uint8_t { session, cancel, closed };
+    Kind kind = Kind::session;  // closed: the client went away in order before it said who it is
+    std::string user;
+    std::string database;       // what it asked for; PostgreSQL: the user's name when absent; may be empty on MySQL
+    std::string application;
+    CancelKey cancel{};
+};
+
+// How a login is verified; made by the router from the configuration.
+struct Credential {
+    enum class Kind : std::uint8_t {
+        password,  // `secret` is the clear text, a SCRAM verifier or a MySQL hash
+        trust,     // nothing is asked
+        none,      // nobody of that name: the exchange is played to its end, with an answer that takes the same time
+    };
+    Kind kind = Kind::none;
+    std::string secret;
+    config::AuthMethod method = config::AuthMethod::automatic;
+};
+
+// What a server said at login, kept per URL and user so that clients log in without a lease. Immutable once published.
+struct ServerFacts {
+    std::string version;                                            // "15.18", "10.11.19-MariaDB"
+    std::vector<std::pair<std::string, std::string>> parameters;    // PostgreSQL's ParameterStatus
+    std::uint32_t capabilities = 0;                                 // MySQL
+    std::uint8_t charset = 0;                                       // MySQL
+    std::uint16_t status = 0;                                       // MySQL
+};
+using Facts = std::shared_ptr<const ServerFacts>;
+
+struct SessionOptions {
+    wire::LeaseMode mode = wire::LeaseMode::transaction;
+    bool disconnect_on_loss = false;
+    std::size_t prepared_per_client = 1000;
+    std::size_t max_settings = 1000;
+    std::uint64_t max_statement_cache_bytes = 64ull << 20;
+    std::string isolation_level;
+};
+
+// One client's login. Order: greeting() driven to its end; request(); then either authentication() driven to its end,
+// welcome() and tracker(), or refuse() at any point. Exchanges live as long as the Login.
+class Login {
+  public:
+    Login() = default;
+    Login(const Login&) = delete;
+    Login& operator=(const Login&) = delete;
+    virtual ~Login() = default;
+
+    [[nodiscard]] virtual wire::Exchange& greeting() = 0;
+    [[nodiscard]] virtual const LoginRequest& request() const noexcept = 0;
+    [[nodiscard]] virtual wire::Exchange& authentication(Credential credential) = 0;
+    // The last bytes of a login that succeeded.
+    virtual void welcome(const ServerFacts& facts, CancelKey key, wire::Writer& to_client) = 0;
+    virtual void refuse(const wire::Diagnostics& error, wire::Writer& to_client) = 0;
+    // The session's tracker; takes over what the login learned (settings of the startup packet, capabilities).
+    [[nodiscard]] virtual std::unique_ptr<wire::Tracker> tracker(const ServerFacts& facts, SessionOptions options) = 0;
+};
+
+// --- the console, in the client's protocol ----------------------------------------------------------------------
+
+struct Column {
+    std::string name;
+    enum class Type : std::uint8_t { text, integer, real } type = Type::text;
+};
+struct Result {
+    std::vector<Column> columns;                  // none: a command without rows
+    std::vector<std::vector<std::optional<std::string>>> rows;
+    std::string tag;                              // "SHOW", "PAUSE"
+};
+
+// Speaks the server's side of simple queries to a logged-in client whose commands leasehold itself answers.
+class LocalService {
+  public:
+    LocalService() = default;
+    LocalService(const LocalService&) = delete;
+    LocalService& operator=(const LocalService&) = delete;
+    virtual ~LocalService() = default;
+
+    struct Command {
+        enum class Kind : std::uint8_t { more, query, close, fatal } kind = Kind::more;
+        std::size_t consumed = 0;
+        std::string text;  // with query; answer it with result() or error() before the next call
+    };
+    // Answers by itself what is no query (Sync, COM_PING, SET that clients send at start).
+    [[nodiscard]] virtual Command next(wire::Bytes in, wire::Outbox& to_client) = 0;
+    virtual void result(const Result& result, wire::Outbox& to_client) = 0;
+    virtual void error(const wire::Diagnostics& error, wire::Outbox& to_client) = 0;
+};
+
+// --- backends --------------------------------------------------------------------------------------------------
+
+class Backend : public pool::Backend {
+  public:
+    [[nodiscard]] virtual wire::Transport& transport() noexcept = 0;
+    [[nodiscard]] virtual wire::LeaseState& lease_state() noexcept = 0;
+    // Bytes read and not consumed by the last exchange; empty between leases.
+    [[nodiscard]] virtual wire::Inbox& inbox() noexcept = 0;
+
+    struct Aligned {
+        std::error_code error{};        // settings_refused: the backend must be closed, the session is told
+        wire::Diagnostics diagnostics{};
+    };
+    // Makes the backend hold the session's settings (nothing to do when the fingerprints are equal).
+    [[nodiscard]] virtual awaitable<Aligned> align(wire::Tracker& session, pool::Deadline deadline) = 0;
+    // The session made state that reset() must remove before the next lessee.
+    virtual void soil() noexcept = 0;
+    // The state a session saw last on this connection was lost in the middle; no exchange may run on it but recover().
+    virtual void mark_dead() noexcept = 0;
+};
+
+class Connector : public pool::Connector {
+  public:
+    // Null until the first backend logged in; renewed by each new one.
+    [[nodiscard]] virtual Facts facts() const noexcept = 0;
+};
+
+struct ConnectorParams {
+    wire::Executor executor;
+    config::Url url;
+    std::string user;            // another user than the URL's logs in as itself
+    std::optional<std::string> password;
+    std::string application;     // how our backends are told apart: "leasehold <pool>"
+    std::string isolation_level;
+    std::size_t prepared_per_backend = 200;
+    boost::asio::thread_pool* computing = nullptr;
+};
+
+// --- the control plane -----------------------------------------------------------------------------------------
+
+// An ordinary client of the database, by the vendor's library, blocking: call it on the control threads only.
+struct ServerReport {
+    bool reachable = false;
+    std::string error;              // never a credential
+    std::string version;
+    std::chrono::microseconds round_trip{0};
+    bool tls = false;
+    std::string tls_version;
+    int max_connections = 0;
+    int reserved_connections = 0;
+    std::chrono::seconds idle_limit{0};  // the server closes idle connections after this; 0: never
+};
+class Control {
+  public:
+    Control() = default;
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+    virtual ~Control() = default;
+    [[nodiscard]] virtual ServerReport report(const config::Url& url, std::chrono::seconds timeout) = 0;
+};
+
+// ---------------------------------------------------------------------------------------------------------------
+
+class Dialect {
+  public:
+    Dialect() = default;
+    Dialect(const Dialect&) = delete;
+    Dialect& operator=(const Dialect&) = delete;
+    virtual ~Dialect() = default;
+
+    [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+    // The server speaks first (MySQL): its greeting needs facts before the client says who it is.
+    [[nodiscard]] virtual bool greets_first() const noexcept = 0;
+    [[nodiscard]] virtual std::unique_ptr<Login> login(Facts greeting, CancelKey key, const config::Limits& limits) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<LocalService> local_service(Login& login) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<Connector> connector(ConnectorParams params) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<Control> control() const = 0;
+
+    // leasehold's own errors in the dialect's codes (dialects/<db>/errors).
+    enum class Failure : std::uint8_t {
+        no_such_pool, too_many_clients, pool_timeout_at_login, pool_timeout, server_unavailable, shutting_down,
+        killed, handshake_timeout, not_permitted, internal, settings_refused, syntax,
+    };
+    [[nodiscard]] virtual wire::Diagnostics failure(Failure kind, std::string message) const = 0;
+};
+
+}  // namespace leasehold::dialects

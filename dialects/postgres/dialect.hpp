@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dialect's front door; everything else of it is reached through dialects/dialect.hpp.
+#pragma once
+
+#include "dialects/dialect.hpp"
+
+namespace leasehold::postgres {
+
+[[nodiscard]] std::unique_ptr<dialects::Dialect> make_dialect();
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Following a live session: one Tracker per client, of its dialect, from after the login to the end. It is given the
+// whole span just read from one side, loops inside, fills outboxes, and says what happens next. Pure: no sockets, no
+// clock, no threads. It owns the session's protocol state; the relay (daemon/relay) owns the bytes.
+//
+// Flow: without a lease only from_client() is called. It answers locally what needs no backend and returns `lease`
+// when the bytes from in[consumed] on need one. The session checks a backend out, align()s it to settings(), calls
+// attach(), and from_client() again with the same bytes. While attached both directions run, in any order, until
+// from_backend() returns `boundary`, or something is lost. Unconsumed bytes are presented again, with more behind
+// them: a tracker asks for more than it has seen only for what it must see whole, and streams everything else.
+#pragma once
+
+#include "dialects/wire/buffer.hpp"
+#include "dialects/wire/exchange.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace leasehold::wire {
+
+// What a tracker knows of the backend it is attached to; each dialect derives its own (statements held, settings held).
+// Lives in the backend and outlives every lease of it.
+struct LeaseState {
+    LeaseState() = default;
+    LeaseState(const LeaseState&) = delete;
+    LeaseState& operator=(const LeaseState&) = delete;
+    virtual ~LeaseState() = default;
+};
+
+struct Verdict {
+    enum class Kind : std::uint8_t {
+        more,      // all that is usable was taken; call again with more bytes of that side
+        lease,     // from_client, not attached: in[consumed..] needs a backend
+        boundary,  // from_backend: the lease may end here (unless pin() says otherwise)
+        close,     // from_client: the client took its leave in order; nothing to answer
+        fatal,     // the session cannot go on; to_client holds its last words. From the backend: it is unusable as well
+        lost,      // from_backend: the server said farewell (not passed on); treat as the end of the connection
+    };
+    Kind kind = Kind::more;
+    std::size_t consumed = 0;
+};
+
+enum class TransactionStatus : std::uint8_t { idle, active, failed };
+
+// Why a lease ended without a boundary.
+struct Loss {
+    enum class Kind : std::uint8_t {
+        backend,           // the connection to the server died
+        transaction_idle,  // transaction_idle_timeout
+        transaction_time,  // transaction_timeout
+        pin_idle,          // pin_idle_timeout
+        killed,            // by an administrator
+    };
+    Kind kind = Kind::backend;
+    std::string reason;     // for people: "server closed the connection", "idle for 31 s (transaction_idle_timeout)"
+    bool unwritten = false; // nothing of the outstanding requests was given to the kernel
+};
+
+// What becomes of the session after lose() or refuse(); to_client was filled accordingly.
+enum class Aftermath : std::uint8_t { lives, ends };
+
+class Tracker {
+  public:
+    Tracker() = default;
+    Tracker(const Tracker&) = delete;
+    Tracker& operator=(const Tracker&) = delete;
+    virtual ~Tracker() = default;
+
+    [[nodiscard]] virtual Verdict from_client(Bytes in, Outbox& to_backend, Outbox& to_client) = 0;
+    // May also write to the backend (statements injected on its account).
+    [[nodiscard]] virtual Verdict from_backend(Bytes in, Outbox& to_client, Outbox& to_backend) = 0;
+
+    virtual void attach(LeaseState& backend) = 0;
+    virtual void detach() noexcept = 0;
+    [[nodiscard]] virtual bool attached() const noexcept = 0;
+
+    // The lease is gone, the session may live: writes what the loss table (dialects/README.md) says. Detaches.
+    [[nodiscard]] virtual Aftermath lose(const Loss& loss, Outbox& to_client) = 0;
+    // No backend could be had for the request that from_client() wanted a lease for: answers it with this error. The
+    // request's bytes are presented again and are then consumed without a lease.
+    [[nodiscard]] virtual Aftermath refuse(const Diagnostics& error, Outbox& to_client) = 0;
+    // The session is ended by leasehold (drain, kill): the protocol's last words, if it has any for a client in this state.
+    virtual void farewell(const Diagnostics& error, Outbox& to_client) = 0;
+
+    // What a checkout names: the variant must be equal, the fingerprint is preferred.
+    [[nodiscard]] virtual std::uint64_t variant() const noexcept = 0;
+    [[nodiscard]] virtual std::uint64_t fingerprint() const noexcept = 0;
+
+    [[nodiscard]] virtual TransactionStatus status() const noexcept = 0;
+    // A request was forwarded and its reply is not complete.
+    [[nodiscard]] virtual bool busy() const noexcept = 0;
+    // The reason why the lease does not end at the next boundary; empty: it does. Valid until the next call.
+    [[nodiscard]] virtual std::string_view pin() const noexcept = 0;
+    // The session made state on its backend that reset() must remove before anybody else gets it.
+    [[nodiscard]] virtual bool dirty() const noexcept = 0;
+    [[nodiscard]] virtual std::string_view application() const noexcept = 0;
+    // Statements of the transaction in progress (or the last), oldest first, at most a few, shortened; literals masked
+    // unless `literals`.
+    [[nodiscard]] virtual std::vector<std::string> transcript(bool literals) const = 0;
+};
+
+// Statement mode and other rules of the pool that a tracker must know.
+enum class LeaseMode : std::uint8_t { transaction, session, statement };
+
+[[nodiscard]] std::string_view to_string(TransactionStatus status) noexcept;
+[[nodiscard]] std::string_view to_string(Loss::Kind kind) noexcept;
+
+}  // namespace leasehold::wire

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connected stream socket of a worker: non-blocking recv and send, one armed readiness wait a direction whose
+// callback can be exchanged without a system call, and release()/adopt so that a connection can move to another
+// worker. Worker thread only. TLS will live here too; nothing above knows whether bytes are encrypted.
+#pragma once
+
+#include "dialects/wire/buffer.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <system_error>
+
+namespace leasehold::wire {
+
+using Executor = boost::asio::io_context::executor_type;
+using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
+template <class T>
+using awaitable = boost::asio::awaitable<T, Executor>;
+
+using Clock = std::chrono::steady_clock;
+using Deadline = Clock::time_point;
+
+class Transport {
+  public:
+    // Takes the descriptor over and makes it non-blocking.
+    Transport(Executor executor, int descriptor);
+    ~Transport();
+    Transport(const Transport&) = delete;
+    Transport& operator=(const Transport&) = delete;
+
+    struct Io {
+        std::size_t bytes = 0;
+        std::error_code error{};  // errc::closed at the end of the stream
+        bool would_block = false;
+    };
+    [[nodiscard]] Io recv(std::span<std::uint8_t> into) noexcept;
+    [[nodiscard]] Io send(Bytes bytes) noexcept;
+    // Sends as much as the kernel takes; the rest is kept (copied) and goes out by flush(). False: dead.
+    [[nodiscard]] bool send(Outbox& outbox) noexcept;
+    [[nodiscard]] bool flush() noexcept;
+    [[nodiscard]] std::size_t unsent() const noexcept { return pending_.size(); }
+    // Bytes given to the kernel so far.
+    [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
+    [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
+    // Nothing readable and not closed, seen by a look at the socket now (one system call).
+    [[nodiscard]] bool quiet() noexcept;
+
+    // One shot each: called once when the socket is readable / writable (or broken); setting it again exchanges the
+    // callback of the wait that is armed already. An empty function takes the callback away; an event that arrives
+    // then is remembered and delivered to the next one, from the loop.
+    void on_readable(std::function<void()> callback);
+    void on_writable(std::function<void()> callback);
+    [[nodiscard]] awaitable<void> readable();
+    [[nodiscard]] awaitable<void> writable();
+
+    void close() noexcept;  // wakes both waits
+    [[nodiscard]] bool is_open() const noexcept;
+    void shutdown_send() noexcept;
+    // Gives the descriptor up for another worker's Transport; this one is then closed. No wait may be pending.
+    [[nodiscard]] int release();
+
+    [[nodiscard]] Executor executor() const noexcept { return executor_; }
+    [[nodiscard]] int descriptor() noexcept;
+    [[nodiscard]] const std::string& peer() const noexcept { return peer_; }  // "127.0.0.1:5432", "unix"
+    [[nodiscard]] bool is_unix() const noexcept { return unix_; }
+
+  private:
+    struct State;
+    Executor executor_;
+    std::shared_ptr<State> state_;
+    Inbox pending_;
+    std::string peer_;
+    std::uint64_t sent_ = 0;
+    std::uint64_t received_ = 0;
+    bool unix_ = false;
+};
+
+// Dials host:port, or the unix socket `host` when it begins with a slash ("/dir" + ".s.PGSQL.port" is the caller's
+// business: a path is taken as it is). Names are resolved off the worker's loop.
+struct Dialled {
+    std::unique_ptr<Transport> transport;
+    std::error_code error{};
+    std::string message;  // "db.internal:5432: Connection refused"
+};
+[[nodiscard]] awaitable<Dialled> dial(Executor executor, std::string host, std::uint16_t port, Deadline deadline);
+
+}  // namespace leasehold::wire
