@@ -12,7 +12,7 @@ target_compile_options(leasehold_options INTERFACE -Wall -Wextra -Wpedantic -Wsh
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports these falsely inside coroutine frames and inlined containers.
   target_compile_options(leasehold_options INTERFACE -fcoroutines -Wno-maybe-uninitialized -Wno-array-bounds
-    -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict)
+    -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict -Wno-mismatched-new-delete)
 endif()
 if(LEASEHOLD_WERROR)
   target_compile_options(leasehold_options INTERFACE -Werror)

@@ -21,7 +21,6 @@ enum class Mode : std::uint8_t { transaction, session, statement };
 enum class ResetOnReturn : std::uint8_t { rollback, commit, none };
 enum class OnBackendLoss : std::uint8_t { error, disconnect };
 enum class AuthMethod : std::uint8_t { automatic, scram, md5, cleartext, cert, peer, trust };
-enum class TlsMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 enum class LogTarget : std::uint8_t { automatic, stderr_, journal, file };
 enum class LogFormat : std::uint8_t { text, json };

@@ -12,11 +12,17 @@
 
 namespace leasehold::config {
 
+enum class TlsMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
+[[nodiscard]] std::string_view to_string(TlsMode mode) noexcept;  // libpq's words
+
 struct HostPort {
     std::string host;         // a name, an address (IPv6 without brackets), or a directory of unix sockets ("/...")
     std::uint16_t port = 0;   // the dialect's default when the URL names none
+    [[nodiscard]] bool unix_socket() const noexcept { return host.starts_with('/'); }
     friend bool operator==(const HostPort&, const HostPort&) = default;
 };
+// "db.internal:5432", "[::1]:5432", "/run/postgresql:5432": the form of the keys under `servers`.
+[[nodiscard]] std::string to_string(const HostPort& address);
 
 struct Url {
     std::string dialect;      // canonical: "postgresql", "mysql", "mariadb"
@@ -29,6 +35,10 @@ struct Url {
 
     [[nodiscard]] std::string render(bool hide_password = true) const;
     [[nodiscard]] std::string_view option(std::string_view key) const noexcept;  // empty when absent
+    // What the URL asks of TLS, by sslmode or ssl_mode; none when it says nothing.
+    [[nodiscard]] std::optional<TlsMode> tls_mode() const noexcept;
+    // The dialect whose code speaks to it: "postgresql" or "mysql", as a listener names it.
+    [[nodiscard]] std::string_view family() const noexcept;
     friend bool operator==(const Url&, const Url&) = default;
 };
 
@@ -37,7 +47,8 @@ struct UrlProblem {
     std::string suggestion;  // may be empty
 };
 
-// Either a URL or all of its problems.
+// Either a URL or all of its problems. As SQLAlchemy reads it: user, password and database decode %XX only, a query's
+// value + besides; the password may hold : / and ? raw, never @; host and port of the query win over the authority's.
 struct ParsedUrl {
     std::optional<Url> url;
     std::vector<UrlProblem> problems;

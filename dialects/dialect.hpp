@@ -134,7 +134,12 @@ class Backend : public pool::Backend {
         std::error_code error{};        // settings_refused: the backend must be closed, the session is told
         wire::Diagnostics diagnostics{};
     };
-    // Makes the backend hold the session's settings (nothing to do when the fingerprints are equal).
+    // Whether the backend holds the session's settings already. Fingerprints alone are a preference: a client could
+    // search for two sets of one.
+    [[nodiscard]] virtual bool aligned(const wire::Tracker& session) const noexcept {
+        return fingerprint() == session.fingerprint();
+    }
+    // Makes the backend hold the session's settings.
     [[nodiscard]] virtual awaitable<Aligned> align(wire::Tracker& session, pool::Deadline deadline) = 0;
     // The session made state that reset() must remove before the next lessee.
     virtual void soil() noexcept = 0;
@@ -202,7 +207,7 @@ class Dialect {
     // leasehold's own errors in the dialect's codes (dialects/<db>/errors).
     enum class Failure : std::uint8_t {
         no_such_pool, too_many_clients, pool_timeout_at_login, pool_timeout, server_unavailable, shutting_down,
-        killed, handshake_timeout, not_permitted, internal, settings_refused, syntax,
+        killed, handshake_timeout, not_permitted, internal, settings_refused, syntax, cancelled, no_pool_named,
     };
     [[nodiscard]] virtual wire::Diagnostics failure(Failure kind, std::string message) const = 0;
 };

@@ -5,13 +5,14 @@
 #pragma once
 
 #include "dialects/wire/buffer.hpp"
+#include "dialects/wire/callback.hpp"
+#include "dialects/wire/exchange.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -52,12 +53,15 @@ class Transport {
     [[nodiscard]] bool quiet() noexcept;
 
     // One shot each: called once when the socket is readable / writable (or broken); setting it again exchanges the
-    // callback of the wait that is armed already. An empty function takes the callback away; an event that arrives
+    // callback of the wait that is armed already. A callback may come without cause: expect would_block. An empty function takes the callback away; an event that arrives
     // then is remembered and delivered to the next one, from the loop.
-    void on_readable(std::function<void()> callback);
-    void on_writable(std::function<void()> callback);
+    void on_readable(Callback callback);
+    void on_writable(Callback callback);
+    // Ends when on_readable / on_writable would have called back.
     [[nodiscard]] awaitable<void> readable();
     [[nodiscard]] awaitable<void> writable();
+    // Calls what waits now, as if the socket had become ready (a deadline passed, somebody wants attention).
+    void wake();
 
     void close() noexcept;  // wakes both waits
     [[nodiscard]] bool is_open() const noexcept;

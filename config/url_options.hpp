@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which keys a URL's query may hold, by dialect, and which values they may have. Private to this folder.
+#pragma once
+
+#include "config/url.hpp"
+
+namespace leasehold::config {
+
+// Spelling variants of a key (ssl-mode) become one.
+[[nodiscard]] std::string_view canonical_option(std::string_view key) noexcept;
+
+// The known keys of a dialect family, host and port included.
+[[nodiscard]] std::vector<std::string_view> known_options(std::string_view family);
+
+// What is wrong with a value of a known key; nothing if it is right. Values are never repeated in the message unless
+// they are words of a closed list.
+[[nodiscard]] std::optional<UrlProblem> check_option(std::string_view family, std::string_view key, std::string_view value);
+
+[[nodiscard]] std::optional<TlsMode> tls_mode_of(std::string_view value) noexcept;
+
+}  // namespace leasehold::config

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/admin/console.hpp"
+
+#include "daemon/logging.hpp"
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+
+namespace leasehold::daemon::admin {
+namespace {
+
+constexpr std::size_t max_tokens = 1000;
+
+bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_word(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           static_cast<unsigned char>(c) >= 0x80;
+}
+
+// Where the comment that begins at text[at] ends; `at` when none begins there; npos when it has no end.
+std::size_t skip_comment(std::string_view text, std::size_t at) noexcept {
+    const std::string_view two = text.substr(at, 2);
+    if (two == "--" || text[at] == '#') return std::min(text.find('\n', at), text.size());
+    if (two != "/*") return at;
+    int depth = 0;  // as in PostgreSQL they nest
+    for (std::size_t i = at; i + 1 < text.size();) {
+        const std::string_view here = text.substr(i, 2);
+        depth += here == "/*" ? 1 : here == "*/" ? -1 : 0;
+        i += here == "/*" || here == "*/" ? 2 : 1;
+        if (depth == 0) return i;
+    }
+    return std::string_view::npos;
+}
+
+// Reads the quoted text that begins at text[at]; a doubled quote is one. Returns the place behind it, or npos.
+std::size_t read_quoted(std::string_view text, std::size_t at, std::string& out) {
+    const char quote = text[at];
+    for (std::size_t i = at + 1; i < text.size(); ++i) {
+        if (text[i] != quote) {
+            out += text[i];
+        } else if (i + 1 < text.size() && text[i + 1] == quote) {
+            out += text[i++];
+        } else {
+            return i + 1;
+        }
+    }
+    return std::string_view::npos;
+}
+
+// What a peer wrote, short enough for a message.
+std::string shortened(std::string_view text) {
+    constexpr std::size_t limit = 60;
+    return text.size() <= limit ? std::string(text) : std::string(text.substr(0, limit)) + "...";
+}
+
+Answer syntax_error(std::string message) { return Answer::failed("42601", 1064, std::move(message)); }
+
+Answer not_permitted(std::string_view what) {
+    return Answer::failed("42501", 1227, std::string(what) + " needs a user named in admin.users");
+}
+
+}  // namespace
+
+Answer Answer::failed(std::string sqlstate, int number, std::string message) {
+    Answer answer;
+    answer.error = wire::Diagnostics{std::move(sqlstate), number, std::move(message), false};
+    return answer;
+}
+
+Answer Answer::done(std::string tag) {
+    Answer answer;
+    answer.result.tag = std::move(tag);
+    return answer;
+}
+
+bool Token::is(std::string_view capitals) const { return kind == Kind::word && upper(text) == capitals; }
+
+std::optional<std::vector<Token>> tokens(std::string_view text) {
+    std::vector<Token> result;
+    for (std::size_t i = 0; i < text.size() && result.size() < max_tokens;) {
+        if (is_space(text[i]) || text[i] == '\0') {
+            ++i;
+            continue;
+        }
+        if (const std::size_t end = skip_comment(text, i); end != i) {
+            if (end == std::string_view::npos) return std::nullopt;
+            i = end;
+            continue;
+        }
+        Token token;
+        if (text[i] == '\'' || text[i] == '"' || text[i] == '`') {
+            token.kind = Token::Kind::quoted;
+            i = read_quoted(text, i, token.text);
+            if (i == std::string_view::npos) return std::nullopt;
+        } else if (is_word(text[i])) {
+            while (i < text.size() && is_word(text[i])) token.text += text[i++];
+        } else {
+            token.kind = Token::Kind::symbol;
+            token.text = text[i++];
+        }
+        result.push_back(std::move(token));
+    }
+    return result;
+}
+
+Console::Console(Tables& tables) : tables_(tables) { register_own(); }
+
+void Console::add(Command command) {
+    std::string name = upper(command.name);
+    command.name = name;
+    if (name == "SHOW" || !commands_.try_emplace(name, std::move(command)).second) {
+        throw std::logic_error("two commands of one name: " + name);
+    }
+}
+
+void Console::register_own() {
+    using Type = dialects::Column::Type;
+    tables_.add({"VERSION", {{"version", Type::text}}, Permission::read, "leasehold's version", [](const Done& done) {
+                     done({{"leasehold " LEASEHOLD_VERSION}});
+                 }});
+    tables_.add({"HELP",
+                 {{"command", Type::text}, {"permission", Type::text}, {"description", Type::text}},
+                 Permission::read,
+                 "what the console understands",
+                 [this](const Done& done) {
+                     Rows rows;
+                     for (const auto& table : tables_.list()) {
+                         rows.push_back({"SHOW " + table->name, std::string(to_string(table->permission)),
+                                         table->description});
+                     }
+                     for (const auto& [name, command] : commands_) {
+                         std::string usage = name;
+                         if (!command.arguments.empty()) usage += ' ' + command.arguments;
+                         rows.push_back({usage, std::string(to_string(command.permission)), command.description});
+                     }
+                     done(std::move(rows));
+                 }});
+    tables_.add({"TABLES",
+                 {{"name", Type::text}, {"permission", Type::text}, {"columns", Type::text}},
+                 Permission::read,
+                 "the tables and their columns",
+                 [this](const Done& done) {
+                     Rows rows;
+                     for (const auto& table : tables_.list()) {
+                         std::string columns;
+                         for (const auto& column : table->columns) {
+                             columns += (columns.empty() ? "" : ", ") + column.name;
+                         }
+                         rows.push_back({table->name, std::string(to_string(table->permission)), columns});
+                     }
+                     done(std::move(rows));
+                 }});
+}
+
+std::string Console::commands() const {
+    std::string list = "SHOW";
+    for (const auto& [name, command] : commands_) list += ", " + name;
+    return list;
+}
+
+void Console::execute(std::string_view text, Permission permission, Reply reply) const {
+    auto words = tokens(text);
+    if (!words) return reply(syntax_error("a quote or comment has no end"));
+    const auto is_semicolon = [](const Token& token) {
+        return token.kind == Token::Kind::symbol && token.text == ";";
+    };
+    while (!words->empty() && is_semicolon(words->back())) words->pop_back();
+    if (words->empty()) return reply(Answer{});
+    for (const Token& token : *words) {
+        if (is_semicolon(token)) return reply(syntax_error("one command at a time, please"));
+    }
+    const Token& verb = words->front();
+    // A reply given twice, or by a command that then throws, would answer the client's next command.
+    auto answered = std::make_shared<std::atomic<bool>>(false);
+    Reply once = [answered, reply = std::move(reply)](Answer answer) {
+        if (!answered->exchange(true)) reply(std::move(answer));
+    };
+    try {
+        if (verb.is("SHOW")) return show(*words, permission, std::move(once));
+        const auto command = verb.kind == Token::Kind::word ? commands_.find(upper(verb.text)) : commands_.end();
+        if (command != commands_.end()) {
+            if (permission < command->second.permission) return once(not_permitted(command->first));
+            return command->second.run({words->begin() + 1, words->end()}, once);
+        }
+        if (auto polite = courtesy(*words)) return once(std::move(*polite));
+        once(syntax_error("unknown command \"" + shortened(verb.text) + "\"; there are: " + commands() +
+                          ". SHOW HELP explains them"));
+    } catch (const std::exception& problem) {
+        log_error("console_failed", {{"command", upper(verb.text)}, {"reason", problem.what()}});
+        once(Answer::failed("XX000", 1105, "the command failed inside leasehold; its log says why"));
+    }
+}
+
+void Console::show(const std::vector<Token>& words, Permission permission, Reply reply) const {
+    if (words.size() == 2) {
+        if (const auto table = tables_.find(words[1].text)) return show_table(*table, permission, std::move(reply));
+    }
+    if (auto polite = courtesy(words)) return reply(std::move(*polite));
+    std::string names;
+    for (const auto& table : tables_.list()) names += (names.empty() ? "" : ", ") + table->name;
+    const std::string wanted = words.size() > 1 ? " \"" + shortened(words[1].text) + '"' : "";
+    reply(syntax_error("SHOW knows no table" + wanted + "; there are: " + names));
+}
+
+void Console::show_table(const Table& table, Permission permission, Reply reply) const {
+    if (permission < table.permission) return reply(not_permitted("SHOW " + table.name));
+    table.gather([columns = table.columns, reply = std::move(reply)](Rows rows) {
+        Answer answer;
+        answer.result.columns = columns;
+        answer.result.rows = std::move(rows);
+        answer.result.tag = "SHOW";
+        reply(std::move(answer));
+    });
+}
+
+}  // namespace leasehold::daemon::admin

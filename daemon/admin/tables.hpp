@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// From snapshots to the console's rows. Columns bear PgBouncer's names where they mean the same, ours follow them. Pure
+// functions; the daemon takes the snapshots and registers the tables.
+#pragma once
+
+#include "daemon/admin/snapshot.hpp"
+#include "daemon/admin/table.hpp"
+
+#include <span>
+
+namespace leasehold::daemon::metrics {
+class Registry;
+}
+
+namespace leasehold::daemon::admin {
+
+class QuarantineRecords;
+
+using Columns = std::vector<dialects::Column>;
+
+[[nodiscard]] const Columns& pools_columns();
+[[nodiscard]] Rows pools_rows(std::span<const PoolRow> pools);
+
+[[nodiscard]] const Columns& clients_columns();
+[[nodiscard]] Rows clients_rows(std::span<const ClientRow> clients);
+
+[[nodiscard]] const Columns& servers_columns();
+[[nodiscard]] Rows servers_rows(std::span<const ServerRow> servers, SystemTime now);
+
+[[nodiscard]] const Columns& quarantine_columns();
+[[nodiscard]] Rows quarantine_rows(std::span<const pool::QuarantineRecord> records);
+
+// By pool, from the metrics; what nobody counts is NULL. Times in microseconds, as PgBouncer's.
+[[nodiscard]] const Columns& stats_columns();
+[[nodiscard]] Rows stats_rows(const metrics::Registry& registry);
+
+// The tables under their names, ready for Tables::add(). The first three are gathered from the workers; the others need
+// nobody, and what they are made from must outlive the console.
+[[nodiscard]] Table pools_table(Gather gather);
+[[nodiscard]] Table clients_table(Gather gather);
+[[nodiscard]] Table servers_table(Gather gather);
+[[nodiscard]] Table quarantine_table(const QuarantineRecords& records);
+[[nodiscard]] Table stats_table(const metrics::Registry& registry);
+
+// "2026-01-01 00:00:00 UTC"
+[[nodiscard]] std::string in_utc(SystemTime at);
+
+}  // namespace leasehold::daemon::admin

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accepting clients: one listening socket per configured address, opened once and shared by all workers.
+#pragma once
+
+#include "config/model.hpp"
+#include "dialects/dialect.hpp"
+
+#include <memory>
+#include <string>
+
+namespace leasehold::daemon {
+
+class Worker;
+
+struct Opened {
+    int descriptor = -1;
+    std::string error;  // with what to do about it; empty: open
+};
+// Binds and listens. A unix socket's stale file is replaced, a living one's is not.
+[[nodiscard]] Opened open_listener(const config::Listen& listen);
+// "127.0.0.1:6432", "unix:/run/leasehold/.s.PGSQL.6432"
+[[nodiscard]] std::string address_of(const config::Listen& listen);
+
+// One worker's share of a listening socket. Worker thread only, but for construction before the start.
+class Listener {
+  public:
+    // `descriptor` is duplicated. `listen` outlives the listener.
+    Listener(Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect, int descriptor);
+    ~Listener();
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    void start();
+    void close();
+    [[nodiscard]] Worker* worker() const noexcept { return &worker_; }
+
+  private:
+    void wait();
+    void accept();
+    void pause();
+
+    struct State;
+    Worker& worker_;
+    const config::Listen& listen_;
+    const dialects::Dialect& dialect_;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace leasehold::daemon

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/relay.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace leasehold::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using wire::Verdict;
+
+// A client that pipelines while it waits for a lease is read on up to here, to see its end.
+constexpr std::size_t watched_bytes = 256 * 1024;
+
+}  // namespace
+
+Relay::Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker, pool::Pool& pool,
+             std::span<std::uint8_t> buffer, Limits limits)
+    : client_(client), client_in_(std::move(inbox)), tracker_(tracker), pool_(pool), buffer_(buffer), limits_(limits) {}
+
+Relay::~Relay() {
+    client_.on_readable({});
+    client_.on_writable({});
+}
+
+wire::awaitable<Relay::Outcome> Relay::next() {
+    mode_ = Mode::running;
+    outcome_.reset();
+    if (stopping_ || (draining_ && !lease_)) {
+        finish({Event::stop, {}});
+    } else if (backend_ != nullptr && !tracker_.attached()) {
+        finish({Event::align, {}});
+    } else if (!client_in_.empty()) {
+        on_client(client_in_.bytes(), true);
+    } else {
+        arm_client();
+    }
+    if (!outcome_) {
+        co_await asio::async_initiate<const asio::use_awaitable_t<wire::Executor>, void()>(
+            [this](auto handler) { resume_ = [handler = std::move(handler)]() mutable { std::move(handler)(); }; },
+            asio::use_awaitable_t<wire::Executor>{}
+        );
+    }
+    Outcome outcome = std::move(*outcome_);
+    outcome_.reset();
+    co_return outcome;
+}
+
+// Ends the run. The coroutine is resumed from the loop, so that callers may return through their own frames.
+void Relay::finish(Outcome outcome) {
+    if (outcome_) return;
+    mode_ = Mode::stopped;
+    client_.on_readable({});
+    client_.on_writable({});
+    if (backend_ != nullptr) {
+        backend_->transport().on_readable({});
+        backend_->transport().on_writable({});
+    }
+    outcome_ = std::move(outcome);
+    if (resume_) asio::post(client_.executor(), [resume = std::move(resume_)]() mutable { resume(); });
+}
+
+void Relay::arm_client() {
+    client_.on_readable([this] { client_readable(); });
+}
+
+void Relay::arm_backend() {
+    backend_->transport().on_readable([this] { backend_readable(); });
+}
+
+// --- the client's side -----------------------------------------------------------------------------------------
+
+void Relay::client_readable() {
+    if (mode_ == Mode::watching) {
+        if (client_in_.size() >= watched_bytes) return;
+        const std::span<std::uint8_t> room = client_in_.prepare(4096);
+        const wire::Transport::Io io = client_.recv(room);
+        client_in_.commit(room.size(), io.bytes);
+        if (io.error) {
+            gone_ = true;
+            if (on_gone_) on_gone_();
+            return;
+        }
+        arm_client();
+        return;
+    }
+    if (mode_ != Mode::running) return;
+    const bool behind_tail = !client_in_.empty();
+    const std::span<std::uint8_t> room = behind_tail ? client_in_.prepare(buffer_.size()) : buffer_;
+    const wire::Transport::Io io = client_.recv(room);
+    if (behind_tail) client_in_.commit(room.size(), io.bytes);
+    if (io.error) {
+        gone_ = true;
+        finish({Event::client_gone, {}});
+    } else if (io.would_block) {
+        arm_client();
+    } else if (behind_tail) {
+        on_client(client_in_.bytes(), true);
+    } else {
+        on_client(wire::Bytes(buffer_).first(io.bytes), false);
+    }
+}
+
+void Relay::keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox) {
+    if (from_inbox) {
+        inbox.consume(consumed);
+        if (inbox.empty()) inbox.release();
+    } else if (!tail.empty()) {
+        inbox.append(tail);
+    }
+}
+
+void Relay::on_client(wire::Bytes in, bool from_inbox) {
+    std::size_t consumed = 0;
+    for (;;) {
+        const bool attached = tracker_.attached();
+        const bool starting = attached && !tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle;
+        const Verdict verdict = tracker_.from_client(in.subspan(consumed), to_backend_, to_client_);
+        consumed += verdict.consumed;
+        const bool wrote = attached && !to_backend_.empty();
+        if (wrote) {
+            request_since_ = wire::Clock::now();
+            if (starting) transaction_since_ = request_since_;
+            ship_to_backend();
+        }
+        const bool client_open = ship_to_client();
+        if (verdict.kind == Verdict::Kind::lease && acquire()) continue;
+        keep_tail(in.subspan(consumed), from_inbox, consumed, client_in_);
+        switch (verdict.kind) {
+            case Verdict::Kind::close: finish({Event::close, {}}); return;
+            case Verdict::Kind::fatal: finish({Event::fatal, {}}); return;
+            case Verdict::Kind::lease: return;  // acquire() has finished the run
+            case Verdict::Kind::more:
+            case Verdict::Kind::boundary:
+            case Verdict::Kind::lost: break;
+        }
+        if (!client_open) {
+            gone_ = true;
+            finish({Event::client_gone, {}});
+            return;
+        }
+        break;
+    }
+    if (backend_ != nullptr && backend_->transport().unsent() > 0) {
+        // The server does not take more: stop reading the client until it does.
+        backend_->transport().on_writable([this] { backend_writable(); });
+        return;
+    }
+    arm_client();
+}
+
+// A lease for the held request, if one is to be had and used at once; else the run is finished.
+bool Relay::acquire() {
+    const pool::Wanted wanted{tracker_.variant(), tracker_.fingerprint()};
+    pool::Lease lease = pool_.try_checkout(wanted);
+    if (!lease) {
+        finish({Event::checkout, {}});
+        return false;
+    }
+    take(std::move(lease));
+    if (!backend_->aligned(tracker_)) {
+        finish({Event::align, {}});
+        return false;
+    }
+    attach();
+    return true;
+}
+
+void Relay::take(pool::Lease lease) {
+    lease_ = std::move(lease);
+    backend_ = static_cast<dialects::Backend*>(&lease_.backend());  // pools of the daemon hold nothing else
+    ++leases_;
+    transaction_since_ = quiet_since_ = lease_.since();
+}
+
+void Relay::attach() {
+    tracker_.attach(backend_->lease_state());
+    sent_mark_ = backend_->transport().sent();
+    query_cancelled_ = false;
+    arm_backend();
+}
+
+pool::Lease Relay::release() {
+    if (backend_ != nullptr) {
+        backend_->transport().on_readable({});
+        backend_->transport().on_writable({});
+        if (tracker_.dirty()) backend_->soil();
+    }
+    if (tracker_.attached()) tracker_.detach();
+    backend_ = nullptr;
+    boundary_held_ = false;
+    return std::move(lease_);
+}
+
+// --- the backend's side ----------------------------------------------------------------------------------------
+
+void Relay::backend_readable() {
+    if (mode_ != Mode::running || backend_ == nullptr) return;
+    wire::Inbox& inbox = backend_->inbox();
+    const bool behind_tail = !inbox.empty();
+    const std::span<std::uint8_t> room = behind_tail ? inbox.prepare(buffer_.size()) : buffer_;
+    const wire::Transport::Io io = backend_->transport().recv(room);
+    if (behind_tail) inbox.commit(room.size(), io.bytes);
+    if (io.error) {
+        backend_gone(io.error == wire::errc::closed ? "the server closed the connection" : io.error.message());
+    } else if (io.would_block) {
+        arm_backend();
+    } else if (behind_tail) {
+        on_backend(inbox.bytes(), true);
+    } else {
+        on_backend(wire::Bytes(buffer_).first(io.bytes), false);
+    }
+}
+
+void Relay::on_backend(wire::Bytes in, bool from_inbox) {
+    const Verdict verdict = tracker_.from_backend(in, to_client_, to_backend_);
+    if (!to_backend_.empty()) ship_to_backend();
+    const bool client_open = ship_to_client();
+    keep_tail(in.subspan(verdict.consumed), from_inbox, verdict.consumed, backend_->inbox());
+    if (!tracker_.busy()) {
+        quiet_since_ = wire::Clock::now();
+        sent_mark_ = backend_->transport().sent();
+    }
+    if (verdict.kind == Verdict::Kind::fatal) {
+        backend_->mark_dead();
+        finish({Event::fatal, {}});
+        return;
+    }
+    if (verdict.kind == Verdict::Kind::lost) {
+        backend_gone("the server ended the connection");
+        return;
+    }
+    if (!client_open) {
+        gone_ = true;
+        finish({Event::client_gone, {}});
+        return;
+    }
+    if (verdict.kind == Verdict::Kind::boundary) {
+        boundary();
+        return;
+    }
+    if (client_.unsent() > 0) {
+        // The client does not take more: stop reading the server until it does.
+        client_.on_writable([this] { client_writable(); });
+        return;
+    }
+    arm_backend();
+    // The tracker may have held the client's bytes until these replies had passed.
+    if (!client_in_.empty()) on_client(client_in_.bytes(), true);
+}
+
+void Relay::boundary() {
+    if (backend_->condition().cancelling) {
+        boundary_held_ = true;  // the late cancel could hit the next lessee: kept until it has been delivered
+        arm_backend();
+        arm_client();
+        return;
+    }
+    if (!tracker_.pin().empty()) {
+        arm_backend();
+    } else if (tracker_.dirty()) {
+        pool::Lease lease = release();
+        lease.checkin();
+    } else {
+        backend_->transport().on_readable({});
+        tracker_.detach();
+        backend_ = nullptr;
+        lease_.checkin();
+    }
+    if (draining_) {
+        finish({Event::stop, {}});
+        return;
+    }
+    if (client_.unsent() > 0) {
+        client_.on_writable([this] { client_writable(); });
+        return;
+    }
+    if (!client_in_.empty()) {
+        on_client(client_in_.bytes(), true);
+    } else {
+        arm_client();
+    }
+}
+
+void Relay::backend_gone(std::string reason) {
+    backend_->mark_dead();
+    wire::Loss loss;
+    loss.kind = wire::Loss::Kind::backend;
+    loss.reason = std::move(reason);
+    loss.unwritten = backend_->transport().sent() == sent_mark_;
+    finish({Event::lost, std::move(loss)});
+}
+
+// --- writing ---------------------------------------------------------------------------------------------------
+
+bool Relay::ship_to_client() {
+    if (to_client_.empty()) return true;
+    const bool open = client_.send(to_client_);
+    to_client_.clear();
+    return open;
+}
+
+void Relay::ship_to_backend() {
+    // An error here shows up, with the server's own last words before it, when the backend is read.
+    (void)backend_->transport().send(to_backend_);
+    to_backend_.clear();
+}
+
+void Relay::client_writable() {
+    if (mode_ != Mode::running) return;
+    if (!client_.flush()) {
+        gone_ = true;
+        finish({Event::client_gone, {}});
+    } else if (client_.unsent() > 0) {
+        client_.on_writable([this] { client_writable(); });
+    } else {
+        if (backend_ != nullptr) arm_backend();
+        if (!client_in_.empty()) {
+            on_client(client_in_.bytes(), true);
+        } else {
+            arm_client();
+        }
+    }
+}
+
+void Relay::backend_writable() {
+    if (mode_ != Mode::running || backend_ == nullptr) return;
+    if (!backend_->transport().flush()) {
+        backend_gone("the server closed the connection");
+    } else if (backend_->transport().unsent() > 0) {
+        backend_->transport().on_writable([this] { backend_writable(); });
+    } else if (!client_in_.empty()) {
+        on_client(client_in_.bytes(), true);
+    } else {
+        arm_client();
+    }
+}
+
+void Relay::say(wire::Outbox& to_client) {
+    if (to_client.empty()) return;
+    if (!client_.send(to_client)) gone_ = true;
+    to_client.clear();
+}
+
+// --- from outside ----------------------------------------------------------------------------------------------
+
+void Relay::watch_client(std::function<void()> gone) {
+    on_gone_ = std::move(gone);
+    if (on_gone_) {
+        mode_ = Mode::watching;
+        arm_client();
+    } else {
+        mode_ = Mode::stopped;
+        client_.on_readable({});
+    }
+}
+
+void Relay::tick(wire::Clock::time_point now) {
+    if (mode_ != Mode::running || !lease_ || !tracker_.attached()) return;
+    const auto passed = [now](std::chrono::milliseconds limit, wire::Clock::time_point since) {
+        return limit.count() > 0 && now - since >= limit;
+    };
+    const auto seconds = [now](wire::Clock::time_point since) {
+        return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - since).count()) + " s";
+    };
+    const bool in_transaction = tracker_.status() != wire::TransactionStatus::idle;
+    if (in_transaction && !tracker_.busy() && passed(limits_.transaction_idle, quiet_since_)) {
+        finish({Event::lost, {wire::Loss::Kind::transaction_idle,
+                              "idle in transaction for " + seconds(quiet_since_) + " (transaction_idle_timeout)", false}});
+    } else if (in_transaction && passed(limits_.transaction, transaction_since_)) {
+        finish({Event::lost, {wire::Loss::Kind::transaction_time,
+                              "transaction open for " + seconds(transaction_since_) + " (transaction_timeout)", false}});
+    } else if (tracker_.busy() && !query_cancelled_ && passed(limits_.query, request_since_)) {
+        query_cancelled_ = true;
+        asio::co_spawn(client_.executor(), backend_->cancel(now + std::chrono::seconds(5)),
+                       [](const std::exception_ptr&, std::error_code) {});
+    } else if (!in_transaction && !tracker_.busy() && !tracker_.pin().empty() && passed(limits_.pin_idle, quiet_since_)) {
+        finish({Event::lost, {wire::Loss::Kind::pin_idle, "idle for " + seconds(quiet_since_) + " (pin_idle_timeout)", false}});
+    } else if (boundary_held_ && !backend_->condition().cancelling) {
+        cancel_finished();
+    }
+}
+
+void Relay::cancel_finished() {
+    if (!boundary_held_ || mode_ != Mode::running || backend_ == nullptr || backend_->condition().cancelling) return;
+    boundary_held_ = false;
+    if (!tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle) boundary();
+}
+
+void Relay::drain() {
+    draining_ = true;
+    if (mode_ == Mode::running && !lease_) finish({Event::stop, {}});
+}
+
+void Relay::stop() {
+    stopping_ = true;
+    if (mode_ == Mode::running) finish({Event::stop, {}});
+}
+
+}  // namespace leasehold::daemon

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The per-byte path of one session: a callback state machine that reads one side, asks the tracker, and writes the
+// other. It serves request after request by itself as long as fitting backends are to be had at once; whatever needs
+// more than that (waiting for a lease, aligning settings, an end of any kind) is an Outcome for the session's coroutine.
+#pragma once
+
+#include "dialects/dialect.hpp"
+#include "pool/pool.hpp"
+
+#include <optional>
+
+namespace leasehold::daemon {
+
+class Relay {
+  public:
+    enum class Event : std::uint8_t {
+        checkout,     // the held request needs a backend and none is free: take() one, or refuse()
+        align,        // a lease was taken whose settings differ: align it and attach()
+        close,        // the client took its leave
+        client_gone,  // FIN or RST
+        fatal,        // the tracker gave the session up; its last words are sent
+        lost,         // the lease is lost (`loss`); lose() it
+        stop,         // somebody asked for the session's end
+    };
+    struct Outcome {
+        Event event = Event::stop;
+        wire::Loss loss{};
+    };
+    // What ends a transaction or a statement by time; zero: never.
+    struct Limits {
+        std::chrono::milliseconds transaction_idle{0}, transaction{0}, query{0}, pin_idle{0};
+    };
+
+    // All references outlive the relay: client and tracker are the session's, `buffer` is the worker's (shared by all
+    // its relays, used within one callback only).
+    Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker, pool::Pool& pool,
+          std::span<std::uint8_t> buffer, Limits limits);
+    Relay(const Relay&) = delete;
+    Relay& operator=(const Relay&) = delete;
+    ~Relay();
+
+    // Runs until an outcome. After checkout and align the request is held; next() goes on where it stopped.
+    [[nodiscard]] wire::awaitable<Outcome> next();
+
+    void take(pool::Lease lease);        // holds it, not yet attached
+    void attach();                       // the lease is aligned: the tracker may use it
+    [[nodiscard]] dialects::Backend* backend() const noexcept { return backend_; }
+    [[nodiscard]] pool::Lease release(); // gives the lease up, tracker detached; the caller ends it
+    // Bytes of our own for the client, outside a relay step.
+    void say(wire::Outbox& to_client);
+    // While a lease is waited for: reads on, so that a client's end is seen; calls `gone` then.
+    void watch_client(std::function<void()> gone);
+
+    // From the worker's tick and from other sessions' requests.
+    void tick(wire::Clock::time_point now);
+    void stop();   // at once
+    void drain();  // at the end of the lease
+    void cancel_finished();
+
+    [[nodiscard]] bool leased() const noexcept { return static_cast<bool>(lease_); }
+    [[nodiscard]] bool gone() const noexcept { return gone_; }
+    [[nodiscard]] wire::Clock::time_point transaction_since() const noexcept { return transaction_since_; }
+    [[nodiscard]] std::uint64_t leases() const noexcept { return leases_; }
+
+  private:
+    enum class Mode : std::uint8_t { stopped, running, watching };
+
+    void arm_client();
+    void arm_backend();
+    void client_readable();
+    void backend_readable();
+    void client_writable();
+    void backend_writable();
+    [[nodiscard]] bool read_client();
+    void on_client(wire::Bytes in, bool from_inbox);
+    void on_backend(wire::Bytes in, bool from_inbox);
+    [[nodiscard]] bool acquire();
+    void boundary();
+    void keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox);
+    [[nodiscard]] bool ship_to_client();
+    void ship_to_backend();
+    void backend_gone(std::string reason);
+    void finish(Outcome outcome);
+
+    wire::Transport& client_;
+    wire::Inbox client_in_;
+    wire::Tracker& tracker_;
+    pool::Pool& pool_;
+    std::span<std::uint8_t> buffer_;
+    Limits limits_;
+
+    pool::Lease lease_;
+    dialects::Backend* backend_ = nullptr;  // lease_'s, null without one
+    wire::Outbox to_client_, to_backend_;
+    std::function<void()> on_gone_;
+    std::optional<Outcome> outcome_;
+    wire::Callback resume_;
+    Mode mode_ = Mode::stopped;
+    bool gone_ = false;
+    bool stopping_ = false;
+    bool draining_ = false;
+    bool boundary_held_ = false;  // a boundary came while a cancel was on its way
+    bool query_cancelled_ = false;
+    std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding
+    std::uint64_t leases_ = 0;
+    wire::Clock::time_point transaction_since_{}, quiet_since_{}, request_since_{};
+};
+
+}  // namespace leasehold::daemon

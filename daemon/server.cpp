@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/server.hpp"
+
+#include "daemon/admin/console.hpp"
+#include "daemon/admin/records.hpp"
+#include "daemon/listener.hpp"
+#include "daemon/logging.hpp"
+#include "daemon/metrics/pool_events.hpp"
+#include "daemon/metrics/registry.hpp"
+#include "daemon/show.hpp"
+#include "daemon/worker.hpp"
+#include "dialects/registry.hpp"
+
+#include <boost/asio/signal_set.hpp>
+
+#include <csignal>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace leasehold::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+pool::Params params_for(const config::Pool& pool) {
+    pool::Params params;
+    params.name = pool.name;
+    params.pool_size = pool.pool_size;
+    params.max_overflow = pool.max_overflow;
+    params.pool_timeout = pool.pool_timeout;
+    params.pool_recycle = pool.pool_recycle;
+    params.pool_pre_ping = pool.pool_pre_ping;
+    params.pool_use_lifo = pool.pool_use_lifo;
+    switch (pool.pool_reset_on_return) {
+        case config::ResetOnReturn::rollback: params.reset_on_return = pool::ResetOnReturn::rollback; break;
+        case config::ResetOnReturn::commit: params.reset_on_return = pool::ResetOnReturn::commit; break;
+        case config::ResetOnReturn::none: params.reset_on_return = pool::ResetOnReturn::none; break;
+    }
+    params.min_idle = pool.min_idle;
+    params.idle_timeout = pool.idle_timeout;
+    params.quarantine_timeout = pool.quarantine_timeout;
+    params.dial_parallel = pool.dial_parallel;
+    params.dial_timeout = pool.dial_timeout;
+    params.ping_timeout = pool.ping_timeout;
+    return params;
+}
+
+int worker_count(const config::Config& config) {
+    if (config.workers > 0) return config.workers;
+    const unsigned cores = std::thread::hardware_concurrency();
+    return cores == 0 ? 1 : static_cast<int>(std::min(cores, 64u));
+}
+
+}  // namespace
+
+class Server {
+  public:
+    explicit Server(std::shared_ptr<const config::Config> config);
+    ~Server();
+    [[nodiscard]] int run();
+
+  private:
+    [[nodiscard]] bool listen();
+    void make_homes();
+    void make_home(const config::Pool& pool, const std::string& user, const std::optional<std::string>& password);
+    void make_console();
+    void on_signal(int signal);
+    void drain();
+    void stop_now();
+    [[nodiscard]] std::shared_ptr<pool::Quota> quota_for(const config::Url& url);
+
+    std::shared_ptr<const config::Config> config_;
+    asio::io_context main_;
+    asio::signal_set signals_{main_, SIGTERM, SIGINT, SIGHUP};
+    asio::steady_timer drain_timer_{main_};
+    asio::steady_timer log_timer_{main_};
+    metrics::Registry metrics_;
+    admin::QuarantineRecords records_;
+    admin::Tables tables_;
+    std::unique_ptr<admin::Console> console_;
+    std::map<std::string, std::shared_ptr<pool::Quota>> quotas_;
+    std::vector<HomePtr> homes_;
+    Shared shared_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::size_t draining_ = 0;
+};
+
+Server::Server(std::shared_ptr<const config::Config> config)
+    : config_(std::move(config)), metrics_(worker_count(*config_)) {
+    shared_.config = config_;
+    for (int i = 0; i < worker_count(*config_); ++i) {
+        workers_.push_back(std::make_unique<Worker>(shared_, i));
+        shared_.workers.push_back(workers_.back().get());
+    }
+}
+
+Server::~Server() {
+    for (const auto& worker : workers_) worker->stop();
+    for (const auto& worker : workers_) worker->join();
+    shared_.computing.join();
+    listeners_.clear();
+    shared_.router.reset();
+    homes_.clear();
+    workers_.clear();
+}
+
+std::shared_ptr<pool::Quota> Server::quota_for(const config::Url& url) {
+    const config::HostPort& host = url.hosts.front();
+    const std::string name = host.host + ":" + std::to_string(host.port);
+    std::shared_ptr<pool::Quota>& quota = quotas_[name];
+    if (!quota) {
+        const auto found = config_->servers.find(name);
+        quota = std::make_shared<pool::Quota>(found == config_->servers.end() ? 0 : found->second.max_connections);
+    }
+    return quota;
+}
+
+void Server::make_home(const config::Pool& pool, const std::string& user, const std::optional<std::string>& password) {
+    auto home = std::make_shared<Home>();
+    home->settings = pool;
+    home->user = user;
+    home->password = password;
+    home->dialect = dialects::find(pool.url.dialect);
+    Worker& worker = *workers_[homes_.size() % workers_.size()];
+    home->worker = &worker;
+    dialects::ConnectorParams params{worker.executor(), pool.url, user, password, "leasehold " + pool.name,
+                                     pool.isolation_level, static_cast<std::size_t>(pool.prepared_per_backend),
+                                     &shared_.computing};
+    home->connector = home->dialect->connector(std::move(params));
+    const std::string shown_user = user == pool.url.user ? std::string() : user;
+    home->events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
+    home->pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home->connector, quota_for(pool.url), *home->events);
+    describe_holders(*home);
+    worker.add_home(home);
+    homes_.push_back(std::move(home));
+}
+
+// Each pool for its URL's user, and one of its own for every other user that logs in to the backend as itself.
+void Server::make_homes() {
+    for (const config::Pool& pool : config_->pools) {
+        if (pool.name == "*") continue;
+        make_home(pool, pool.url.user, pool.url.password);
+        for (const config::User& user : config_->users) {
+            const bool allowed = user.pools.empty() || std::ranges::find(user.pools, pool.name) != user.pools.end();
+            if (allowed && !user.as_pool && user.name != pool.url.user) make_home(pool, user.name, user.password);
+        }
+    }
+    shared_.router = std::make_unique<Router>(config_, homes_);
+}
+
+bool Server::listen() {
+    bool all = true;
+    for (const config::Listen& listen : config_->listen) {
+        const Opened opened = open_listener(listen);
+        if (!opened.error.empty()) {
+            log_error("listen_failed", {{"listen", address_of(listen)}, {"message", opened.error}});
+            all = false;
+            continue;
+        }
+        for (const auto& worker : workers_) {
+            listeners_.push_back(std::make_unique<Listener>(*worker, listen, *dialects::find(listen.dialect), opened.descriptor));
+        }
+        ::close(opened.descriptor);
+        log_info("listening", {{"listen", address_of(listen)}, {"dialect", listen.dialect}});
+    }
+    return all;
+}
+
+void Server::make_console() {
+    console_ = std::make_unique<admin::Console>(tables_);
+    register_tables(tables_, shared_, records_, metrics_);
+    shared_.console = console_.get();
+}
+
+void Server::on_signal(int signal) {
+    if (signal == SIGHUP) {
+        log_warn("reload_unavailable", {{"hint", "restart leasehold to apply a changed configuration"}});
+    } else if (!shared_.draining.exchange(true)) {
+        drain();
+    } else {
+        log_info("stopping_now");
+        main_.stop();
+        return;
+    }
+    signals_.async_wait([this](const boost::system::error_code& ec, int next) {
+        if (!ec) on_signal(next);
+    });
+}
+
+void Server::drain() {
+    log_info("draining", {{"drain_timeout_ms", config_->drain_timeout}});
+    draining_ = workers_.size();
+    for (const auto& worker : workers_) {
+        worker->post([this, worker = worker.get()] {
+            for (const auto& listener : listeners_) {
+                if (listener->worker() == worker) listener->close();
+            }
+            worker->drain("leasehold is shutting down", [this] {
+                asio::post(main_, [this] {
+                    if (--draining_ == 0) main_.stop();
+                });
+            });
+        });
+    }
+    drain_timer_.expires_after(config_->drain_timeout);
+    drain_timer_.async_wait([this](const boost::system::error_code& ec) {
+        if (!ec) stop_now();
+    });
+}
+
+// The drain limit has passed: what still holds a lease is ended, with a little time for the ladder.
+void Server::stop_now() {
+    for (const auto& worker : workers_) {
+        worker->post([worker = worker.get()] { worker->stop_sessions("leasehold is shutting down"); });
+    }
+    drain_timer_.expires_after(std::chrono::seconds(2));
+    drain_timer_.async_wait([this](const boost::system::error_code& ec) {
+        if (!ec) main_.stop();
+    });
+}
+
+int Server::run() {
+    make_homes();
+    make_console();
+    if (!listen()) return 69;
+    for (const auto& worker : workers_) worker->start();
+    for (const auto& listener : listeners_) {
+        listener->worker()->post([listener = listener.get()] { listener->start(); });
+    }
+    signals_.async_wait([this](const boost::system::error_code& ec, int signal) {
+        if (!ec) on_signal(signal);
+    });
+    std::function<void()> tick = [this, &tick] {
+        tick_logging();
+        log_timer_.expires_after(std::chrono::seconds(1));
+        log_timer_.async_wait([&tick](const boost::system::error_code& ec) {
+            if (!ec) tick();
+        });
+    };
+    tick();
+    log_info("started", {{"version", LEASEHOLD_VERSION}, {"workers", workers_.size()}, {"pools", homes_.size()}, {"pid", ::getpid()}});
+    main_.run();
+    log_info("stopped");
+    return 0;
+}
+
+int run(std::shared_ptr<const config::Config> config, RunOptions) {
+    (void)std::signal(SIGPIPE, SIG_IGN);
+    const std::string problem = start_logging(config->log);
+    if (!problem.empty()) {
+        log_error("log_unavailable", {{"message", problem}});
+        return 78;
+    }
+    int code = 0;
+    {
+        Server server(std::move(config));
+        code = server.run();
+    }
+    stop_logging();
+    return code;
+}
+
+}  // namespace leasehold::daemon

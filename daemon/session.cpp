@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/session.hpp"
+
+#include "daemon/logging.hpp"
+#include "daemon/worker.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+namespace leasehold::daemon {
+namespace {
+
+using Failure = dialects::Dialect::Failure;
+
+wire::LeaseMode lease_mode(config::Mode mode) noexcept {
+    switch (mode) {
+        case config::Mode::transaction: return wire::LeaseMode::transaction;
+        case config::Mode::session: return wire::LeaseMode::session;
+        case config::Mode::statement: return wire::LeaseMode::statement;
+    }
+    return wire::LeaseMode::transaction;
+}
+
+dialects::SessionOptions options_for(const config::Pool& pool, const config::Limits& limits) {
+    dialects::SessionOptions options;
+    options.mode = lease_mode(pool.mode);
+    options.disconnect_on_loss = pool.on_backend_loss == config::OnBackendLoss::disconnect;
+    options.prepared_per_client = static_cast<std::size_t>(pool.prepared_per_client);
+    options.max_settings = static_cast<std::size_t>(limits.max_settings_per_session);
+    options.max_statement_cache_bytes = limits.max_statement_cache_bytes;
+    options.isolation_level = pool.isolation_level;
+    return options;
+}
+
+constexpr auto no_time = wire::Clock::time_point::min();
+
+}  // namespace
+
+Session::Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect, int descriptor)
+    : shared_(shared), worker_(&worker), listen_(listen), dialect_(dialect), id_(++shared.last_session),
+      connected_(wire::Clock::now()), client_(std::make_unique<wire::Transport>(worker.executor(), descriptor)),
+      peer_(client_->peer()), key_(shared.cancels.issue(id_, &worker)) {}
+
+Session::~Session() {
+    shared_.cancels.revoke(key_);
+    if (counted_) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
+    if (moving_descriptor_ >= 0) wire::Transport(worker_->executor(), moving_descriptor_).close();
+}
+
+wire::Diagnostics Session::failure(Failure kind, std::string message) const {
+    return dialect_.failure(kind, std::move(message));
+}
+
+// --- moving to the pool's worker -------------------------------------------------------------------------------
+
+void Session::leave() {
+    moving_descriptor_ = client_->release();
+    client_.reset();
+}
+
+void Session::join(Worker& worker) {
+    worker_ = &worker;
+    shared_.cancels.move(key_, &worker);
+    client_ = std::make_unique<wire::Transport>(worker.executor(), std::exchange(moving_descriptor_, -1));
+}
+
+// --- serving ---------------------------------------------------------------------------------------------------
+
+wire::awaitable<void> Session::serve() {
+    const bool welcomed = co_await welcome();
+    if (welcomed) {
+        log_debug("session_start", {{"session", id_}, {"pool", home_->name()}, {"user", user_}, {"client", peer_}});
+        co_await serve_requests();
+    }
+    relay_.reset();
+    co_await linger();
+}
+
+// The last bytes of the login need the server's facts, which a first backend may have to fetch.
+wire::awaitable<bool> Session::welcome() {
+    Warmth warmth = co_await warm(home_);
+    if (!warmth.facts) {
+        wire::Diagnostics error = failure(Failure::server_unavailable, warmth.message);
+        if (warmth.refused && !warmth.sqlstate.empty()) error.sqlstate = warmth.sqlstate;
+        co_await refuse(std::move(error));
+        co_return false;
+    }
+    if (!stop_reason_.empty()) {
+        co_await refuse(failure(Failure::shutting_down, stop_reason_));
+        co_return false;
+    }
+    wire::Writer last;
+    login_->welcome(*warmth.facts, key_, last);
+    tracker_ = login_->tracker(*warmth.facts, options_for(home_->settings, shared_.config->limits));
+    login_.reset();
+    const config::Pool& pool = home_->settings;
+    const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout, pool.pin_idle_timeout};
+    relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits);
+    inbox_ = {};
+    wire::Outbox out;
+    out.own().append(last.bytes());
+    relay_->say(out);
+    co_return true;
+}
+
+wire::awaitable<void> Session::serve_requests() {
+    for (;;) {
+        const Relay::Outcome outcome = co_await relay_->next();
+        bool lives = false;
+        switch (outcome.event) {
+            case Relay::Event::checkout: lives = co_await checkout(); break;
+            case Relay::Event::align: lives = co_await align(); break;
+            case Relay::Event::lost: lives = lose(outcome.loss); break;
+            case Relay::Event::close:
+                end_lease(pool::EndReason::orderly);
+                log_end("closed");
+                break;
+            case Relay::Event::client_gone:
+                end_lease(pool::EndReason::client_gone);
+                log_end("client_gone");
+                break;
+            case Relay::Event::fatal:
+                end_lease(pool::EndReason::protocol_error);
+                log_end("protocol_error");
+                break;
+            case Relay::Event::stop: {
+                wire::Outbox out;
+                tracker_->farewell(failure(Failure::shutting_down, stop_reason_), out);
+                relay_->say(out);
+                end_lease(pool::EndReason::drained);
+                log_end("stopped");
+                break;
+            }
+        }
+        if (!lives) co_return;
+    }
+}
+
+// Waits in the pool's queue for the request that the relay holds. False: the session is over.
+wire::awaitable<bool> Session::checkout() {
+    waiting_since_ = wire::Clock::now();
+    waiting_ = true;
+    cancelled_ = false;
+    relay_->watch_client([this] {
+        if (waiting_) home_->pool->cancel(ticket_);
+    });
+    const pool::Wanted wanted{tracker_->variant(), tracker_->fingerprint()};
+    pool::Checkout checkout = co_await home_->pool->checkout(wanted, &ticket_);
+    waiting_ = false;
+    waiting_since_ = no_time;
+    relay_->watch_client({});
+    if (relay_->gone()) {
+        if (checkout.lease) checkout.lease.checkin();
+        log_end("client_gone");
+        co_return false;
+    }
+    if (checkout.lease) {
+        relay_->take(std::move(checkout.lease));
+        co_return co_await align();
+    }
+    wire::Diagnostics error;
+    switch (checkout.error) {
+        case pool::Checkout::Error::cancelled:
+            if (!stop_reason_.empty()) co_return true;  // the next run ends with `stop`
+            error = failure(Failure::cancelled, "canceling statement due to user request");
+            break;
+        case pool::Checkout::Error::closed: error = failure(Failure::shutting_down, "the pool is being closed"); break;
+        case pool::Checkout::Error::refused:
+            error = failure(Failure::pool_timeout, checkout.message);
+            break;
+        default: error = failure(Failure::pool_timeout, checkout.message); break;
+    }
+    co_return refuse_request(error);
+}
+
+// Brings the lease's backend to the session's settings, then lets the tracker use it.
+wire::awaitable<bool> Session::align() {
+    dialects::Backend& backend = *relay_->backend();
+    if (!backend.aligned(*tracker_)) {
+        const auto deadline = wire::Clock::now() + std::chrono::seconds(10);
+        dialects::Backend::Aligned aligned = co_await backend.align(*tracker_, deadline);
+        if (aligned.error) {
+            pool::Lease lease = relay_->release();
+            const bool refused = aligned.error == wire::errc::settings_refused;
+            lease.invalidate(refused ? pool::CloseReason::settings_refused : pool::CloseReason::server_lost);
+            if (!refused) co_return true;  // nothing of the request was sent: it is still held, and asks for another lease
+            co_return refuse_request(aligned.diagnostics);
+        }
+    }
+    relay_->attach();
+    co_return true;
+}
+
+bool Session::refuse_request(const wire::Diagnostics& error) {
+    log_warn("request_refused", {{"session", id_}, {"pool", home_->name()}, {"sqlstate", error.sqlstate}, {"message", error.message}});
+    wire::Outbox out;
+    const wire::Aftermath aftermath = tracker_->refuse(error, out);
+    relay_->say(out);
+    return aftermath == wire::Aftermath::lives && !relay_->gone();
+}
+
+// The lease is lost. The client is told what the loss table says; the backend is closed or put on the ladder.
+bool Session::lose(const wire::Loss& loss) {
+    pool::Holder who = holder(true);
+    wire::Outbox out;
+    const wire::Aftermath aftermath = tracker_->lose(loss, out);
+    relay_->say(out);
+    pool::Lease lease = relay_->release();
+    switch (loss.kind) {
+        case wire::Loss::Kind::backend: lease.invalidate(pool::CloseReason::server_lost); break;
+        case wire::Loss::Kind::transaction_idle:
+            lease.checkin(pool::EndReason::transaction_idle_timeout, std::move(who));
+            break;
+        case wire::Loss::Kind::transaction_time:
+            lease.checkin(pool::EndReason::transaction_timeout, std::move(who));
+            break;
+        case wire::Loss::Kind::pin_idle: lease.checkin(pool::EndReason::pin_idle_timeout, std::move(who)); break;
+        case wire::Loss::Kind::killed: lease.checkin(pool::EndReason::killed, std::move(who)); break;
+    }
+    log_info("lease_lost", {{"session", id_}, {"pool", home_->name()}, {"kind", wire::to_string(loss.kind)},
+                            {"reason", loss.reason}, {"session_lives", aftermath == wire::Aftermath::lives}});
+    if (aftermath == wire::Aftermath::ends) log_end("lease_lost");
+    return aftermath == wire::Aftermath::lives;
+}
+
+void Session::end_lease(pool::EndReason reason) {
+    if (!relay_->leased()) return;
+    pool::Holder who = holder(true);
+    pool::Lease lease = relay_->release();
+    lease.checkin(reason, std::move(who));
+}
+
+pool::Holder Session::holder(bool with_statements) const {
+    pool::Holder who;
+    who.session = id_;
+    who.client = peer_;
+    who.user = user_;
+    who.application = tracker_ ? std::string(tracker_->application()) : application_;
+    if (with_statements && tracker_) who.statements = tracker_->transcript(shared_.config->log.quarantine_keep_literals);
+    if (relay_) who.transaction_since = relay_->transaction_since();
+    return who;
+}
+
+void Session::log_end(std::string_view reason) {
+    log_debug("session_end", {{"session", id_}, {"reason", reason}, {"client", peer_}});
+}
+
+// --- from outside ----------------------------------------------------------------------------------------------
+
+void Session::tick(wire::Clock::time_point now) {
+    if (relay_) relay_->tick(now);
+}
+
+void Session::cancel() {
+    if (waiting_) {
+        cancelled_ = true;
+        home_->pool->cancel(ticket_);
+        return;
+    }
+    if (!relay_ || !relay_->leased() || !tracker_->busy()) return;
+    const auto deadline = wire::Clock::now() + std::chrono::seconds(10);
+    boost::asio::co_spawn(
+        worker_->executor(), relay_->backend()->cancel(deadline),
+        [worker = worker_, id = id_](const std::exception_ptr&, const std::error_code& ec) {
+            if (ec) log_warn("cancel_failed", {{"session", id}, {"error", ec.message()}});
+            Session* session = worker->find(id);
+            if (session != nullptr && session->relay_) session->relay_->cancel_finished();
+        }
+    );
+}
+
+void Session::stop(std::string reason) {
+    if (stop_reason_.empty()) stop_reason_ = std::move(reason);
+    if (waiting_) home_->pool->cancel(ticket_);
+    if (relay_) {
+        relay_->stop();
+    } else if (client_) {
+        client_->close();  // in the middle of a login: there is nobody to say goodbye to yet
+    }
+}
+
+void Session::drain(std::string reason) {
+    if (relay_ && relay_->leased()) {
+        stop_reason_ = std::move(reason);
+        relay_->drain();
+    } else {
+        stop(std::move(reason));
+    }
+}
+
+SessionView Session::view() const {
+    SessionView view;
+    view.id = id_;
+    view.user = user_;
+    view.database = database_;
+    view.address = peer_;
+    view.application = tracker_ ? std::string(tracker_->application()) : application_;
+    view.connected = connected_;
+    view.waiting_since = waiting_since_;
+    view.transaction_since = no_time;
+    view.state = console_ ? "console" : "login";
+    if (home_) view.pool = home_->name();
+    if (!relay_) return view;
+    view.pin = std::string(tracker_->pin());
+    view.leased = relay_->leased();
+    if (view.leased) view.server_id = relay_->backend()->server_id();
+    view.transaction = std::string(wire::to_string(tracker_->status()));
+    const bool in_transaction = tracker_->status() != wire::TransactionStatus::idle;
+    if (in_transaction && relay_->leased()) view.transaction_since = relay_->transaction_since();
+    view.state = waiting_ ? "waiting" : tracker_->busy() ? "active" : in_transaction ? "transaction" : "idle";
+    return view;
+}
+
+}  // namespace leasehold::daemon

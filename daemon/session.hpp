@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client from accept to close: greet, authenticate, route, move to the pool's worker, then serve requests until
+// the end. Everything here happens once per connection or per lease; the bytes in between are the relay's.
+#pragma once
+
+#include "daemon/relay.hpp"
+#include "daemon/shared.hpp"
+
+#include <memory>
+#include <string>
+
+namespace leasehold::daemon {
+
+// What a session shows of itself.
+struct SessionView {
+    std::uint64_t id = 0;
+    std::string user, database, address, application;
+    std::string state;          // login, idle, waiting, active, transaction, console
+    std::string pin;
+    std::string transaction;    // idle, active, failed
+    wire::Clock::time_point connected{};
+    wire::Clock::time_point waiting_since{};      // min(): not waiting
+    wire::Clock::time_point transaction_since{};  // min(): no transaction
+    std::string pool;
+    bool leased = false;
+    std::uint64_t server_id = 0;  // of the backend it holds
+};
+
+class Session {
+  public:
+    // Takes the descriptor over. `listen` belongs to the configuration, which outlives the session.
+    Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect, int descriptor);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    enum class Next : std::uint8_t { done, move };
+    // On the accepting worker; ends with `move` when the session is to go on at home()'s worker.
+    [[nodiscard]] wire::awaitable<Next> login();
+    [[nodiscard]] const HomePtr& home() const noexcept { return home_; }
+    // Between login() and serve(): leaves the old worker's loop, then joins the new one's (on its thread).
+    void leave();
+    void join(Worker& worker);
+    [[nodiscard]] wire::awaitable<void> serve();
+
+    // Worker thread only, like everything else.
+    void tick(wire::Clock::time_point now);
+    void cancel();                      // what it runs or waits for
+    void stop(std::string reason);      // ends it now, with the protocol's farewell
+    void drain(std::string reason);     // ends it when its lease ends
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] SessionView view() const;
+    [[nodiscard]] std::string_view dialect() const noexcept { return dialect_.name(); }
+
+  private:
+    [[nodiscard]] wire::awaitable<bool> greet();
+    [[nodiscard]] wire::awaitable<bool> authenticate();
+    [[nodiscard]] wire::awaitable<void> run_console();
+    [[nodiscard]] wire::awaitable<void> refuse(wire::Diagnostics error);
+    [[nodiscard]] wire::awaitable<void> linger();
+    [[nodiscard]] wire::awaitable<bool> welcome();
+    [[nodiscard]] wire::awaitable<void> serve_requests();
+    [[nodiscard]] wire::awaitable<bool> checkout();
+    [[nodiscard]] wire::awaitable<bool> align();
+    [[nodiscard]] bool refuse_request(const wire::Diagnostics& error);
+    [[nodiscard]] bool lose(const wire::Loss& loss);
+    void end_lease(pool::EndReason reason);
+    [[nodiscard]] pool::Holder holder(bool with_statements) const;
+    [[nodiscard]] wire::Diagnostics failure(dialects::Dialect::Failure kind, std::string message) const;
+    void log_end(std::string_view reason);
+
+    Shared& shared_;
+    Worker* worker_;
+    const config::Listen& listen_;
+    const dialects::Dialect& dialect_;
+    const std::uint64_t id_;
+    const wire::Clock::time_point connected_;
+    int moving_descriptor_ = -1;
+    std::unique_ptr<wire::Transport> client_;
+    std::string peer_;
+    wire::Inbox inbox_;
+    std::unique_ptr<dialects::Login> login_;
+    dialects::CancelKey key_{};
+    Route route_;
+    HomePtr home_;
+    std::string user_, database_, application_;
+
+    std::unique_ptr<wire::Tracker> tracker_;
+    std::unique_ptr<Relay> relay_;
+    pool::Pool::Ticket ticket_ = 0;
+    wire::Clock::time_point waiting_since_ = wire::Clock::time_point::min();
+    bool waiting_ = false;
+    bool cancelled_ = false;
+    bool counted_ = false;
+    bool console_ = false;
+    std::string stop_reason_;
+};
+
+}  // namespace leasehold::daemon

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all workers share: immutable after the start or safe to use from every thread. Outlives workers and sessions.
+#pragma once
+
+#include "daemon/cancel_registry.hpp"
+#include "daemon/router.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace leasehold::daemon {
+
+namespace admin {
+class Console;
+}
+class Worker;
+
+struct Shared {
+    std::shared_ptr<const config::Config> config;
+    std::unique_ptr<Router> router;
+    CancelRegistry cancels;
+    boost::asio::thread_pool computing{2};  // PBKDF2 and the like: milliseconds each
+    admin::Console* console = nullptr;
+    std::vector<Worker*> workers;
+
+    std::atomic<std::uint64_t> last_session{0};
+    std::atomic<int> clients{0};
+    std::atomic<bool> draining{false};
+};
+
+}  // namespace leasehold::daemon

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/worker.hpp"
+
+#include "daemon/logging.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+namespace leasehold::daemon {
+namespace {
+
+constexpr std::size_t buffer_bytes = 64 * 1024;
+constexpr auto tick_every = std::chrono::milliseconds(50);
+
+void report(const std::exception_ptr& failure, std::string_view where) {
+    if (!failure) return;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        log_error("internal_error", {{"where", where}, {"what", e.what()}});
+    } catch (...) {
+        log_error("internal_error", {{"where", where}});
+    }
+}
+
+}  // namespace
+
+Worker::Worker(Shared& shared, int index)
+    // Only post() may be used from other threads: descriptors need no lock.
+    : shared_(shared), index_(index), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()),
+      timer_(io_.get_executor()), buffer_(buffer_bytes) {}
+
+Worker::~Worker() {
+    join();
+    sessions_.clear();
+    homes_.clear();
+}
+
+void Worker::start() {
+    post([this] { tick(); });
+    thread_ = std::thread([this] { io_.run(); });
+}
+
+void Worker::stop() { io_.stop(); }
+
+void Worker::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void Worker::accepted(const config::Listen& listen, const dialects::Dialect& dialect, int descriptor) {
+    auto session = std::make_unique<Session>(shared_, *this, listen, dialect, descriptor);
+    Session& started = *session;
+    sessions_.emplace(started.id(), std::move(session));
+    run_login(started);
+}
+
+void Worker::run_login(Session& session) {
+    boost::asio::co_spawn(
+        io_, session.login(), [this, id = session.id()](const std::exception_ptr& failure, Session::Next next) {
+            report(failure, "login");
+            if (failure || next == Session::Next::done) {
+                remove(id);
+                return;
+            }
+            auto node = sessions_.extract(id);
+            std::unique_ptr<Session> moving = std::move(node.mapped());
+            Worker* home = moving->home()->worker;
+            if (home == this) {
+                adopt(std::move(moving));
+                return;
+            }
+            moving->leave();
+            home->post([home, moving = std::move(moving)]() mutable {
+                moving->join(*home);
+                home->adopt(std::move(moving));
+            });
+        }
+    );
+}
+
+void Worker::adopt(std::unique_ptr<Session> session) {
+    Session& joined = *session;
+    sessions_.emplace(joined.id(), std::move(session));
+    run_serve(joined);
+}
+
+void Worker::run_serve(Session& session) {
+    boost::asio::co_spawn(io_, session.serve(), [this, id = session.id()](const std::exception_ptr& failure) {
+        report(failure, "session");
+        remove(id);
+    });
+}
+
+void Worker::remove(std::uint64_t id) {
+    sessions_.erase(id);
+    check_drained();
+}
+
+Session* Worker::find(std::uint64_t id) noexcept {
+    const auto found = sessions_.find(id);
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Worker::add_home(HomePtr home) { homes_.push_back(std::move(home)); }
+
+void Worker::tick() {
+    const auto now = wire::Clock::now();
+    for (const HomePtr& home : homes_) home->pool->tick();
+    for (const auto& [id, session] : sessions_) session->tick(now);
+    timer_.expires_after(tick_every);
+    timer_.async_wait([this](const boost::system::error_code& ec) {
+        if (!ec) tick();
+    });
+}
+
+void Worker::drain(std::string reason, std::function<void()> done) {
+    drained_ = std::move(done);
+    disposing_ = homes_.size();
+    for (const auto& [id, session] : sessions_) session->drain(reason);
+    for (const HomePtr& home : homes_) {
+        home->pool->dispose([this] {
+            --disposing_;
+            check_drained();
+        });
+    }
+    check_drained();
+}
+
+void Worker::stop_sessions(std::string reason) {
+    for (const auto& [id, session] : sessions_) session->stop(reason);
+}
+
+void Worker::check_drained() {
+    if (!drained_ || !sessions_.empty() || disposing_ > 0) return;
+    std::exchange(drained_, nullptr)();
+}
+
+}  // namespace leasehold::daemon

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread with one loop: its sessions, the pools that have their home here, and one coarse tick for all their
+// time limits. Nothing of a worker is touched by another thread but through post().
+#pragma once
+
+#include "daemon/session.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <functional>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace leasehold::daemon {
+
+class Worker {
+  public:
+    Worker(Shared& shared, int index);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    void start();
+    // Runs `task` on the worker's thread.
+    template <class F>
+    void post(F task) {
+        boost::asio::post(io_, std::move(task));
+    }
+    void stop();  // ends the loop; join() then waits for the thread
+    void join();
+
+    [[nodiscard]] int index() const noexcept { return index_; }
+    [[nodiscard]] wire::Executor executor() noexcept { return io_.get_executor(); }
+    [[nodiscard]] std::span<std::uint8_t> buffer() noexcept { return buffer_; }
+
+    // Worker thread only from here on.
+    void accepted(const config::Listen& listen, const dialects::Dialect& dialect, int descriptor);
+    void adopt(std::unique_ptr<Session> session);
+    [[nodiscard]] Session* find(std::uint64_t id) noexcept;
+    [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Session>>& sessions() const noexcept {
+        return sessions_;
+    }
+    void add_home(HomePtr home);
+    [[nodiscard]] const std::vector<HomePtr>& homes() const noexcept { return homes_; }
+    // Ends every session at the end of its lease, and every pool; `done` is called when nothing is left.
+    void drain(std::string reason, std::function<void()> done);
+    void stop_sessions(std::string reason);  // those still there, now
+
+  private:
+    void run_login(Session& session);
+    void run_serve(Session& session);
+    void remove(std::uint64_t id);
+    void tick();
+    void check_drained();
+
+    Shared& shared_;
+    const int index_;
+    boost::asio::io_context io_;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor> timer_;
+    std::vector<std::uint8_t> buffer_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
+    std::vector<HomePtr> homes_;
+    std::size_t disposing_ = 0;
+    std::function<void()> drained_;
+    std::thread thread_;
+};
+
+}  // namespace leasehold::daemon

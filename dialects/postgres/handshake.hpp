@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start of a connection on both legs: what a client says before it is authenticated (ClientStartup), what it is
+// told when it is in (welcome), and our own login to a server up to its first ReadyForQuery (ServerLogin).
+// Manual: "Start-up", "SSL Session Encryption", "Canceling Requests in Progress".
+#pragma once
+
+#include "dialects/postgres/auth.hpp"
+#include "dialects/postgres/settings.hpp"
+
+namespace leasehold::postgres {
+
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+struct StartupLimits {
+    std::size_t max_bytes = 10 * 1024;
+    std::size_t max_settings = 1000;
+};
+
+// What a client asked for.
+struct Startup {
+    enum class Kind : std::uint8_t {
+        session,
+        cancel,  // `cancel_id` and `cancel_secret`; nothing may be answered
+        closed,  // it went away in order before it said who it is
+    };
+    Kind kind = Kind::closed;
+    std::uint32_t cancel_id = 0;
+    std::uint32_t cancel_secret = 0;
+    std::string user;
+    std::string database;                // the user's name when absent or empty
+    Settings settings;                   // of `options`, overridden by the packet's own
+    Parameters parameters;               // all of the packet, in its order, as sent
+    std::string replication;             // as sent; empty when absent or false
+    std::vector<std::string> unknown_switches;  // of `options`
+    std::uint32_t minor_version = 0;     // asked for; 3.0 is spoken
+};
+
+// Server side. Declines SSLRequest and GSSENCRequest, once each, and reads the startup packet. On an error the
+// diagnostics are what the client is to be told (FATAL).
+class ClientStartup final : public wire::Exchange {
+  public:
+    explicit ClientStartup(StartupLimits limits = {}) : limits_(limits) {}
+
+    [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+    [[nodiscard]] const Startup& startup() const noexcept { return startup_; }
+    [[nodiscard]] Startup& startup() noexcept { return startup_; }
+
+  private:
+    enum class State : std::uint8_t {
+        reading,      // an untyped packet is due
+        declining,    // 'N' is being written
+        negotiating,  // NegotiateProtocolVersion is being written
+        finished,
+    };
+    [[nodiscard]] wire::Action on_packet(Bytes packet, std::size_t behind);
+    [[nodiscard]] wire::Action on_encryption(std::uint32_t code, std::size_t size, std::size_t behind);
+    [[nodiscard]] wire::Action on_cancel(Bytes body, std::size_t size);
+    [[nodiscard]] wire::Action on_startup(std::uint32_t version, Bytes body, std::size_t size);
+    [[nodiscard]] wire::Action interpret(std::size_t size);
+    [[nodiscard]] bool take_options(std::string_view options);
+    [[nodiscard]] wire::Action refuse(std::size_t consumed, wire::Diagnostics diagnostics,
+                                      wire::errc error = wire::errc::protocol_violation);
+
+    StartupLimits limits_;
+    State state_ = State::reading;
+    bool ssl_declined_ = false;
+    bool gss_declined_ = false;
+    bool spoken_ = false;  // a packet has come
+    wire::Writer out_;
+    Startup startup_;
+};
+
+// AuthenticationOk, ParameterStatus of each, BackendKeyData, ReadyForQuery.
+void welcome(wire::Writer& to, const Parameters& parameters, std::uint32_t cancel_id, std::uint32_t cancel_secret);
+
+struct ServerLoginParams {
+    std::string database;
+    Parameters parameters;  // of the startup packet beside user and database: application_name, options, ...
+    ServerCredential credential;
+};
+
+// Client side, on a connection that is ready for the startup packet. errc::server_saturated for 53300,
+// server_unready for 57P01 to 57P03, authentication_failed for class 28, server_error for the rest; the diagnostics
+// are the server's where it said something.
+class ServerLogin final : public wire::Exchange {
+  public:
+    // The cache must outlive the exchange.
+    ServerLogin(ServerLoginParams params, ScramKeyCache& cache);
+
+    [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+    void compute() override { challenge_.compute(); }
+
+    // ParameterStatus, the last of each name, in the server's order.
+    [[nodiscard]] const Parameters& parameters() const noexcept { return parameters_; }
+    [[nodiscard]] std::string_view parameter(std::string_view name) const noexcept;  // empty: not said
+    [[nodiscard]] std::uint32_t pid() const noexcept { return pid_; }
+    [[nodiscard]] std::uint32_t secret() const noexcept { return secret_; }
+
+  private:
+    enum class State : std::uint8_t {
+        start,
+        authenticating,
+        deriving,  // keys of the password are being computed
+        admitted,  // AuthenticationOk has come; parameters follow
+        finished,
+    };
+    // One message; nothing: go on with the next.
+    [[nodiscard]] std::optional<wire::Action> on_message(const Message& message, std::size_t consumed);
+    [[nodiscard]] std::optional<wire::Action> on_challenge(ServerChallenge::Next next, std::size_t consumed);
+    [[nodiscard]] wire::Action on_error(Bytes body, std::size_t consumed);
+    [[nodiscard]] bool take_parameter(Bytes body);
+    [[nodiscard]] wire::Action fail(std::error_code error, std::string_view message, std::size_t consumed);
+
+    std::string user_;
+    ServerLoginParams params_;
+    ServerChallenge challenge_;
+    State state_ = State::start;
+    std::size_t received_ = 0;  // of the whole login
+    wire::Writer out_;
+    Parameters parameters_;
+    std::uint32_t pid_ = 0;
+    std::uint32_t secret_ = 0;
+};
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// SCRAM-SHA-256 (RFC 5802, RFC 7677) without a conversation: keys, verifiers, proofs, the password's preparation, and
+// the cache that makes the costly derivation happen once per password. The conversations are in auth.hpp.
+#pragma once
+
+#include "dialects/wire/cursor.hpp"
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace leasehold::postgres {
+
+inline constexpr std::string_view scram_mechanism = "SCRAM-SHA-256";
+inline constexpr std::uint32_t scram_default_iterations = 4096;
+// What a server may ask of us; beyond it a login would be a denial of service.
+inline constexpr std::uint32_t scram_max_iterations = 1'000'000;
+
+using Digest = std::array<std::uint8_t, 32>;
+
+// What the server side keeps. `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, base64, as in pg_authid.
+struct ScramVerifier {
+    std::uint32_t iterations = scram_default_iterations;
+    std::vector<std::uint8_t> salt;
+    Digest stored_key{};
+    Digest server_key{};
+};
+
+// What the client side computes from a password; as good as the password for the salt and iterations they belong to.
+struct ScramKeys {
+    Digest client_key{};
+    Digest stored_key{};
+    Digest server_key{};
+    friend bool operator==(const ScramKeys&, const ScramKeys&) = default;
+};
+
+[[nodiscard]] std::optional<ScramVerifier> parse_scram_verifier(std::string_view text) noexcept;
+[[nodiscard]] std::string to_string(const ScramVerifier& verifier);
+
+// PBKDF2: about a millisecond per 4096 iterations. The password is prepared first (see saslprep).
+[[nodiscard]] ScramKeys derive(std::string_view password, wire::Bytes salt, std::uint32_t iterations);
+// Keys from a ClientKey recovered at a login and the ServerKey of the verifier that admitted it.
+[[nodiscard]] ScramKeys keys_of(const Digest& client_key, const Digest& server_key);
+
+// ClientProof and its inverse (an exclusive or with the signature), and ServerSignature.
+[[nodiscard]] Digest client_proof(const Digest& client_key, const Digest& stored_key, std::string_view auth_message);
+[[nodiscard]] Digest server_signature(const Digest& server_key, std::string_view auth_message);
+// The ClientKey behind a proof; nothing when the proof is wrong.
+[[nodiscard]] std::optional<Digest> recover_client_key(const Digest& proof, const Digest& stored_key,
+                                                       std::string_view auth_message);
+
+// RFC 4013 as far as it goes without Unicode tables: other spaces become a blank, what is "commonly mapped to nothing"
+// goes, and text that is not UTF-8 or holds prohibited characters is taken raw, as PostgreSQL does. Not done: NFKC (a
+// password with ligatures or other compatibility characters must be given in its normalised form).
+[[nodiscard]] std::string saslprep(std::string_view password);
+
+[[nodiscard]] std::string base64(wire::Bytes bytes);
+[[nodiscard]] std::optional<std::vector<std::uint8_t>> from_base64(std::string_view text);
+[[nodiscard]] bool equal_in_constant_time(wire::Bytes a, wire::Bytes b) noexcept;
+void fill_random(std::span<std::uint8_t> into) noexcept;
+// 18 random bytes as base64: printable, without commas.
+[[nodiscard]] std::string scram_nonce();
+
+// Keys by password, salt and iterations, shared by all threads and both legs, so that a login after the first costs no
+// PBKDF2. Holds no password: entries are found by a keyed hash whose key lives as long as the process. Bounded; the
+// longest unused entry goes first. Names that do not exist have a share of their own, so that guessing them evicts
+// nobody.
+class ScramKeyCache {
+  public:
+    explicit ScramKeyCache(std::size_t capacity = 4096);
+    ScramKeyCache(const ScramKeyCache&) = delete;
+    ScramKeyCache& operator=(const ScramKeyCache&) = delete;
+    ~ScramKeyCache();
+
+    enum class Share : std::uint8_t { real, mock };
+    [[nodiscard]] std::optional<ScramKeys> find(std::string_view password, wire::Bytes salt, std::uint32_t iterations,
+                                                Share share = Share::real);
+    void put(std::string_view password, wire::Bytes salt, std::uint32_t iterations, const ScramKeys& keys,
+             Share share = Share::real);
+    // find(), or derive() and put().
+    [[nodiscard]] ScramKeys obtain(std::string_view password, wire::Bytes salt, std::uint32_t iterations,
+                                   Share share = Share::real);
+    [[nodiscard]] std::size_t size() const;
+
+    // The salt that a user without a verifier of its own is asked with, whether there is such a user or not: the same
+    // at each login, different per process.
+    [[nodiscard]] std::vector<std::uint8_t> salt_for(std::string_view user) const;
+
+  private:
+    using Order = std::list<Digest>;  // front: the last used
+    struct Entry {
+        ScramKeys keys;
+        Order::iterator at;
+    };
+    struct Entries {
+        std::map<Digest, Entry> by_hash;
+        Order order;
+    };
+    [[nodiscard]] Digest hash(std::string_view password, wire::Bytes salt, std::uint32_t iterations) const;
+
+    mutable std::mutex mutex_;  // over entries_
+    std::array<Entries, 2> entries_;
+    std::size_t capacity_;  // of each share
+    Digest key_{};          // constant after construction
+};
+
+}  // namespace leasehold::postgres

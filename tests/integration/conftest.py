@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the integration tests: one PostgreSQL and one MariaDB per file, a daemon per test."""
+import pathlib
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from leasehold import Leasehold  # noqa: E402
+from servers import MariaDB, Postgres  # noqa: E402
+
+USER, PASSWORD = "app", "kx%jj5/g"  # a password that has to be encoded in a URL
+
+# A killed run still ends its servers and removes its folders.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "promise: one short test per promise; these run under the sanitizers too")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """PostgreSQL with the user app and its database orders; tests make and drop their own tables in it."""
+    with Postgres() as server:
+        server.create_user(USER, PASSWORD)
+        server.create_database("orders", owner=USER)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """MariaDB with the user app and its database shop."""
+    with MariaDB() as server:
+        server.create_user(USER, PASSWORD)
+        server.create_database("shop", owner=USER)
+        yield server
+
+
+@pytest.fixture
+def leasehold():
+    """A factory: leasehold(pools={...}, ...) starts a daemon that ends with the test. Its log is shown on failure."""
+    daemons = []
+
+    def start(*arguments, **options):
+        daemons.append(Leasehold(*arguments, **options))
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        print(f"--- log of leasehold on port {daemon.port}\n{daemon.log_text()[-8000:]}")
+        daemon.close()
+
+
+@pytest.fixture
+def orders(leasehold, postgres):
+    """A daemon with the pool `orders`: 5 backends, no overflow. Connect with daemon.connect("orders", USER, PASSWORD)."""
+    daemon = leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": 5, "max_overflow": 0}})
+    daemon.database = postgres
+    return daemon
+
+
+@pytest.fixture
+def shop(leasehold, mariadb):
+    """A daemon with the pool `shop` in front of MariaDB: 5 backends, no overflow."""
+    daemon = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD), "pool_size": 5, "max_overflow": 0}})
+    daemon.database = mariadb
+    return daemon
+
+
+@pytest.fixture
+def app():
+    """(user, password) of the servers' application user."""
+    return USER, PASSWORD

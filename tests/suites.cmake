@@ -1,0 +1,39 @@
+# The suites beside the unit tests. Python is Debian's own: the packages that tests/support/install brings are for it.
+set(LEASEHOLD_PYTHON /usr/bin/python3)
+
+# --- architecture: the arrows between the layers, and that the script which checks them would notice -----------------
+add_test(NAME architecture.check COMMAND ${LEASEHOLD_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/architecture/check)
+add_test(NAME architecture.self_test COMMAND ${LEASEHOLD_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/architecture/check --self-test)
+set_tests_properties(architecture.check architecture.self_test PROPERTIES LABELS architecture TIMEOUT 60)
+
+# --- integration: one ctest per file; the promises run under the sanitizers too --------------------------------------
+# Files that measure times or loads have the machine to themselves.
+set(load_sensitive test_load test_many_clients test_seeded_programs test_demo)
+
+file(GLOB files CONFIGURE_DEPENDS integration/test_*.py)
+foreach(file IN LISTS files)
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX REPLACE "^test_" "" short ${name})
+  set(test integration.${short})
+  add_test(NAME ${test}
+    COMMAND ${LEASEHOLD_PYTHON} -m pytest -q -p no:cacheprovider --tb=short --color=no -rs ${file}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/integration)
+  set(labels integration)
+  if(name MATCHES "^test_promises")
+    list(APPEND labels promise)
+  endif()
+  set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT 900
+    ENVIRONMENT "LEASEHOLD_BIN=$<TARGET_FILE:leasehold>;PYTHONDONTWRITEBYTECODE=1")
+  if(name IN_LIST load_sensitive)
+    set_tests_properties(${test} PROPERTIES RUN_SERIAL ON)
+  endif()
+endforeach()
+
+# --- thread safety: the few things that several workers share, meant for the tsan preset ------------------------------
+file(GLOB sources CONFIGURE_DEPENDS thread_safety/*.cpp)
+if(sources)
+  add_executable(thread_safety ${sources})
+  target_link_libraries(thread_safety PRIVATE leasehold_daemon GTest::gtest_main leasehold_options)
+  gtest_discover_tests(thread_safety DISCOVERY_MODE PRE_TEST TEST_PREFIX "thread_safety."
+    PROPERTIES LABELS thread_safety TIMEOUT 120)
+endif()

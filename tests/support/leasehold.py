@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A leasehold daemon in front of throw-away servers.
+
+    daemon = Leasehold(pools={"orders": {"url": postgres.url("orders", "app", "secret"), "pool_size": 5}})
+    daemon.port, daemon.mysql_port, daemon.http_port      # of its listeners (mysql: if a pool needs it; http: if asked)
+    daemon.connect("orders", "app", "secret")             # psycopg2 through leasehold; further words go to psycopg2
+    daemon.connect_mysql("shop", "app", "secret")         # PyMySQL through leasehold
+    daemon.url("orders", "app", "secret")                 # for SQLAlchemy, psql, pgbench; scheme="mysql+pymysql" likewise
+    daemon.console("SHOW POOLS")                          # list of dicts from the database `leasehold`
+    daemon.set_pool("orders", pool_size=7); daemon.reload()
+    daemon.log_text(); daemon.rss(); daemon.cpu(); daemon.stop(); daemon.kill(); daemon.close()
+
+The program is LEASEHOLD_BIN, or build/release/bin/leasehold. The configuration is a dict written as YAML (values of type
+Raw stay as they are: Raw("!file /run/secret")), or a whole file's text.
+"""
+import atexit
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.parse
+
+from processes import LOOPBACK, Port, end_process, spawn, tail, temp_dir, wait_until
+from servers import ServerFailed
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONSOLE_USER, CONSOLE_PASSWORD = "operator", "console-secret"
+
+
+def program():
+    """The daemon's program; an absolute path."""
+    path = pathlib.Path(os.environ.get("LEASEHOLD_BIN", ROOT / "build/release/bin/leasehold")).resolve()
+    if not os.access(path, os.X_OK):
+        raise ServerFailed(f"{path} is not there: build it, or set LEASEHOLD_BIN")
+    return str(path)
+
+
+class Raw(str):
+    """A YAML value that is written as it is."""
+
+
+def _scalar(value):
+    if isinstance(value, Raw):
+        return str(value)
+    if value is None:
+        return ""
+    return json.dumps(value)  # a JSON scalar is a YAML scalar
+
+
+def to_yaml(value, indent=0):
+    """Block style for dicts, flow style for lists' items: what a person would write."""
+    def plain(key):
+        return key if key.replace("_", "").isalnum() else json.dumps(key)
+
+    def flow(item):
+        if isinstance(item, dict):
+            return "{" + ", ".join(f"{plain(k)}: {flow(v)}" for k, v in item.items()) + "}"
+        if isinstance(item, (list, tuple)):
+            return "[" + ", ".join(flow(v) for v in item) + "]"
+        return _scalar(item)
+
+    lines = []
+    for key, item in value.items():
+        name = " " * indent + plain(key) + ":"
+        if isinstance(item, dict) and item:
+            lines += [name, to_yaml(item, indent + 2)]
+        elif isinstance(item, (list, tuple)) and item and isinstance(item[0], dict):
+            lines += [name, *(" " * indent + "  - " + flow(entry) for entry in item)]
+        else:
+            lines.append(f"{name} {flow(item)}".rstrip())
+    return "\n".join(lines)
+
+
+def run_program(*arguments, timeout=60, **options):
+    """Runs `leasehold ARGUMENTS...` to its end; CompletedProcess with text in stdout and stderr."""
+    return subprocess.run([program(), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=timeout, check=False, **options)
+
+
+def check(config, *arguments):
+    """`leasehold check --config` of a text or dict; CompletedProcess."""
+    folder = temp_dir("lh-check-")
+    path = os.path.join(folder, "leasehold.yaml")
+    with open(path, "w") as file:
+        file.write(config if isinstance(config, str) else to_yaml(config) + "\n")
+    return run_program("check", "--config", path, *arguments)
+
+
+class Leasehold:
+    """`pools`: name → keys of the pool, `url` among them. `sections`: further top-level keys (users, limits, servers,
+    log, workers, drain_timeout...); `listen`: replaces the listeners made here; `text`: replaces the whole file, with
+    {port} and {mysql_port} filled in. `start=False` only writes the file."""
+
+    def __init__(self, pools=None, listen=None, admin=None, text=None, http=False, start=True, environment=None, **sections):
+        self.folder = temp_dir("lh-d-")
+        self.config_file = os.path.join(self.folder, "leasehold.yaml")
+        self.log = os.path.join(self.folder, "log")
+        self.host = LOOPBACK
+        self.environment = environment or {}
+        self.process = None
+        schemes = {urllib.parse.urlsplit(str(pool["url"])).scheme.partition("+")[0] for pool in (pools or {}).values()
+                   if "url" in pool}
+        self._reserved = [Port(), Port(), Port()]
+        self.port = self._reserved[0].number
+        wants_mysql = bool(schemes & {"mysql", "mariadb"}) or (text is not None and "{mysql_port}" in text)
+        self.mysql_port = self._reserved[1].number if wants_mysql else None
+        self.http_port = self._reserved[2].number if http else None
+        if text is not None:
+            self.config = text.replace("{port}", str(self.port)).replace("{mysql_port}", str(self.mysql_port))
+        else:
+            self.config = self._config(pools or {}, listen, admin, sections)
+        self.write_config()
+        atexit.register(self.close)
+        if start:
+            self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _config(self, pools, listen, admin, sections):
+        if listen is None:
+            listen = [{"dialect": "postgresql", "address": f"{LOOPBACK}:{self.port}"}]
+            if self.mysql_port:
+                listen.append({"dialect": "mysql", "address": f"{LOOPBACK}:{self.mysql_port}"})
+        users = list(sections.pop("users", [])) + [{"name": CONSOLE_USER, "password": CONSOLE_PASSWORD}]
+        admin = {"users": [CONSOLE_USER], "http": f"{LOOPBACK}:{self.http_port}" if self.http_port else Raw("off"),
+                 **(admin or {})}
+        return {"listen": listen, "pools": {name: dict(pool) for name, pool in pools.items()}, "users": users,
+                "admin": admin, **sections}
+
+    # --- its file -----------------------------------------------------------------------------------------------------
+
+    def config_text(self):
+        return self.config if isinstance(self.config, str) else to_yaml(self.config) + "\n"
+
+    def write_config(self):
+        with open(self.config_file, "w") as file:
+            file.write(self.config_text())
+        os.chmod(self.config_file, 0o600)
+
+    def set_pool(self, pool, **keys):
+        """Changes keys of a pool in the file; reload() makes them count."""
+        self.config["pools"].setdefault(pool, {}).update(keys)
+        self.write_config()
+
+    # --- life and death -----------------------------------------------------------------------------------------------
+
+    @property
+    def pid(self):
+        return self.process.pid if self.process else None
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def start(self, timeout=30):
+        """Starts the daemon and waits until its listeners accept."""
+        assert not self.running(), "already started"
+        command = [program(), "run", "--config", self.config_file]
+        if os.geteuid() == 0:
+            command.append("--allow-root")
+        environment = {key: value for key, value in os.environ.items()
+                       if key not in ("NOTIFY_SOCKET", "JOURNAL_STREAM", "LISTEN_FDS", "LISTEN_PID", "WATCHDOG_USEC")}
+        self.process = spawn(command, self.log, env={**environment, **self.environment}, cwd=self.folder)
+
+        def listens():
+            if self.process.poll() is not None:
+                raise ServerFailed(f"leasehold ended with {self.process.returncode}:\n{tail(self.log, 40)}")
+            return all(_accepts(port) for port in (self.port, self.mysql_port, self.http_port) if port)
+
+        wait_until(listens, timeout, "leasehold listening", 0.02)
+        return self
+
+    def stop(self, timeout=40):
+        """SIGTERM: it drains and ends. Returns the exit code (a sanitizer's report makes it other than 0)."""
+        if self.process is None:
+            return None
+        code = end_process(self.process, signal.SIGTERM, timeout)
+        self.process = None
+        return code
+
+    def kill(self):
+        """SIGKILL: it cannot say goodbye to anybody."""
+        if self.process:
+            end_process(self.process, signal.SIGKILL)
+            self.process = None
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def reload(self):
+        os.kill(self.pid, signal.SIGHUP)
+
+    def close(self):
+        """Ends the daemon and removes its folder; may be called twice. SIGINT, and SIGKILL after a while: tests that care
+        how it ends call stop()."""
+        if self.process:
+            end_process(self.process, signal.SIGINT, 3)
+            self.process = None
+        for port in self._reserved:
+            port.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- its clients --------------------------------------------------------------------------------------------------
+
+    def connect(self, database, user, password=None, autocommit=False, **options):
+        """A psycopg2 connection through leasehold."""
+        import psycopg2
+        connection = psycopg2.connect(**{"host": self.host, "port": self.port, "dbname": database, "user": user,
+                                         "password": password or "", "connect_timeout": 20, **options})
+        connection.autocommit = autocommit
+        return connection
+
+    def connect_mysql(self, database, user, password=None, **options):
+        """A PyMySQL connection through leasehold."""
+        import pymysql
+        return pymysql.connect(**{"host": self.host, "port": self.mysql_port, "user": user, "password": password or "",
+                                  "database": database, "connect_timeout": 20, **options})
+
+    def url(self, database, user, password=None, scheme="postgresql", **query):
+        secret = "" if password is None else ":" + urllib.parse.quote(password, safe="")
+        port = self.mysql_port if scheme.startswith(("mysql", "mariadb")) else self.port
+        tail_ = "?" + urllib.parse.urlencode(query) if query else ""
+        return f"{scheme}://{urllib.parse.quote(user, safe='')}{secret}@{self.host}:{port}/{database}{tail_}"
+
+    def raw(self, mysql=False, timeout=10):
+        """A TCP socket to the listener, nothing said yet."""
+        return socket.create_connection((self.host, self.mysql_port if mysql else self.port), timeout)
+
+    def console(self, command, user=CONSOLE_USER, password=CONSOLE_PASSWORD):
+        """Runs a console command over the simple query protocol; rows as dicts."""
+        with contextlib.closing(self.connect("leasehold", user, password, autocommit=True)) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(command)
+                if not cursor.description:
+                    return []
+                names = [column.name for column in cursor.description]
+                return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+    # --- what can be read about it ------------------------------------------------------------------------------------
+
+    def log_text(self):
+        with open(self.log, errors="replace") as file:
+            return file.read()
+
+    def rss(self):
+        """Resident memory in bytes."""
+        with open(f"/proc/{self.pid}/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
+
+    def cpu(self):
+        """CPU seconds used so far, user and system."""
+        with open(f"/proc/{self.pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+
+def _accepts(port):
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
+        return True
+    return False
