@@ -89,7 +89,7 @@ void read_limits(Section& top, Config& config) {
     section.count("max_clients_per_user", limits.max_clients_per_user, 0, most);
     section.count("max_clients_per_address", limits.max_clients_per_address, 0, most);
     section.duration("handshake_timeout", limits.handshake_timeout, false);
-    // Less has no room for a startup packet; more than the manual's own bound serves nobody but an attacker.
+    // Less has no room for a startup packet; more would let strangers hold memory before they say who they are.
     section.size("max_startup_bytes", limits.max_startup_bytes, 512, 1024 * 1024);
     section.count("max_settings_per_session", limits.max_settings_per_session, 0, most);
     section.size("max_statement_cache_bytes", limits.max_statement_cache_bytes, 0, 1ull << 40);

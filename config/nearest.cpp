@@ -46,7 +46,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     if (word.empty() || word.size() > longest_word) return {};
     const std::string wanted = folded(word);
     std::string_view best;
-    std::size_t least = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+    // A third may be wrong, but not all of it: `b` is not near to `a`.
+    std::size_t least = std::min(std::max<std::size_t>(1, wanted.size() / 3) + 1, wanted.size());
     for (const std::string_view candidate : known) {
         const std::string other = folded(candidate);
         std::size_t d = distance(wanted, other);

@@ -160,7 +160,9 @@ std::vector<std::pair<std::string, Value>> Reader::mapping(const Value& value) {
     }
     std::set<std::string> names;
     for (const auto& pair : value.node) {
-        const Place key_place = pair.first.IsNull() ? value.place : place_of(pair.first);
+        // A null has the place of whatever comes next.
+        const YAML::Node& placed = pair.first.IsNull() && !pair.second.IsNull() ? pair.second : pair.first;
+        const Place key_place = place_of(placed);
         if (!pair.first.IsScalar()) {
             findings_.error(key_place, value.key, "a key is " + std::string(kind(pair.first)) + ", not a word", "quote it");
             continue;
@@ -172,7 +174,6 @@ std::vector<std::pair<std::string, Value>> Reader::mapping(const Value& value) {
             continue;
         }
         findings_.seen(key, key_place);
-        // A missing value has the place of whatever comes next.
         out.push_back({name, {pair.second, key, pair.second.IsNull() || pair.second.IsMap() ? key_place : place_of(pair.second)}});
     }
     return out;

@@ -294,7 +294,7 @@ std::optional<HostPort> Parser::host_port(std::string_view text) {
 
 void Parser::authority_hosts() {
     if (pieces_.authority.empty()) return;
-    if (pieces_.authority.starts_with(':')) {
+    if (pieces_.authority.starts_with(':') && pieces_.authority.find(':', 1) == std::string_view::npos) {
         const auto number = port(pieces_.authority.substr(1));
         if (number) authority_port_ = *number;
         return;

@@ -7,7 +7,9 @@ namespace leasehold::daemon {
 
 dialects::CancelKey CancelRegistry::issue(std::uint64_t session, Worker* worker) {
     std::uint64_t secret = 0;
-    if (::getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) secret = 0;
+    while (::getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
+        // Interrupted before the kernel's pool was ready: a guessable secret would let anybody cancel.
+    }
     const std::lock_guard lock(mutex_);
     do {
         next_ = (next_ + 1) & 0x7FFFFFFF;

@@ -22,9 +22,9 @@ struct Home {
     Worker* worker = nullptr;
 
     // The worker's thread only.
-    std::shared_ptr<pool::Pool> pool;
+    std::unique_ptr<pool::Events> events;      // the pool reports to it to its end
     std::shared_ptr<dialects::Connector> connector;
-    std::unique_ptr<pool::Events> events;
+    std::shared_ptr<pool::Pool> pool;
 
     [[nodiscard]] const std::string& name() const noexcept { return settings.name; }
 };

@@ -9,7 +9,7 @@
 // No SQL text and no secret at info or above. Every function may be called on any thread.
 #pragma once
 
-#include "config/model.hpp"
+#include "daemon/log_line.hpp"
 
 #include <chrono>
 #include <concepts>
@@ -17,36 +17,34 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
 namespace leasehold::daemon {
 
-using LogLevel = config::LogLevel;
-
 // A field's value: text (valid during the call), a number, or a duration, which is shown in milliseconds.
 class LogValue {
   public:
-    LogValue(std::string_view text) : value_(text) {}            // NOLINT(google-explicit-constructor)
+    LogValue(std::string_view text) : value_(text) {}                      // NOLINT(google-explicit-constructor)
     LogValue(const std::string& text) : value_(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
     LogValue(const char* text) : value_(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
     LogValue(bool truth) : value_(std::string_view(truth ? "true" : "false")), literal_(true) {}  // NOLINT
     template <std::signed_integral T>
-    LogValue(T number) : value_(static_cast<std::int64_t>(number)) {}      // NOLINT(google-explicit-constructor)
+    LogValue(T number) : value_(static_cast<std::int64_t>(number)) {}  // NOLINT(google-explicit-constructor)
     template <std::unsigned_integral T>
-        requires(!std::same_as<T, bool>)
-    LogValue(T number) : value_(static_cast<std::uint64_t>(number)) {}     // NOLINT(google-explicit-constructor)
-    LogValue(double number) : value_(number) {}                            // NOLINT(google-explicit-constructor)
+    requires(!std::same_as<T, bool>) LogValue(T number)
+        : value_(static_cast<std::uint64_t>(number)) {}  // NOLINT(google-explicit-constructor)
+    LogValue(double number) : value_(number) {}          // NOLINT(google-explicit-constructor)
     template <class Rep, class Period>
-    LogValue(std::chrono::duration<Rep, Period> took)                      // NOLINT(google-explicit-constructor)
+    LogValue(std::chrono::duration<Rep, Period> took)  // NOLINT(google-explicit-constructor)
         : value_(static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count())) {}
 
-    [[nodiscard]] bool is_text() const noexcept { return !literal_ && std::holds_alternative<std::string_view>(value_); }
+    [[nodiscard]] bool is_text() const noexcept {
+        return !literal_ && std::holds_alternative<std::string_view>(value_);
+    }
     [[nodiscard]] std::string plain() const;  // neither quoted nor escaped, cut to a bounded length
 
   private:
@@ -84,45 +82,6 @@ void stop_logging();
 void set_log_level(LogLevel level) noexcept;
 // Writes the counts of repeats whose second is over; called about once a second.
 void tick_logging();
-
-// --- the pure parts, each tested by itself --------------------------------------------------------------------
-
-struct LogLine {
-    std::chrono::system_clock::time_point at{};
-    LogLevel level = LogLevel::info;
-    std::string event;
-    struct Field {
-        std::string key;
-        std::string value;
-        bool text = true;
-    };
-    std::vector<Field> fields;
-    std::uint64_t repeated = 0;  // shown when not 0
-};
-
-// `stamped` is false where the journal keeps time and level itself: "<6>info event=...".
-[[nodiscard]] std::string render_text(const LogLine& line, bool stamped = true);
-[[nodiscard]] std::string render_json(const LogLine& line);
-
-// Folds repeats: the first line is shown at once, equal ones within the next second are counted, and the last of them
-// is shown with `repeated=n` when the second is over. A warning or error is equal to one of the same event and texts,
-// whatever its numbers; other lines only if all is equal. Not thread-safe.
-class LogFolder {
-  public:
-    using Time = std::chrono::steady_clock::time_point;
-    // The lines to be written now, in order.
-    [[nodiscard]] std::vector<LogLine> take(LogLine line, Time now);
-    [[nodiscard]] std::vector<LogLine> due(Time now);
-    [[nodiscard]] std::vector<LogLine> all();
-
-  private:
-    struct Held {
-        Time since{};
-        LogLine last;
-    };
-    std::unordered_map<std::string, Held> held_;
-    Time next_scan_{};
-};
 
 // Redirects the log of a test; at most one at a time.
 class CapturedLog {

@@ -3,6 +3,7 @@
 
 #include "daemon/admin/console.hpp"
 #include "daemon/admin/records.hpp"
+#include "daemon/capacity.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/metrics/pool_events.hpp"
@@ -34,7 +35,11 @@ pool::Params params_for(const config::Pool& pool) {
     switch (pool.pool_reset_on_return) {
         case config::ResetOnReturn::rollback: params.reset_on_return = pool::ResetOnReturn::rollback; break;
         case config::ResetOnReturn::commit: params.reset_on_return = pool::ResetOnReturn::commit; break;
-        case config::ResetOnReturn::none: params.reset_on_return = pool::ResetOnReturn::none; break;
+        case config::ResetOnReturn::none:
+            // Between clients that share backends something must be reset; only a session's own lease may skip it.
+            params.reset_on_return =
+                pool.mode == config::Mode::session ? pool::ResetOnReturn::none : pool::ResetOnReturn::rollback;
+            break;
     }
     params.min_idle = pool.min_idle;
     params.idle_timeout = pool.idle_timeout;
@@ -67,7 +72,6 @@ class Server {
     void on_signal(int signal);
     void drain();
     void stop_now();
-    [[nodiscard]] std::shared_ptr<pool::Quota> quota_for(const config::Url& url);
 
     std::shared_ptr<const config::Config> config_;
     asio::io_context main_;
@@ -78,7 +82,7 @@ class Server {
     admin::QuarantineRecords records_;
     admin::Tables tables_;
     std::unique_ptr<admin::Console> console_;
-    std::map<std::string, std::shared_ptr<pool::Quota>> quotas_;
+    Capacity capacity_;
     std::vector<HomePtr> homes_;
     Shared shared_;
     std::vector<std::unique_ptr<Worker>> workers_;
@@ -87,7 +91,7 @@ class Server {
 };
 
 Server::Server(std::shared_ptr<const config::Config> config)
-    : config_(std::move(config)), metrics_(worker_count(*config_)) {
+    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(*config_) {
     shared_.config = config_;
     for (int i = 0; i < worker_count(*config_); ++i) {
         workers_.push_back(std::make_unique<Worker>(shared_, i));
@@ -96,6 +100,7 @@ Server::Server(std::shared_ptr<const config::Config> config)
 }
 
 Server::~Server() {
+    capacity_.stop();
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
     shared_.computing.join();
@@ -103,17 +108,6 @@ Server::~Server() {
     shared_.router.reset();
     homes_.clear();
     workers_.clear();
-}
-
-std::shared_ptr<pool::Quota> Server::quota_for(const config::Url& url) {
-    const config::HostPort& host = url.hosts.front();
-    const std::string name = host.host + ":" + std::to_string(host.port);
-    std::shared_ptr<pool::Quota>& quota = quotas_[name];
-    if (!quota) {
-        const auto found = config_->servers.find(name);
-        quota = std::make_shared<pool::Quota>(found == config_->servers.end() ? 0 : found->second.max_connections);
-    }
-    return quota;
 }
 
 void Server::make_home(const config::Pool& pool, const std::string& user, const std::optional<std::string>& password) {
@@ -130,7 +124,7 @@ void Server::make_home(const config::Pool& pool, const std::string& user, const 
     home->connector = home->dialect->connector(std::move(params));
     const std::string shown_user = user == pool.url.user ? std::string() : user;
     home->events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
-    home->pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home->connector, quota_for(pool.url), *home->events);
+    home->pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home->connector, capacity_.quota_for(pool.url), *home->events);
     describe_holders(*home);
     worker.add_home(home);
     homes_.push_back(std::move(home));
@@ -233,6 +227,7 @@ int Server::run() {
     });
     std::function<void()> tick = [this, &tick] {
         tick_logging();
+        capacity_.learn(homes_);
         log_timer_.expires_after(std::chrono::seconds(1));
         log_timer_.async_wait([&tick](const boost::system::error_code& ec) {
             if (!ec) tick();

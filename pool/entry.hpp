@@ -8,7 +8,6 @@
 #include "pool/quarantine.hpp"
 #include "pool/quota.hpp"
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <string_view>
@@ -55,6 +54,7 @@ class Entry {
     Permit permit;
     std::unique_ptr<Backend> backend;  // null while dialling
     std::unique_ptr<Climb> climb;      // while quarantined
+    std::unique_ptr<Holder> holder;    // while finishing, for the record should it fail
 
     // A coroutine is about to make this one usable, or to fail.
     [[nodiscard]] bool coming() const noexcept

@@ -36,6 +36,7 @@ std::string_view to_string(CloseReason reason) noexcept
     case CloseReason::detached: return "detached";
     case CloseReason::resized: return "resized";
     case CloseReason::disposed: return "disposed";
+    case CloseReason::yielded: return "yielded";
     }
     return "unknown";
 }

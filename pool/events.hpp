@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pool reports, in SQLAlchemy's words; the daemon counts and logs it. Called on the pool's worker.
+// What a pool reports, in SQLAlchemy's words; the daemon counts and logs it. Called on the pool's worker, in the middle
+// of its work: a sink does not call back into the pool. It outlives the pool.
 #pragma once
 
 #include "pool/backend.hpp"
@@ -15,6 +16,7 @@ namespace leasehold::pool {
 enum class CloseReason : std::uint8_t {
     recycled, idle_timeout, overflow, invalidated, soft_invalidated, broken_while_idle, ping_failed, reset_failed,
     quarantine_failed, lease_dropped, server_lost, settings_refused, variant_evicted, detached, resized, disposed,
+    yielded,  // idle here, while another pool waited for a place on the same server
 };
 [[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
 

@@ -12,6 +12,8 @@ namespace leasehold::pool {
 using namespace std::chrono_literals;
 using Duration = std::chrono::milliseconds;
 
+// `none` also leaves what Condition::dirty reports, so it is given to a pool only where the next lessee is the same
+// user in session mode.
 enum class ResetOnReturn : std::uint8_t { rollback, commit, none };
 
 struct Params {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pool of one URL and user: who may have a backend now, who waits, and what becomes of one that comes back. All its
 // members run on one worker (executor); time comes from a clock that tests can set, and from tick().
+// Dispose of it before its io_context goes: a waiter that holds its pool keeps itself alive until it is told.
 #pragma once
 
 #include "pool/connector.hpp"
@@ -18,6 +19,7 @@ namespace leasehold::pool {
 struct Wanted {
     Variant variant = 0;
     Fingerprint fingerprint = 0;
+    std::uint64_t session = 0;  // who asks, for SHOW
 };
 
 struct Checkout {
@@ -52,6 +54,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     // First come first served. `ticket` (optional) lets the session take itself out of the queue by cancel().
     using Ticket = std::uint64_t;
     [[nodiscard]] awaitable<Checkout> checkout(Wanted wanted, Ticket* ticket = nullptr);
+    // Without effect once the outcome is on its way: the session then gets a lease, and checks it in. Asio's
+    // cancellation of the awaiting coroutine does the same.
     void cancel(Ticket ticket);
 
     // Called by the worker about every 50 ms: waiters past their time, idle_timeout, min_idle, back-off.
@@ -63,6 +67,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
     void resize(Params params);        // everything that can change at run time
     void invalidate(bool soft);        // hard: idle ones now, leased ones when they come back; soft: all when they come back
     void server_lost();                // a disconnect error that concerns the server: a new generation
+    // The same, seen on `witness`: without effect if its generation is already known to be lost, so that a burst of
+    // reports from one failure does not close what was dialled since.
+    void server_lost(const Lease& witness);
     // No new lease; closes idle ones; calls `drained` when the last backend is gone.
     void dispose(std::function<void()> drained = {});
 

@@ -2,11 +2,12 @@
 // Capacity at the server level, shared by all pools (and threads) that dial the same host, held by RAII permits.
 #pragma once
 
-#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
-#include <functional>
 
 namespace leasehold::pool {
 
@@ -37,6 +38,13 @@ class Quota : public std::enable_shared_from_this<Quota> {
     // its own executor. Served first come first served.
     void when_free(std::function<void()> callback);
 
+    // Pools that may hold idle backends while another one waits: `asked` is called (from any thread) when somebody
+    // begins to wait, and the pool gives up an idle backend if contended() still holds when it gets round to it.
+    using Membership = std::uint64_t;
+    [[nodiscard]] Membership enlist(std::function<void()> asked);
+    void withdraw(Membership membership);
+    [[nodiscard]] bool contended() const;  // somebody waits in when_free()
+
   private:
     friend class Permit;
     void give_back() noexcept;
@@ -45,6 +53,8 @@ class Quota : public std::enable_shared_from_this<Quota> {
     int limit_;
     int used_ = 0;
     std::vector<std::function<void()>> waiting_;
+    std::map<Membership, std::function<void()>> members_;
+    Membership last_ = 0;
 };
 
 }  // namespace leasehold::pool

@@ -8,7 +8,7 @@ set_tests_properties(architecture.check architecture.self_test PROPERTIES LABELS
 
 # --- integration: one ctest per file; the promises run under the sanitizers too --------------------------------------
 # Files that measure times or loads have the machine to themselves.
-set(load_sensitive test_load test_many_clients test_seeded_programs test_demo)
+set(load_sensitive test_load test_programs test_demo)
 
 file(GLOB files CONFIGURE_DEPENDS integration/test_*.py)
 foreach(file IN LISTS files)
@@ -29,11 +29,14 @@ foreach(file IN LISTS files)
   endif()
 endforeach()
 
-# --- thread safety: the few things that several workers share, meant for the tsan preset ------------------------------
+# --- thread safety: what several workers share, meant for the tsan preset ---------------------------------------------
 file(GLOB sources CONFIGURE_DEPENDS thread_safety/*.cpp)
-if(sources)
-  add_executable(thread_safety ${sources})
-  target_link_libraries(thread_safety PRIVATE leasehold_daemon GTest::gtest_main leasehold_options)
-  gtest_discover_tests(thread_safety DISCOVERY_MODE PRE_TEST TEST_PREFIX "thread_safety."
-    PROPERTIES LABELS thread_safety TIMEOUT 120)
-endif()
+add_executable(thread_safety ${sources})
+target_link_libraries(thread_safety PRIVATE leasehold_daemon GTest::gtest_main leasehold_options)
+gtest_discover_tests(thread_safety DISCOVERY_MODE PRE_TEST TEST_PREFIX "thread_safety."
+  PROPERTIES LABELS thread_safety TIMEOUT 120)
+add_test(NAME thread_safety.workers
+  COMMAND ${LEASEHOLD_PYTHON} -m pytest -q -p no:cacheprovider --tb=short --color=no test_workers.py
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/thread_safety)
+set_tests_properties(thread_safety.workers PROPERTIES LABELS thread_safety TIMEOUT 300 RUN_SERIAL ON
+  ENVIRONMENT "LEASEHOLD_BIN=$<TARGET_FILE:leasehold>;PYTHONDONTWRITEBYTECODE=1")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one kind of table that the console shows. Whoever has something to show registers one by name; it is asked for its
-// rows each time, and may collect them from several workers.
+// The one kind of table that the console shows. Whoever has something to show registers one by name; it is asked for
+// its rows each time, and may collect them from several workers.
 #pragma once
 
 #include "dialects/dialect.hpp"
@@ -46,8 +46,8 @@ class Tables {
     std::map<std::string, std::shared_ptr<const Table>, std::less<>> tables_;
 };
 
-// For a table whose rows lie in `parts` places (workers): give each place's rows once, from any thread; `done` is called
-// with all of them in the places' order, on the thread that gives the last.
+// For a table whose rows lie in `parts` places (workers): give each place's rows once, from any thread; `done` is
+// called with all of them in the places' order, on the thread that gives the last.
 using Part = std::function<void(std::size_t index, Rows rows)>;
 [[nodiscard]] Part join(std::size_t parts, Done done);
 

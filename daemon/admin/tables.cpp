@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/admin/tables.hpp"
 
-#include "daemon/admin/records.hpp"
 #include "daemon/metrics/names.hpp"
 #include "daemon/metrics/registry.hpp"
 
@@ -74,6 +73,33 @@ std::string joined(const std::vector<std::string>& statements) {
     for (const std::string& statement : statements) result += (result.empty() ? "" : "; ") + statement;
     return result;
 }
+
+// A column of SHOW STATS and the metric whose series are added up in it.
+struct Statistic {
+    std::string_view column;
+    std::string_view metric;
+    bool sum = false;  // a histogram's sum, in microseconds, instead of a count
+};
+
+namespace names = metrics::names;
+
+constexpr std::array statistics{
+    Statistic{"total_xact_count", names::transactions},
+    Statistic{"total_query_count", names::queries},
+    Statistic{"total_received", names::received_bytes},
+    Statistic{"total_sent", names::sent_bytes},
+    Statistic{"total_wait_time", names::wait_seconds, true},
+    Statistic{"total_lease_time", names::lease_seconds, true},
+    Statistic{"checkouts", names::checkouts},
+    Statistic{"checkins", names::checkins},
+    Statistic{"timeouts", names::timeouts},
+    Statistic{"connects", names::connects},
+    Statistic{"connect_failures", names::connect_failures},
+    Statistic{"resets", names::resets},
+    Statistic{"invalidations", names::invalidations},
+    Statistic{"closes", names::closes},
+    Statistic{"quarantines", names::quarantines},
+};
 
 }  // namespace
 
@@ -202,37 +228,6 @@ Rows quarantine_rows(std::span<const pool::QuarantineRecord> records) {
     return rows;
 }
 
-namespace {
-
-// A column of SHOW STATS and the metric whose series are added up in it.
-struct Statistic {
-    std::string_view column;
-    std::string_view metric;
-    bool sum = false;  // a histogram's sum, in microseconds, instead of a count
-};
-
-namespace names = metrics::names;
-
-constexpr std::array statistics{
-    Statistic{"total_xact_count", names::transactions},
-    Statistic{"total_query_count", names::queries},
-    Statistic{"total_received", names::received_bytes},
-    Statistic{"total_sent", names::sent_bytes},
-    Statistic{"total_wait_time", names::wait_seconds, true},
-    Statistic{"total_lease_time", names::lease_seconds, true},
-    Statistic{"checkouts", names::checkouts},
-    Statistic{"checkins", names::checkins},
-    Statistic{"timeouts", names::timeouts},
-    Statistic{"connects", names::connects},
-    Statistic{"connect_failures", names::connect_failures},
-    Statistic{"resets", names::resets},
-    Statistic{"invalidations", names::invalidations},
-    Statistic{"closes", names::closes},
-    Statistic{"quarantines", names::quarantines},
-};
-
-}  // namespace
-
 const Columns& stats_columns() {
     static const Columns columns = [] {
         Columns result{{"database", Type::text}};
@@ -263,30 +258,6 @@ Rows stats_rows(const metrics::Registry& registry) {
         rows.push_back(std::move(row));
     }
     return rows;
-}
-
-Table pools_table(Gather gather) {
-    return {"POOLS", pools_columns(), Permission::read, "pools, their clients and their backends", std::move(gather)};
-}
-
-Table clients_table(Gather gather) {
-    return {"CLIENTS", clients_columns(), Permission::read, "client sessions, what they hold and why",
-            std::move(gather)};
-}
-
-Table servers_table(Gather gather) {
-    return {"SERVERS", servers_columns(), Permission::read, "backends and who holds them", std::move(gather)};
-}
-
-Table quarantine_table(const QuarantineRecords& records) {
-    return {"QUARANTINE", quarantine_columns(), Permission::read,
-            "the last leases that ended in the middle of a transaction",
-            [&records](const Done& done) { done(quarantine_rows(records.snapshot())); }};
-}
-
-Table stats_table(const metrics::Registry& registry) {
-    return {"STATS", stats_columns(), Permission::read, "totals by pool since the start",
-            [&registry](const Done& done) { done(stats_rows(registry)); }};
 }
 
 }  // namespace leasehold::daemon::admin

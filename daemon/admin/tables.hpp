@@ -14,8 +14,6 @@ class Registry;
 
 namespace leasehold::daemon::admin {
 
-class QuarantineRecords;
-
 using Columns = std::vector<dialects::Column>;
 
 [[nodiscard]] const Columns& pools_columns();
@@ -33,14 +31,6 @@ using Columns = std::vector<dialects::Column>;
 // By pool, from the metrics; what nobody counts is NULL. Times in microseconds, as PgBouncer's.
 [[nodiscard]] const Columns& stats_columns();
 [[nodiscard]] Rows stats_rows(const metrics::Registry& registry);
-
-// The tables under their names, ready for Tables::add(). The first three are gathered from the workers; the others need
-// nobody, and what they are made from must outlive the console.
-[[nodiscard]] Table pools_table(Gather gather);
-[[nodiscard]] Table clients_table(Gather gather);
-[[nodiscard]] Table servers_table(Gather gather);
-[[nodiscard]] Table quarantine_table(const QuarantineRecords& records);
-[[nodiscard]] Table stats_table(const metrics::Registry& registry);
 
 // "2026-01-01 00:00:00 UTC"
 [[nodiscard]] std::string in_utc(SystemTime at);

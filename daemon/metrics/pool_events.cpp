@@ -18,6 +18,18 @@ void report(LogLevel level, std::string_view event, const std::string& pool, con
     log(level, event, fields);
 }
 
+// One series per value of the pool's enumeration, whose words end with the last value.
+template <class Reason>
+std::vector<Counter> by_reason(Scope& scope, std::string_view name, std::string_view help) {
+    std::vector<Counter> counters;
+    for (int i = 0; i < 256; ++i) {
+        const std::string_view reason = to_string(static_cast<Reason>(i));
+        if (reason == "unknown") break;
+        counters.push_back(scope.counter(name, help, {{"reason", std::string(reason)}}));
+    }
+    return counters;
+}
+
 bool readmitted(const pool::QuarantineRecord& record) noexcept { return record.outcome == "readmitted"; }
 
 }  // namespace
@@ -46,10 +58,7 @@ void PoolEvents::register_connections() {
     constexpr auto invalidations = "Invalidations of the pool or of one of its backends";
     invalidated_hard_ = scope_.counter(names::invalidations, invalidations, {{"kind", "hard"}});
     invalidated_soft_ = scope_.counter(names::invalidations, invalidations, {{"kind", "soft"}});
-    for (std::size_t i = 0; i < close_reasons; ++i) {
-        const auto reason = to_string(static_cast<pool::CloseReason>(i));
-        closes_[i] = scope_.counter(names::closes, "Backends closed", {{"reason", std::string(reason)}});
-    }
+    closes_ = by_reason<pool::CloseReason>(scope_, names::closes, "Backends closed");
 }
 
 void PoolEvents::register_leases() {
@@ -61,10 +70,7 @@ void PoolEvents::register_leases() {
 }
 
 void PoolEvents::register_quarantine() {
-    for (std::size_t i = 0; i < end_reasons; ++i) {
-        const auto reason = to_string(static_cast<pool::EndReason>(i));
-        quarantines_[i] = scope_.counter(names::quarantines, "Backends quarantined", {{"reason", std::string(reason)}});
-    }
+    quarantines_ = by_reason<pool::EndReason>(scope_, names::quarantines, "Backends quarantined");
     constexpr auto outcomes = "Backends that left the quarantine";
     readmitted_ = scope_.counter(names::quarantine_outcomes, outcomes, {{"outcome", "readmitted"}});
     closed_ = scope_.counter(names::quarantine_outcomes, outcomes, {{"outcome", "closed"}});
@@ -109,12 +115,12 @@ void PoolEvents::invalidate(bool soft) {
 }
 
 void PoolEvents::close(pool::CloseReason reason, std::uint64_t server_id) {
-    if (const auto index = static_cast<std::size_t>(reason); index < close_reasons) closes_[index].add(worker_);
+    if (const auto index = static_cast<std::size_t>(reason); index < closes_.size()) closes_[index].add(worker_);
     report(LogLevel::info, "close", pool_, user_, {{"reason", to_string(reason)}, {"server_pid", server_id}});
 }
 
 void PoolEvents::quarantined(const pool::QuarantineRecord& record) {
-    if (const auto index = static_cast<std::size_t>(record.reason); index < end_reasons) {
+    if (const auto index = static_cast<std::size_t>(record.reason); index < quarantines_.size()) {
         quarantines_[index].add(worker_);
     }
     const std::uint64_t id = records_.add(record);

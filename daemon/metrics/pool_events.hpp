@@ -6,9 +6,9 @@
 #include "daemon/metrics/registry.hpp"
 #include "pool/events.hpp"
 
-#include <array>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace leasehold::daemon::admin {
 class QuarantineRecords;
@@ -34,9 +34,6 @@ class PoolEvents final : public pool::Events {
     void released(const pool::QuarantineRecord& record) override;
 
   private:
-    static constexpr std::size_t close_reasons = static_cast<std::size_t>(pool::CloseReason::disposed) + 1;
-    static constexpr std::size_t end_reasons = static_cast<std::size_t>(pool::EndReason::drained) + 1;
-
     void register_connections();
     void register_leases();
     void register_quarantine();
@@ -53,8 +50,8 @@ class PoolEvents final : public pool::Events {
     Counter checkouts_, checkins_, timeouts_;
     Histogram wait_, lease_;
     Counter resets_ok_, resets_failed_, invalidated_hard_, invalidated_soft_;
-    std::array<Counter, close_reasons> closes_;
-    std::array<Counter, end_reasons> quarantines_;
+    std::vector<Counter> closes_;       // by CloseReason
+    std::vector<Counter> quarantines_;  // by EndReason
     Counter readmitted_, closed_;
     Histogram quarantine_;
 };

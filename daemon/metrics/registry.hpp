@@ -38,8 +38,8 @@ inline void add(Cell* first, int worker, std::uint64_t n) noexcept {
 }
 }  // namespace detail
 
-// `worker` is the index of the calling worker, 0 .. workers-1, or Registry::elsewhere(). A default-made handle may not be
-// used.
+// `worker` is the index of the calling worker, 0 .. workers-1, or Registry::elsewhere(). A default-made handle may not
+// be used.
 class Counter {
   public:
     Counter() = default;

@@ -190,7 +190,7 @@ void ClientAuthentication::compute() {
 }
 
 Action ClientAuthentication::verify_proof(std::size_t consumed) {
-    const std::optional<Digest> client_key = recover_client_key(proof_, verifier_.stored_key, auth_message_);
+    const std::optional<Sha256Digest> client_key = recover_client_key(proof_, verifier_.stored_key, auth_message_);
     // The mock's keys can be guessed; that nobody logs in by them is decided by kind alone.
     if (!client_key || credential_.kind != Kind::password) return refuse(consumed);
     recovered_ = ScramKeys{*client_key, verifier_.stored_key, verifier_.server_key};

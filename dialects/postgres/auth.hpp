@@ -79,7 +79,7 @@ class ClientAuthentication final : public wire::Exchange {
     std::string gs2_header_;
     std::string nonce_;            // the client's and ours
     std::string auth_message_;
-    Digest proof_{};
+    Sha256Digest proof_{};
     std::string given_;  // the password that came in clear text
     bool password_right_ = false;
     std::optional<ScramKeys> recovered_;
@@ -134,7 +134,7 @@ class ServerChallenge {
     std::vector<std::uint8_t> salt_;
     std::uint32_t iterations_ = 0;
     std::optional<ScramKeys> keys_;
-    Digest expected_signature_{};
+    Sha256Digest expected_signature_{};
     std::error_code error_;
     wire::Diagnostics diagnostics_;
 };

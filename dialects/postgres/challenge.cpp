@@ -138,7 +138,7 @@ ServerChallenge::Next ServerChallenge::proceed(wire::Writer& out) {
     const std::string without_proof = "c=biws,r=" + full_nonce_;
     const std::string auth_message = client_first_bare_ + ',' + server_first_ + ',' + without_proof;
     expected_signature_ = server_signature(keys_->server_key, auth_message);
-    const Digest proof = client_proof(keys_->client_key, keys_->stored_key, auth_message);
+    const Sha256Digest proof = client_proof(keys_->client_key, keys_->stored_key, auth_message);
     sasl_response(out, without_proof + ",p=" + base64(proof));
     scram_ = Scram::final_sent;
     return Next::reply;

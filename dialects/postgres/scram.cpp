@@ -16,15 +16,15 @@ namespace {
 using wire::as_bytes;
 using wire::Bytes;
 
-[[nodiscard]] Digest sha256(Bytes bytes) noexcept {
-    Digest out{};
+[[nodiscard]] Sha256Digest sha256(Bytes bytes) noexcept {
+    Sha256Digest out{};
     unsigned int size = 0;
     if (EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, EVP_sha256(), nullptr) != 1) std::abort();
     return out;
 }
 
-[[nodiscard]] Digest hmac(Bytes key, Bytes bytes) noexcept {
-    Digest out{};
+[[nodiscard]] Sha256Digest hmac(Bytes key, Bytes bytes) noexcept {
+    Sha256Digest out{};
     unsigned int size = 0;
     if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes.data(), bytes.size(), out.data(), &size) ==
         nullptr) {
@@ -33,16 +33,16 @@ using wire::Bytes;
     return out;
 }
 
-[[nodiscard]] Digest exclusive_or(const Digest& a, const Digest& b) noexcept {
-    Digest out{};
+[[nodiscard]] Sha256Digest exclusive_or(const Sha256Digest& a, const Sha256Digest& b) noexcept {
+    Sha256Digest out{};
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(a[i] ^ b[i]);
     return out;
 }
 
-[[nodiscard]] std::optional<Digest> digest_from_base64(std::string_view text) {
+[[nodiscard]] std::optional<Sha256Digest> digest_from_base64(std::string_view text) {
     const auto bytes = from_base64(text);
     if (!bytes || bytes->size() != 32) return std::nullopt;
-    Digest digest{};
+    Sha256Digest digest{};
     std::copy(bytes->begin(), bytes->end(), digest.begin());
     return digest;
 }
@@ -78,7 +78,7 @@ std::string to_string(const ScramVerifier& verifier) {
 
 ScramKeys derive(std::string_view password, Bytes salt, std::uint32_t iterations) {
     std::string prepared = saslprep(password);
-    Digest salted{};
+    Sha256Digest salted{};
     if (PKCS5_PBKDF2_HMAC(prepared.data(), static_cast<int>(prepared.size()), salt.data(),
                           static_cast<int>(salt.size()), static_cast<int>(iterations), EVP_sha256(),
                           static_cast<int>(salted.size()), salted.data()) != 1) {
@@ -90,20 +90,20 @@ ScramKeys derive(std::string_view password, Bytes salt, std::uint32_t iterations
     return keys;
 }
 
-ScramKeys keys_of(const Digest& client_key, const Digest& server_key) {
+ScramKeys keys_of(const Sha256Digest& client_key, const Sha256Digest& server_key) {
     return {client_key, sha256(client_key), server_key};
 }
 
-Digest client_proof(const Digest& client_key, const Digest& stored_key, std::string_view auth_message) {
+Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key, std::string_view auth_message) {
     return exclusive_or(client_key, hmac(stored_key, as_bytes(auth_message)));
 }
 
-Digest server_signature(const Digest& server_key, std::string_view auth_message) {
+Sha256Digest server_signature(const Sha256Digest& server_key, std::string_view auth_message) {
     return hmac(server_key, as_bytes(auth_message));
 }
 
-std::optional<Digest> recover_client_key(const Digest& proof, const Digest& stored_key, std::string_view auth_message) {
-    const Digest client_key = exclusive_or(proof, hmac(stored_key, as_bytes(auth_message)));
+std::optional<Sha256Digest> recover_client_key(const Sha256Digest& proof, const Sha256Digest& stored_key, std::string_view auth_message) {
+    const Sha256Digest client_key = exclusive_or(proof, hmac(stored_key, as_bytes(auth_message)));
     if (!equal_in_constant_time(sha256(client_key), stored_key)) return std::nullopt;
     return client_key;
 }
@@ -167,9 +167,9 @@ ScramKeyCache::~ScramKeyCache() {
     OPENSSL_cleanse(key_.data(), key_.size());
 }
 
-Digest ScramKeyCache::hash(std::string_view password, Bytes salt, std::uint32_t iterations) const {
+Sha256Digest ScramKeyCache::hash(std::string_view password, Bytes salt, std::uint32_t iterations) const {
     // The password by itself is hashed to a fixed length first, so that no two triples run together.
-    const Digest hidden = hmac(key_, as_bytes(password));
+    const Sha256Digest hidden = hmac(key_, as_bytes(password));
     std::vector<std::uint8_t> text(hidden.begin(), hidden.end());
     for (int shift = 24; shift >= 0; shift -= 8) text.push_back(static_cast<std::uint8_t>(iterations >> shift));
     text.insert(text.end(), salt.begin(), salt.end());
@@ -178,7 +178,7 @@ Digest ScramKeyCache::hash(std::string_view password, Bytes salt, std::uint32_t 
 
 std::optional<ScramKeys> ScramKeyCache::find(std::string_view password, Bytes salt, std::uint32_t iterations,
                                              Share share) {
-    const Digest wanted = hash(password, salt, iterations);
+    const Sha256Digest wanted = hash(password, salt, iterations);
     const std::lock_guard lock(mutex_);
     Entries& entries = entries_[static_cast<std::size_t>(share)];
     const auto at = entries.by_hash.find(wanted);
@@ -189,7 +189,7 @@ std::optional<ScramKeys> ScramKeyCache::find(std::string_view password, Bytes sa
 
 void ScramKeyCache::put(std::string_view password, Bytes salt, std::uint32_t iterations, const ScramKeys& keys,
                         Share share) {
-    const Digest name = hash(password, salt, iterations);
+    const Sha256Digest name = hash(password, salt, iterations);
     const std::lock_guard lock(mutex_);
     Entries& entries = entries_[static_cast<std::size_t>(share)];
     if (entries.by_hash.contains(name)) return;
@@ -216,7 +216,7 @@ std::size_t ScramKeyCache::size() const {
 }
 
 std::vector<std::uint8_t> ScramKeyCache::salt_for(std::string_view user) const {
-    const Digest made = hmac(key_, as_bytes("salt:" + std::string(user)));
+    const Sha256Digest made = hmac(key_, as_bytes("salt:" + std::string(user)));
     return {made.begin(), made.begin() + 16};
 }
 

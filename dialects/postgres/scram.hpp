@@ -22,21 +22,21 @@ inline constexpr std::uint32_t scram_default_iterations = 4096;
 // What a server may ask of us; beyond it a login would be a denial of service.
 inline constexpr std::uint32_t scram_max_iterations = 1'000'000;
 
-using Digest = std::array<std::uint8_t, 32>;
+using Sha256Digest = std::array<std::uint8_t, 32>;
 
 // What the server side keeps. `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, base64, as in pg_authid.
 struct ScramVerifier {
     std::uint32_t iterations = scram_default_iterations;
     std::vector<std::uint8_t> salt;
-    Digest stored_key{};
-    Digest server_key{};
+    Sha256Digest stored_key{};
+    Sha256Digest server_key{};
 };
 
 // What the client side computes from a password; as good as the password for the salt and iterations they belong to.
 struct ScramKeys {
-    Digest client_key{};
-    Digest stored_key{};
-    Digest server_key{};
+    Sha256Digest client_key{};
+    Sha256Digest stored_key{};
+    Sha256Digest server_key{};
     friend bool operator==(const ScramKeys&, const ScramKeys&) = default;
 };
 
@@ -46,13 +46,13 @@ struct ScramKeys {
 // PBKDF2: about a millisecond per 4096 iterations. The password is prepared first (see saslprep).
 [[nodiscard]] ScramKeys derive(std::string_view password, wire::Bytes salt, std::uint32_t iterations);
 // Keys from a ClientKey recovered at a login and the ServerKey of the verifier that admitted it.
-[[nodiscard]] ScramKeys keys_of(const Digest& client_key, const Digest& server_key);
+[[nodiscard]] ScramKeys keys_of(const Sha256Digest& client_key, const Sha256Digest& server_key);
 
 // ClientProof and its inverse (an exclusive or with the signature), and ServerSignature.
-[[nodiscard]] Digest client_proof(const Digest& client_key, const Digest& stored_key, std::string_view auth_message);
-[[nodiscard]] Digest server_signature(const Digest& server_key, std::string_view auth_message);
+[[nodiscard]] Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key, std::string_view auth_message);
+[[nodiscard]] Sha256Digest server_signature(const Sha256Digest& server_key, std::string_view auth_message);
 // The ClientKey behind a proof; nothing when the proof is wrong.
-[[nodiscard]] std::optional<Digest> recover_client_key(const Digest& proof, const Digest& stored_key,
+[[nodiscard]] std::optional<Sha256Digest> recover_client_key(const Sha256Digest& proof, const Sha256Digest& stored_key,
                                                        std::string_view auth_message);
 
 // RFC 4013 as far as it goes without Unicode tables: other spaces become a blank, what is "commonly mapped to nothing"
@@ -93,21 +93,21 @@ class ScramKeyCache {
     [[nodiscard]] std::vector<std::uint8_t> salt_for(std::string_view user) const;
 
   private:
-    using Order = std::list<Digest>;  // front: the last used
+    using Order = std::list<Sha256Digest>;  // front: the last used
     struct Entry {
         ScramKeys keys;
         Order::iterator at;
     };
     struct Entries {
-        std::map<Digest, Entry> by_hash;
+        std::map<Sha256Digest, Entry> by_hash;
         Order order;
     };
-    [[nodiscard]] Digest hash(std::string_view password, wire::Bytes salt, std::uint32_t iterations) const;
+    [[nodiscard]] Sha256Digest hash(std::string_view password, wire::Bytes salt, std::uint32_t iterations) const;
 
     mutable std::mutex mutex_;  // over entries_
     std::array<Entries, 2> entries_;
     std::size_t capacity_;  // of each share
-    Digest key_{};          // constant after construction
+    Sha256Digest key_{};          // constant after construction
 };
 
 }  // namespace leasehold::postgres

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pool's rules as they show on a real server: which backend serves, when one is replaced, who waits and for how long."""
+"""The pool's rules as they show on a real server: which backend serves, when it is replaced, who waits and how long."""
 import contextlib
 import os
 import signal
@@ -34,7 +34,8 @@ def table(postgres):
 
 
 def backends(server, user=USER):
-    return [b for b in server.backends("%") if b["usename"] == user and "control" not in b["application_name"]]
+    """The backends of a user, but for the one connection that asks the server for its limits."""
+    return [b for b in server.backends("%") if b["usename"] == user and b["application_name"] != "leasehold check"]
 
 
 def open_all(daemon, count):
@@ -353,7 +354,8 @@ def test_a_cold_login_succeeds_when_the_server_comes_up_in_time(pooled, frail):
 def test_a_server_that_refuses_the_pools_password_is_named_at_once(leasehold, postgres):
     postgres.query("DROP ROLE IF EXISTS changing")
     postgres.create_user("changing", "the new one")
-    daemon = leasehold(pools={"orders": {"url": postgres.url("orders", "changing", "the old one"), "pool_timeout": "8s"}})
+    url = postgres.url("orders", "changing", "the old one")
+    daemon = leasehold(pools={"orders": {"url": url, "pool_timeout": "8s"}})
     began = time.monotonic()
     with pytest.raises(pgwire.ServerError) as refused:
         pgwire.connect(daemon.port, "changing", "orders", "the old one")

@@ -14,7 +14,7 @@ import pytest
 from conftest import PASSWORD, USER
 from servers import wait_until
 
-PROGRAMS, SESSIONS, BACKENDS = 300, 16, 5
+PROGRAMS, SESSIONS, BACKENDS = 6000 if os.environ.get("LEASEHOLD_LONG") else 300, 16, 5
 SEED = int(os.environ.get("LEASEHOLD_SEED", random.SystemRandom().randrange(10**9)))
 
 
@@ -93,7 +93,7 @@ def run_wire(program, port):
             continue
         if step("BEGIN") is None:
             return cut_off()
-        alive, since_savepoint, has_savepoint = [], [], False
+        rows = [[]]  # of the transaction, and of each savepoint in it
         for sql, row in program.statements():
             reply = step(sql)
             if reply is None:
@@ -101,29 +101,30 @@ def run_wire(program, port):
             if reply.errors:
                 assert reply.status == "E", reply
             elif row is not None:
-                (since_savepoint if has_savepoint else alive).append(row)
+                rows[-1].append(row)
             elif sql.startswith("SAVEPOINT"):
-                alive, since_savepoint, has_savepoint = alive + since_savepoint, [], True
+                rows.append([])
             elif sql.startswith("ROLLBACK TO"):
-                since_savepoint = []
+                rows[-1] = []
             elif sql.startswith("RELEASE"):
-                alive, since_savepoint, has_savepoint = alive + since_savepoint, [], False
+                released = rows.pop()
+                rows[-1] += released
         end = program.random.choice(["COMMIT", "COMMIT", "ROLLBACK"])
         reply = step(end)
         if reply is None:
-            program.uncertain += alive + since_savepoint if end == "COMMIT" else []
+            program.uncertain += sum(rows, []) if end == "COMMIT" else []
             return cut_off()
         assert reply.status == "I" and not reply.errors, reply
         if reply.tags == ["COMMIT"]:
-            program.committed += alive + since_savepoint
+            program.committed += sum(rows, [])
     return session.terminate() if program.ending == "terminate" else cut_off()
 
 
 def run_killed(program, url):
     """A psql in an open transaction, ended by kill -9 in the middle of whatever it does."""
     row = program.row()
-    last = program.random.choice(["SELECT pg_sleep(60);\n", "SELECT repeat('x', 1000) FROM generate_series(1, 3000000);\n",
-                                  "", "SAVEPOINT s; SELECT 1/0;\n"])
+    last = program.random.choice(["SELECT pg_sleep(60);\n", "", "SAVEPOINT s; SELECT 1/0;\n",
+                                  "SELECT repeat('x', 1000) FROM generate_series(1, 3000000);\n"])
     client = subprocess.Popen(["psql", "-X", "-q", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, text=True)
     client.stdin.write(f"BEGIN;\nINSERT INTO p VALUES ({row});\n{last}")
@@ -134,8 +135,8 @@ def run_killed(program, url):
 
 
 def left_behind(postgres):
-    return postgres.query("SELECT pid, state, application_name, left(query, 60) FROM pg_stat_activity WHERE usename = %s"
-                          " AND (xact_start IS NOT NULL OR state <> 'idle')", [USER])
+    return postgres.query("SELECT pid, state, application_name, left(query, 60) FROM pg_stat_activity"
+                          " WHERE usename = %s AND (xact_start IS NOT NULL OR state <> 'idle')", [USER])
 
 
 def locks(postgres):
@@ -145,13 +146,14 @@ def locks(postgres):
 
 @pytest.fixture
 def stage(leasehold, postgres):
-    postgres.query("DROP TABLE IF EXISTS p, locked; CREATE TABLE p (id bigint PRIMARY KEY); CREATE TABLE locked (id int);"
-                   " INSERT INTO locked SELECT generate_series(0, 49); GRANT ALL ON p, locked TO app", database="orders")
+    postgres.query("DROP TABLE IF EXISTS p, locked; CREATE TABLE p (id bigint PRIMARY KEY);"
+                   " CREATE TABLE locked (id int); INSERT INTO locked SELECT generate_series(0, 49);"
+                   " GRANT ALL ON p, locked TO app", database="orders")
     return leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": BACKENDS,
                                        "max_overflow": 0, "pool_timeout": "30s"}})
 
 
-def test_300_random_programs_leave_nothing_unfinished_behind(stage, postgres):
+def test_random_programs_leave_nothing_unfinished_behind(stage, postgres):
     print(f"LEASEHOLD_SEED={SEED}")
     programs = [Program(SEED + n) for n in range(PROGRAMS)]
     cut_short = [program for program in programs if program.ending != "terminate"]
@@ -174,7 +176,7 @@ def test_300_random_programs_leave_nothing_unfinished_behind(stage, postgres):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(30 + PROGRAMS)
     assert not failures, failures[:5]
     try:
         wait_until(lambda: not left_behind(postgres), 1, "everything ended", 0.05)

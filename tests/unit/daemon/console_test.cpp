@@ -11,7 +11,10 @@ namespace {
 class ConsoleTest : public testing::Test {
   protected:
     ConsoleTest() {
-        tables.add({"POOLS", {{"database"}, {"size", dialects::Column::Type::integer}}, Permission::read, "pools",
+        tables.add({"POOLS",
+                    {{"database"}, {"size", dialects::Column::Type::integer}},
+                    Permission::read,
+                    "pools",
                     [this](Done done) {
                         ++gathered;
                         if (hold) {
@@ -29,9 +32,8 @@ class ConsoleTest : public testing::Test {
                          paused = std::move(arguments);
                          reply(Answer::done("PAUSE"));
                      }});
-        console.add({"BREAK", "", Permission::read, "", [](std::vector<Token>, const Reply&) {
-                         throw std::runtime_error("out of order");
-                     }});
+        console.add({"BREAK", "", Permission::read, "",
+                     [](std::vector<Token>, const Reply&) { throw std::runtime_error("out of order"); }});
         console.add({"TWICE", "", Permission::read, "", [](std::vector<Token>, const Reply& reply) {
                          reply(Answer::done("ONE"));
                          reply(Answer::done("TWO"));
@@ -74,9 +76,9 @@ TEST_F(ConsoleTest, ShowsARegisteredTable) {
 }
 
 TEST_F(ConsoleTest, ReadsCommandsAsPeopleTypeThem) {
-    for (const char* text : {"show pools", "Show Pools;", "  SHOW\n\tPOOLS ; ; ", "/* who */ SHOW -- now\n pools",
-                             "show /* a /* nested */ one */ pools;", "show pools -- the end", "# hm\nshow pools",
-                             "show \"pools\""}) {
+    for (const char* text :
+         {"show pools", "Show Pools;", "  SHOW\n\tPOOLS ; ; ", "/* who */ SHOW -- now\n pools",
+          "show /* a /* nested */ one */ pools;", "show pools -- the end", "# hm\nshow pools", "show \"pools\""}) {
         const Answer answer = ask(text);
         EXPECT_FALSE(answer.error) << text;
         EXPECT_EQ(answer.result.rows.size(), 2u) << text;
@@ -163,7 +165,8 @@ TEST_F(ConsoleTest, SurvivesACommandThatThrows) {
     const Answer answer = ask("BREAK");
     ASSERT_TRUE(answer.error);
     EXPECT_EQ(answer.error->sqlstate, "XX000");
-    EXPECT_EQ(log.lines(), (std::vector<std::string>{"error event=console_failed command=BREAK reason=\"out of order\""}));
+    EXPECT_EQ(log.lines(),
+              (std::vector<std::string>{"error event=console_failed command=BREAK reason=\"out of order\""}));
 }
 
 TEST_F(ConsoleTest, RepliesOnceToACommandThatAnswersTwice) { EXPECT_EQ(tag("TWICE"), "ONE"); }

@@ -52,9 +52,11 @@ TEST(LogText, LetsNoPeerForgeALineOrReachTheTerminal) {
     EXPECT_EQ(value("x\n2026 error event=forged"), "warn event=e k=\"x\\n2026 error event=forged\"");
     EXPECT_EQ(value("\r\t\x1b[2J\x7f"), "warn event=e k=\"\\r\\t\\x1b[2J\\x7f\"");
     EXPECT_EQ(value(std::string("a\0b", 3)), "warn event=e k=\"a\\x00b\"");
-    EXPECT_EQ(value("\xc2\x9b" "31m"), "warn event=e k=\"\\x9b31m\"");  // CSI as one character
-    EXPECT_EQ(value("\xff\xc3"), "warn event=e k=\"\\xff\\xc3\"");       // no UTF-8
-    EXPECT_EQ(value("\xc0\xaf"), "warn event=e k=\"\\xc0\\xaf\"");       // overlong
+    EXPECT_EQ(value("\xc2\x9b"
+                    "31m"),
+              "warn event=e k=\"\\x9b31m\"");                                // CSI as one character
+    EXPECT_EQ(value("\xff\xc3"), "warn event=e k=\"\\xff\\xc3\"");           // no UTF-8
+    EXPECT_EQ(value("\xc0\xaf"), "warn event=e k=\"\\xc0\\xaf\"");           // overlong
     EXPECT_EQ(value("\xed\xa0\x80"), "warn event=e k=\"\\xed\\xa0\\x80\"");  // half a surrogate pair
 }
 
@@ -62,9 +64,8 @@ TEST(LogJson, WritesNumbersBareAndTextEscaped) {
     auto line = line_of(LogLevel::error, "listen_failed",
                         {{"address", "a\"b\\c\n\x01", true}, {"port", "6432", false}, {"tls", "true", false}});
     line.repeated = 2;
-    EXPECT_EQ(render_json(line),
-              R"({"time":"2026-01-01T00:00:00.007Z","level":"error","event":"listen_failed",)"
-              R"("address":"a\"b\\c\n\u0001","port":6432,"tls":true,"repeated":2})");
+    EXPECT_EQ(render_json(line), R"({"time":"2026-01-01T00:00:00.007Z","level":"error","event":"listen_failed",)"
+                                 R"("address":"a\"b\\c\n\u0001","port":6432,"tls":true,"repeated":2})");
 }
 
 TEST(LogJson, QuotesWhatJsonHasNoNumberFor) {
@@ -75,7 +76,8 @@ TEST(LogJson, QuotesWhatJsonHasNoNumberFor) {
 class Folding : public testing::Test {
   protected:
     static LogLine refused(std::string address, std::string ms) {
-        return line_of(LogLevel::warn, "connect_failed", {{"address", std::move(address), true}, {"ms", std::move(ms), false}});
+        return line_of(LogLevel::warn, "connect_failed",
+                       {{"address", std::move(address), true}, {"ms", std::move(ms), false}});
     }
     Lines take(LogLine line, LogFolder::Time now) { return text(folder.take(std::move(line), now)); }
     Lines due(LogFolder::Time now) { return text(folder.due(now)); }
@@ -113,7 +115,9 @@ TEST_F(Folding, KeepsDifferentTextsApart) {
 }
 
 TEST_F(Folding, FoldsLifeCycleLinesOnlyWhenTheyAreEqual) {
-    const auto closed = [](std::string pid) { return line_of(LogLevel::info, "close", {{"pid", std::move(pid), false}}); };
+    const auto closed = [](std::string pid) {
+        return line_of(LogLevel::info, "close", {{"pid", std::move(pid), false}});
+    };
     EXPECT_EQ(take(closed("1"), start).size(), 1u);
     EXPECT_EQ(take(closed("2"), start).size(), 1u);
     EXPECT_EQ(take(closed("2"), start).size(), 0u);
@@ -135,11 +139,19 @@ TEST_F(Folding, HoldsABoundedNumberOfLinesAndLosesNone) {
     EXPECT_EQ(take(refused("0", "1"), start).size(), 0u);
 }
 
+TEST_F(Folding, FoldsWarningsWhileLifeCycleLinesAreMany) {
+    for (int i = 0; i < 100000; ++i)
+        (void)take(line_of(LogLevel::info, "close", {{"pid", std::to_string(i), false}}), start);
+    EXPECT_EQ(take(refused("db", "1"), start).size(), 1u);
+    EXPECT_EQ(take(refused("db", "2"), start).size(), 0u);
+}
+
 TEST(Log, BuildsLinesFromFields) {
     CapturedLog captured;
     const std::string pool = "orders";
-    log_info("connect", {{"pool", pool}, {"took", 1500ms}, {"port", std::uint16_t{6432}}, {"left", -1}, {"ok", true},
-                         {"share", 0.25}});
+    log_info(
+        "connect",
+        {{"pool", pool}, {"took", 1500ms}, {"port", std::uint16_t{6432}}, {"left", -1}, {"ok", true}, {"share", 0.25}});
     log_warn("alone");
     EXPECT_EQ(captured.lines(), (Lines{"info event=connect pool=orders took=1500 port=6432 left=-1 ok=true share=0.25",
                                        "warn event=alone"}));

@@ -169,11 +169,7 @@ TEST(QuarantineTable, TellsWhoDidWhatAndWhatBecameOfIt) {
     record.holder.statements = {"BEGIN", "UPDATE cart SET n = ?"};
     record.in_transaction = 31250ms;
     const auto id = records.add(record);
-    Rows rows;
-    const Table table = quarantine_table(records);
-    EXPECT_EQ(table.name, "QUARANTINE");
-    table.gather([&](Rows got) { rows = std::move(got); });
-    auto row = by_name(table.columns, rows.at(0));
+    auto row = by_name(quarantine_columns(), quarantine_rows(records.snapshot()).at(0));
     EXPECT_EQ(row["time"], "2026-01-01 00:00:00 UTC");
     EXPECT_EQ(row["addr"], "192.0.2.7:50000");
     EXPECT_EQ(row["reason"], to_string(pool::EndReason::killed));

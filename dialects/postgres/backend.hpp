@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// A logged-in connection to a PostgreSQL server, as the pool and the session see it. The exchanges that it drives are
+// pure and live beside it; here is only which one runs when.
+#pragma once
+
+#include "dialects/dialect.hpp"
+#include "dialects/postgres/tracker.hpp"
+
+#include <memory>
+
+namespace leasehold::postgres {
+
+// Where a server is, for cancel requests: they go to the address that the backend itself is connected to.
+struct ServerAddress {
+    std::string host;  // or a unix socket's path
+    std::uint16_t port = 0;
+    [[nodiscard]] std::string text() const;
+};
+
+class Backend final : public dialects::Backend {
+  public:
+    struct Login {
+        ServerAddress address;
+        std::uint32_t pid = 0;
+        std::uint32_t secret = 0;
+        Changes parameters;  // ParameterStatus at login
+    };
+    Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant,
+            std::size_t prepared_limit);
+    ~Backend() override;
+
+    [[nodiscard]] pool::Condition condition() const noexcept override;
+    [[nodiscard]] pool::Variant variant() const noexcept override { return variant_; }
+    [[nodiscard]] pool::Fingerprint fingerprint() const noexcept override { return lease_.held.fingerprint(); }
+    [[nodiscard]] bool quiet() noexcept override;
+    void watch(std::function<void()> broken) override;
+    [[nodiscard]] wire::awaitable<std::error_code> ping(pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<std::error_code> reset(pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<std::error_code> finish(bool commit, pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<std::error_code> recover(pool::Deadline deadline, pool::RecoverSink& sink) override;
+    [[nodiscard]] wire::awaitable<std::error_code> cancel(pool::Deadline deadline) override;
+    void close() noexcept override;
+    [[nodiscard]] std::uint64_t server_id() const noexcept override { return login_.pid; }
+    [[nodiscard]] std::string_view address() const noexcept override { return address_; }
+
+    [[nodiscard]] wire::Transport& transport() noexcept override { return *transport_; }
+    [[nodiscard]] wire::LeaseState& lease_state() noexcept override { return lease_; }
+    [[nodiscard]] wire::Inbox& inbox() noexcept override { return inbox_; }
+    [[nodiscard]] bool aligned(const wire::Tracker& session) const noexcept override;
+    [[nodiscard]] wire::awaitable<Aligned> align(wire::Tracker& session, pool::Deadline deadline) override;
+    void soil() noexcept override { soiled_ = true; }
+    void mark_dead() noexcept override { dead_ = true; }
+
+  private:
+    [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
+    void note(const Changes& changes);
+    [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
+
+    std::unique_ptr<wire::Transport> transport_;
+    wire::Inbox inbox_;
+    Login login_;
+    std::string address_;
+    pool::Variant variant_;
+    PostgresLease lease_;
+    std::shared_ptr<int> cancelling_ = std::make_shared<int>(0);  // requests on their way; outlives the backend
+    bool soiled_ = false;
+    bool dead_ = false;
+};
+
+}  // namespace leasehold::postgres

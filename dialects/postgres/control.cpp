@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that knows libpq.
+#include "dialects/postgres/control.hpp"
+
+#include <libpq-fe.h>
+
+#include <cstdlib>
+
+namespace leasehold::postgres {
+namespace {
+
+struct Finish {
+    void operator()(PGconn* connection) const noexcept { PQfinish(connection); }
+};
+struct Clear {
+    void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using Connection = std::unique_ptr<PGconn, Finish>;
+using Result = std::unique_ptr<PGresult, Clear>;
+
+Connection connect(const config::Url& url, std::chrono::seconds timeout) {
+    std::string hosts;
+    std::string ports;
+    for (const config::HostPort& host : url.hosts) {
+        if (!hosts.empty()) {
+            hosts += ',';
+            ports += ',';
+        }
+        hosts += host.host;
+        ports += std::to_string(host.port);
+    }
+    const std::string limit = std::to_string(timeout.count());
+    std::vector<const char*> names;
+    std::vector<const char*> values;
+    const auto give = [&](const char* name, const std::string& value) {
+        if (value.empty()) return;
+        names.push_back(name);
+        values.push_back(value.c_str());
+    };
+    const std::string application = "leasehold check";
+    const std::string sslmode(url.option("sslmode"));
+    const std::string rootcert(url.option("sslrootcert"));
+    const std::string cert(url.option("sslcert"));
+    const std::string key(url.option("sslkey"));
+    const std::string target(url.option("target_session_attrs"));
+    const std::string password = url.password.value_or("");
+    give("host", hosts);
+    give("port", ports);
+    give("user", url.user);
+    give("dbname", url.database.empty() ? url.user : url.database);
+    give("password", password);
+    give("sslmode", sslmode.empty() ? "disable" : sslmode);
+    give("sslrootcert", rootcert);
+    give("sslcert", cert);
+    give("sslkey", key);
+    give("target_session_attrs", target);
+    give("connect_timeout", limit);
+    give("application_name", application);
+    const std::string options = "-c statement_timeout=" + std::to_string(timeout.count() * 1000);
+    give("options", options);
+    names.push_back(nullptr);
+    values.push_back(nullptr);
+    return Connection(PQconnectdbParams(names.data(), values.data(), 0));
+}
+
+std::string trimmed(std::string text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    for (char& c : text) {
+        if (c == '\n') c = ' ';
+    }
+    return text;
+}
+
+std::string one_value(PGconn* connection, const char* sql) {
+    const Result result(PQexec(connection, sql));
+    if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) != 1) return {};
+    return PQgetvalue(result.get(), 0, 0);
+}
+
+int number(PGconn* connection, const char* setting) {
+    const std::string sql = std::string("SELECT setting FROM pg_catalog.pg_settings WHERE name = '") + setting + "'";
+    return std::atoi(one_value(connection, sql.c_str()).c_str());
+}
+
+}  // namespace
+
+dialects::ServerReport Control::report(const config::Url& url, std::chrono::seconds timeout) {
+    dialects::ServerReport report;
+    const Connection connection = connect(url, timeout);
+    if (PQstatus(connection.get()) != CONNECTION_OK) {
+        report.error = trimmed(PQerrorMessage(connection.get()));
+        return report;
+    }
+    report.reachable = true;
+    const char* version = PQparameterStatus(connection.get(), "server_version");
+    report.version = version == nullptr ? "unknown" : version;
+    const auto before = std::chrono::steady_clock::now();
+    (void)one_value(connection.get(), "SELECT 1");
+    report.round_trip = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - before);
+    report.tls = PQsslInUse(connection.get()) == 1;
+    if (report.tls) {
+        const char* protocol = PQsslAttribute(connection.get(), "protocol");
+        report.tls_version = protocol == nullptr ? "TLS" : protocol;
+    }
+    report.max_connections = number(connection.get(), "max_connections");
+    report.reserved_connections =
+        number(connection.get(), "superuser_reserved_connections") + number(connection.get(), "reserved_connections");
+    // Milliseconds; PostgreSQL 14 and later.
+    report.idle_limit = std::chrono::seconds(number(connection.get(), "idle_session_timeout") / 1000);
+    return report;
+}
+
+}  // namespace leasehold::postgres

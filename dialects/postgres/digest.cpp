@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/digest.hpp"
+
+#include <algorithm>
+
+namespace leasehold::postgres {
+
+void Digester::pin(PinKind kind, std::string_view name) noexcept {
+    if (digest_.pin != PinKind::none) return;
+    digest_.pin = kind;
+    const std::size_t n = std::min(name.size(), digest_.name.size());
+    std::copy_n(name.begin(), n, digest_.name.begin());
+    digest_.length = static_cast<std::uint8_t>(n);
+}
+
+void Digester::take(const Statement& statement) noexcept {
+    if (statement.kind == Kind::none) return;
+    if (digest_.statements++ == 0) digest_.first = statement.kind;
+    digest_.last = statement.kind;
+    digest_.may_commit |= statement.may_commit();
+    digest_.chains |= (statement.marks & mark::chain) != 0;
+    digest_.discards = digest_.only(Kind::discard_all);
+    switch (statement.kind) {
+        case Kind::begin: digest_.begins = true; break;
+        case Kind::commit:
+        case Kind::rollback: digest_.ends = true; break;
+        case Kind::set:
+        case Kind::reset:
+            if (!carried_(context_, statement.variable())) pin(PinKind::setting, statement.variable());
+            break;
+        case Kind::reset_all: pin(PinKind::setting, "all"); break;
+        case Kind::discard_all:
+        case Kind::deallocate_all: digest_.drops_statements = true; break;
+        case Kind::deallocate: {
+            const std::string_view name = statement.variable();
+            if (digest_.pin != PinKind::none) break;
+            std::copy(name.begin(), name.end(), digest_.name.begin());
+            digest_.length = static_cast<std::uint8_t>(name.size());
+            break;
+        }
+        case Kind::listen: pin(PinKind::listen); break;
+        case Kind::prepare: pin(PinKind::prepared); break;
+        case Kind::declare_hold: pin(PinKind::held_cursor); break;
+        case Kind::create_temp: pin(PinKind::temporary); break;
+        case Kind::load: pin(PinKind::load); break;
+        case Kind::run_do:
+        case Kind::call:
+        case Kind::execute: digest_.soils = true; break;
+        default: break;
+    }
+    const std::uint16_t marks = statement.marks;
+    if ((marks & (mark::pg_temp | mark::temporary)) != 0) pin(PinKind::temporary);
+    if ((marks & mark::advisory_lock) != 0) pin(PinKind::advisory_lock);
+    if ((marks & mark::set_config) != 0) pin(PinKind::set_config);
+    if ((marks & mark::last_value) != 0) pin(PinKind::last_value);
+    if ((marks & mark::foreign_session) != 0) pin(PinKind::foreign_session);
+    if ((marks & (mark::seed | mark::obscure)) != 0) digest_.soils = true;
+}
+
+std::string describe_pin(PinKind kind, std::string_view variable) {
+    switch (kind) {
+        case PinKind::none: return {};
+        case PinKind::setting: return "SET " + std::string(variable);
+        case PinKind::temporary: return "temporary object";
+        case PinKind::listen: return "LISTEN";
+        case PinKind::advisory_lock: return "session advisory lock";
+        case PinKind::held_cursor: return "cursor WITH HOLD";
+        case PinKind::prepared: return "PREPARE";
+        case PinKind::load: return "LOAD";
+        case PinKind::set_config: return "set_config()";
+        case PinKind::last_value: return "currval() or lastval()";
+        case PinKind::foreign_session: return "session of an extension";
+        case PinKind::encoding: return "client_encoding " + std::string(variable);
+        case PinKind::oversized: return "prepared statement too large to be carried";
+        case PinKind::manual: return "asked for by the session";
+    }
+    return {};
+}
+
+}  // namespace leasehold::postgres

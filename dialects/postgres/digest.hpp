@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a whole request's SQL means for the lease: may it commit, does it begin or end a transaction, what state does it
+// leave behind. Made once per text from the lexer's statements; a plain value.
+#pragma once
+
+#include "dialects/postgres/statements.hpp"
+
+#include <string>
+
+namespace leasehold::postgres {
+
+// State that cannot be carried to another backend yet.
+enum class PinKind : std::uint8_t {
+    none, setting, temporary, listen, advisory_lock, held_cursor, prepared, load, set_config, last_value, foreign_session,
+    encoding, oversized, manual,
+};
+
+struct Digest {
+    std::uint32_t statements = 0;  // empty ones not counted
+    Kind first = Kind::none;
+    Kind last = Kind::none;
+    bool begins = false;           // BEGIN among them
+    bool may_commit = false;       // could make changes durable although a transaction is open
+    bool ends = false;             // ROLLBACK or COMMIT among them
+    bool chains = false;           // AND CHAIN among them
+    bool soils = false;            // may leave state that nobody saw: DO, CALL, EXECUTE
+    bool drops_statements = false; // DISCARD ALL, DEALLOCATE ALL
+    bool discards = false;         // DISCARD ALL alone
+    PinKind pin = PinKind::none;   // the first reason found
+    std::uint8_t length = 0;
+    std::array<char, 64> name{};   // of the setting that pins, or DEALLOCATE's statement
+
+    [[nodiscard]] std::string_view variable() const noexcept { return {name.data(), length}; }
+    [[nodiscard]] bool only(Kind kind) const noexcept { return statements == 1 && first == kind; }
+    // A ROLLBACK or ABORT and nothing else, after which no transaction is open.
+    [[nodiscard]] bool rolls_back() const noexcept { return only(Kind::rollback) && !chains; }
+    [[nodiscard]] bool commits() const noexcept { return only(Kind::commit) && !chains; }
+};
+
+// Whether the server announces changes of this setting, so that it follows the session by itself.
+using Carried = bool (*)(const void* context, std::string_view setting);
+
+class Digester {
+  public:
+    Digester(Carried carried, const void* context) noexcept : carried_(carried), context_(context) {}
+    void take(const Statement& statement) noexcept;
+    [[nodiscard]] const Digest& digest() const noexcept { return digest_; }
+
+  private:
+    void pin(PinKind kind, std::string_view name = {}) noexcept;
+    Carried carried_;
+    const void* context_;
+    Digest digest_;
+};
+
+// For SHOW PINS, errors and logs: "SET work_mem", "temporary table".
+[[nodiscard]] std::string describe_pin(PinKind kind, std::string_view variable);
+
+}  // namespace leasehold::postgres

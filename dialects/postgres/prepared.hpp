@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prepared statements: texts shared by all sessions of a worker, each session's own names for them, and which of them a
+// backend holds under which name. No messages are read or written here. One worker's thread only.
+#pragma once
+
+#include "dialects/postgres/digest.hpp"
+#include "dialects/wire/cursor.hpp"
+
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace leasehold::postgres {
+
+class StatementCache;
+
+// One text with its parameter types. `id` names it on every backend (lh_<id>), in the whole process.
+struct PreparedText {
+    std::uint64_t id = 0;
+    std::string tail;        // a Parse message behind the name: text, NUL, number of types, types
+    bool conforming = true;  // standard_conforming_strings as it was read
+    Digest digest;
+
+    // The SQL alone.
+    [[nodiscard]] std::string_view text() const noexcept { return tail.c_str(); }
+    // Too large to be kept: its session stays on the backend that has it.
+    [[nodiscard]] bool kept() const noexcept { return !tail.empty(); }
+
+  private:
+    friend class StatementCache;
+    friend class TextRef;
+    std::size_t users = 0;
+    bool cached = false;
+    std::list<PreparedText*>::iterator idle{};
+};
+
+// A counted reference; not atomic.
+class TextRef {
+  public:
+    TextRef() noexcept = default;
+    TextRef(StatementCache& cache, PreparedText& text) noexcept;
+    TextRef(const TextRef&) = delete;
+    TextRef& operator=(const TextRef&) = delete;
+    TextRef(TextRef&& other) noexcept
+        : cache_(std::exchange(other.cache_, nullptr)), text_(std::exchange(other.text_, nullptr)) {}
+    TextRef& operator=(TextRef&& other) noexcept;
+    ~TextRef() { release(); }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
+    [[nodiscard]] const PreparedText& operator*() const noexcept { return *text_; }
+    [[nodiscard]] const PreparedText* operator->() const noexcept { return text_; }
+
+  private:
+    void release() noexcept;
+    StatementCache* cache_ = nullptr;
+    PreparedText* text_ = nullptr;
+};
+
+// Texts by content. Those that no session names any more are kept while there is room, for the next client that comes
+// with the same program; the longest unused goes first.
+class StatementCache {
+  public:
+    explicit StatementCache(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
+    ~StatementCache();
+    StatementCache(const StatementCache&) = delete;
+    StatementCache& operator=(const StatementCache&) = delete;
+
+    // This thread's; lives as long as a session holds it. `max_bytes` counts when it is made.
+    [[nodiscard]] static std::shared_ptr<StatementCache> local(std::size_t max_bytes);
+
+    // Nothing: no room. `digest` is called for a text that was not known.
+    template <class MakeDigest>
+    [[nodiscard]] TextRef intern(std::string_view tail, bool conforming, MakeDigest&& make_digest) {
+        if (PreparedText* known = find(tail, conforming)) return {*this, *known};
+        PreparedText* added = add(tail, conforming);
+        if (added == nullptr) return {};
+        TextRef ref(*this, *added);
+        added->digest = make_digest();
+        return ref;
+    }
+    // A text of its own that is not kept.
+    [[nodiscard]] TextRef unkept(const Digest& digest);
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] std::size_t size() const noexcept { return texts_.size(); }
+
+  private:
+    friend class TextRef;
+    struct Key {
+        std::string_view tail;
+        bool conforming;
+        friend bool operator==(const Key&, const Key&) = default;
+    };
+    struct KeyHash {
+        std::size_t operator()(const Key& key) const noexcept {
+            return std::hash<std::string_view>()(key.tail) + (key.conforming ? 1 : 0);
+        }
+    };
+    [[nodiscard]] PreparedText* find(std::string_view tail, bool conforming) const;
+    [[nodiscard]] PreparedText* add(std::string_view tail, bool conforming);
+    void use(PreparedText& text) noexcept;
+    void unuse(PreparedText& text) noexcept;
+    void drop(PreparedText& text) noexcept;
+
+    std::size_t max_bytes_;
+    std::size_t bytes_ = 0;
+    std::unordered_map<Key, std::unique_ptr<PreparedText>, KeyHash> texts_;
+    std::list<PreparedText*> idle_;  // longest unused first
+};
+
+// One session's names. Names are cut at 63 bytes, as the server does.
+class Namespace {
+  public:
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
+    };
+    using Map = std::unordered_map<std::string, TextRef, Hash, std::equal_to<>>;
+    using Named = Map::value_type;  // stays where it is, also when removed, until settle()
+
+    [[nodiscard]] Named* find(std::string_view name) noexcept;
+    // The name must be free.
+    Named& add(std::string_view name, TextRef text);
+    // Takes it out of sight but keeps it for restore().
+    void remove(Named& named);
+    void restore(Named& named);
+    // Undoes an add().
+    void erase(Named& named) { remove(named); }
+    void clear();  // as remove() of each
+    // Nothing outstanding refers to what was removed any more.
+    void settle() noexcept;
+    [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
+
+  private:
+    [[nodiscard]] static std::string_view cut(std::string_view name) noexcept { return name.substr(0, 63); }
+    Map names_;
+    std::vector<Map::node_type> removed_;
+};
+
+// The statements that one backend holds, least recently used first.
+class HeldStatements {
+  public:
+    explicit HeldStatements(std::size_t limit) noexcept : limit_(limit == 0 ? 1 : limit) {}
+
+    // True, and used now, when it is held.
+    bool touch(std::uint64_t id);
+    void add(std::uint64_t id);
+    void remove(std::uint64_t id);
+    void clear() noexcept;
+    // The one to close before another may be added; 0: there is room.
+    [[nodiscard]] std::uint64_t surplus() const noexcept { return order_.size() < limit_ ? 0 : order_.front(); }
+    [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+
+  private:
+    std::size_t limit_;
+    std::list<std::uint64_t> order_;
+    std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> at_;
+};
+
+// "lh_17". No statement has number 0: binding lh_0 fails as binding an unknown name does.
+class BackendName {
+  public:
+    explicit BackendName(std::uint64_t id) noexcept;
+    [[nodiscard]] std::string_view view() const noexcept { return {text_.data(), length_}; }
+
+  private:
+    std::array<char, 24> text_{};
+    std::size_t length_ = 0;
+};
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+// The half of the lexer that knows words: which statement begins, what it sets, and which names make session state.
+#include "dialects/postgres/statements.hpp"
+
+#include <algorithm>
+
+namespace leasehold::postgres {
+namespace {
+
+[[nodiscard]] bool begins(std::string_view w, std::string_view with) noexcept { return w.substr(0, with.size()) == with; }
+
+}  // namespace
+
+std::string_view to_string(Kind kind) noexcept {
+    constexpr std::array<std::string_view, static_cast<std::size_t>(Kind::explain) + 1> names{
+        "none", "other", "BEGIN", "COMMIT", "ROLLBACK", "ROLLBACK TO", "SAVEPOINT", "RELEASE", "SET", "SET LOCAL",
+        "RESET", "RESET ALL", "SHOW", "DISCARD ALL", "DISCARD PLANS", "DISCARD TEMP", "DISCARD SEQUENCES", "LISTEN",
+        "UNLISTEN", "NOTIFY", "PREPARE", "EXECUTE", "DEALLOCATE", "DEALLOCATE ALL", "DECLARE", "DECLARE WITH HOLD",
+        "CLOSE", "CREATE TEMP", "LOAD", "DO", "CALL", "COPY", "PREPARE TRANSACTION", "COMMIT PREPARED",
+        "ROLLBACK PREPARED", "LOCK", "EXPLAIN"};
+    return names[static_cast<std::size_t>(kind)];
+}
+
+bool Statement::may_commit() const noexcept {
+    switch (kind) {
+        case Kind::commit:
+        case Kind::call:
+        case Kind::run_do:
+        case Kind::prepare_transaction:
+        case Kind::commit_prepared:
+        case Kind::rollback_prepared: return true;
+        default: return (marks & mark::obscure) != 0;
+    }
+}
+
+void Scanner::mark_all() noexcept { current_.marks |= mark::obscure; }
+
+void Scanner::take_variable(std::string_view w) noexcept {
+    const std::size_t n = std::min(w.size(), current_.name.size() - 1 - current_.length);
+    std::copy_n(w.begin(), n, current_.name.begin() + current_.length);
+    current_.length = static_cast<std::uint8_t>(current_.length + n);
+}
+
+// Anything that is no word: an operator, a literal's beginning, a bracket.
+void Scanner::symbol(char c) noexcept {
+    previous_ = Previous::none;
+    switch (expect_) {
+        case Expect::nothing: return;
+        case Expect::first:
+            current_.kind = Kind::other;
+            break;
+        case Expect::variable_more:
+            if (c == '.') {
+                take_variable(".");
+                expect_ = Expect::variable;
+                return;
+            }
+            break;
+        case Expect::prepare_transaction:  // PREPARE TRANSACTION 'id', or PREPARE transaction (int) AS
+            current_.kind = c == '(' ? Kind::prepare : Kind::prepare_transaction;
+            break;
+        default: break;
+    }
+    expect_ = Expect::nothing;
+}
+
+void Scanner::word(std::string_view w, bool quoted) noexcept {
+    if (expect_ == Expect::nothing) {
+        later_word(w, quoted);
+    } else if (expect_ == Expect::first) {
+        if (quoted) {
+            current_.kind = Kind::other;
+            expect_ = Expect::nothing;
+        } else {
+            first_word(w);
+        }
+    } else {
+        early_word(w, quoted);
+    }
+}
+
+void Scanner::first_word(std::string_view w) noexcept {
+    struct First {
+        std::string_view word;
+        Kind kind;
+        Expect expect;
+    };
+    static constexpr std::array<First, 31> table{{
+        {"abort", Kind::rollback, Expect::rollback},
+        {"begin", Kind::begin, Expect::nothing},
+        {"call", Kind::call, Expect::nothing},
+        {"close", Kind::close, Expect::nothing},
+        {"commit", Kind::commit, Expect::commit},
+        {"copy", Kind::copy, Expect::nothing},
+        {"create", Kind::other, Expect::create},
+        {"deallocate", Kind::deallocate, Expect::deallocate},
+        {"declare", Kind::declare, Expect::declare},
+        {"discard", Kind::other, Expect::discard},
+        {"do", Kind::run_do, Expect::nothing},
+        {"end", Kind::commit, Expect::commit},
+        {"execute", Kind::execute, Expect::nothing},
+        {"explain", Kind::explain, Expect::nothing},
+        {"insert", Kind::other, Expect::nothing},
+        {"listen", Kind::listen, Expect::nothing},
+        {"load", Kind::load, Expect::nothing},
+        {"lock", Kind::lock, Expect::nothing},
+        {"merge", Kind::other, Expect::nothing},
+        {"notify", Kind::notify, Expect::nothing},
+        {"prepare", Kind::prepare, Expect::prepare},
+        {"release", Kind::release, Expect::nothing},
+        {"reset", Kind::reset, Expect::reset},
+        {"rollback", Kind::rollback, Expect::rollback},
+        {"savepoint", Kind::savepoint, Expect::nothing},
+        {"select", Kind::other, Expect::nothing},
+        {"set", Kind::set, Expect::set},
+        {"show", Kind::show, Expect::nothing},
+        {"start", Kind::begin, Expect::start},
+        {"unlisten", Kind::unlisten, Expect::nothing},
+        {"update", Kind::other, Expect::nothing},
+    }};
+    const auto found = std::lower_bound(
+        table.begin(), table.end(), w, [](const First& entry, std::string_view word) { return entry.word < word; }
+    );
+    current_.kind = Kind::other;
+    expect_ = Expect::nothing;
+    if (found != table.end() && found->word == w) {
+        current_.kind = found->kind;
+        expect_ = found->expect;
+    }
+    previous_ = expect_ == Expect::create              ? Previous::temp_follows
+                : w == "insert" || w == "merge" ? Previous::insert
+                                                       : Previous::none;
+}
+
+// The second and third words of a statement that needs them.
+void Scanner::early_word(std::string_view w, bool quoted) noexcept {
+    const Expect expected = expect_;
+    expect_ = Expect::nothing;
+    switch (expected) {
+        case Expect::start: break;
+        case Expect::set:
+        case Expect::set_session:
+            if (!quoted && expected == Expect::set && w == "local") {
+                current_.kind = Kind::set_local;
+            } else if (!quoted && expected == Expect::set && w == "session") {
+                expect_ = Expect::set_session;
+            } else if (!quoted && (w == "transaction" || w == "constraints")) {
+                current_.kind = Kind::set_local;
+            } else if (!quoted && w == "time") {
+                expect_ = Expect::time_zone;
+            } else if (!quoted && expected == Expect::set_session && w == "authorization") {
+                take_variable("session_authorization");
+            } else if (!quoted && w == "characteristics") {
+                take_variable("session characteristics");
+            } else if (!quoted && w == "names") {
+                take_variable("client_encoding");
+            } else if (!quoted && w == "schema") {
+                take_variable("search_path");
+            } else {
+                take_variable(w);
+                expect_ = Expect::variable_more;
+            }
+            break;
+        case Expect::variable:
+            take_variable(w);
+            expect_ = Expect::variable_more;
+            break;
+        case Expect::variable_more: break;
+        case Expect::time_zone:  // SET TIME ZONE, or a setting of that name
+            take_variable(!quoted && w == "zone" ? "timezone" : "time");
+            break;
+        case Expect::reset:
+            if (!quoted && w == "all") {
+                current_.kind = Kind::reset_all;
+            } else if (!quoted && w == "time") {
+                expect_ = Expect::time_zone;
+            } else if (!quoted && w == "session") {
+                take_variable("session_authorization");
+            } else {
+                take_variable(w);
+                expect_ = Expect::variable_more;
+            }
+            break;
+        case Expect::rollback:
+        case Expect::commit: {
+            const bool back = expected == Expect::rollback;
+            if (w == "prepared") current_.kind = back ? Kind::rollback_prepared : Kind::commit_prepared;
+            if (w == "work" || w == "transaction") expect_ = expected;
+            if (w == "to" && back) current_.kind = Kind::rollback_to;
+            if (w == "and") expect_ = Expect::chain;
+            break;
+        }
+        case Expect::chain:  // AND NO CHAIN is the default
+            if (w == "chain") current_.marks |= mark::chain;
+            break;
+        case Expect::prepare:
+            if (!quoted && w == "transaction") expect_ = Expect::prepare_transaction;
+            break;
+        case Expect::prepare_transaction:  // a statement of that name: PREPARE transaction AS
+            current_.kind = Kind::prepare;
+            break;
+        case Expect::discard:
+            if (w == "all") current_.kind = Kind::discard_all;
+            if (w == "plans") current_.kind = Kind::discard_plans;
+            if (w == "temp" || w == "temporary") current_.kind = Kind::discard_temp;
+            if (w == "sequences") current_.kind = Kind::discard_sequences;
+            break;
+        case Expect::deallocate:
+            if (!quoted && w == "prepare") {
+                expect_ = Expect::prepared_tail;
+                break;
+            }
+            [[fallthrough]];
+        case Expect::prepared_tail:
+            if (!quoted && w == "all") {
+                current_.kind = Kind::deallocate_all;
+            } else {
+                take_variable(w);
+            }
+            break;
+        case Expect::declare: break;  // the cursor's name
+        case Expect::create:
+            if (w == "or") expect_ = Expect::create;
+            if (w == "replace") expect_ = Expect::create;
+            if (w == "function" || w == "procedure") routine_ = true;
+            later_word(w, quoted);
+            break;
+        case Expect::nothing:
+        case Expect::first: break;
+    }
+}
+
+// CREATE FUNCTION ... BEGIN ATOMIC ...; ...; END: semicolons inside end nothing, as in psql.
+void Scanner::function_body(std::string_view w) noexcept {
+    if (w == "begin" || (w == "case" && body_depth_ > 0)) ++body_depth_;
+    if (w == "end" && body_depth_ > 0) --body_depth_;
+}
+
+void Scanner::later_word(std::string_view w, bool quoted) noexcept {
+    const Previous before = previous_;
+    previous_ = Previous::none;
+    if (w.empty()) return;  // ""
+    std::uint16_t found = 0;
+    switch (w.front()) {
+        case 'p':
+            if (begins(w, "pg_temp")) found = mark::pg_temp;
+            if (begins(w, "pg_advisory_lock") || begins(w, "pg_try_advisory_lock")) found = mark::advisory_lock;
+            if (begins(w, "pg_replication_origin_session")) found = mark::foreign_session;
+            break;
+        case 's':
+            if (w == "set_config") found = mark::set_config;
+            if (w == "setseed") found = mark::seed;
+            break;
+        case 'n':
+            if (w == "nextval") found = mark::sequence;
+            break;
+        case 'c':
+            if (w == "currval") found = mark::last_value;
+            if (!quoted && w == "create") previous_ = Previous::temp_follows;
+            break;
+        case 'd':
+            if (begins(w, "dblink_connect")) found = mark::foreign_session;
+            break;
+        case 'l':
+            if (w == "lastval") found = mark::last_value;
+            if (!quoted && w == "local") previous_ = before;
+            break;
+        case 'g':
+            if (!quoted && w == "global") previous_ = before;
+            break;
+        case 'o':
+        case 'r':
+            if (!quoted && (w == "or" || w == "replace")) previous_ = before;
+            break;
+        case 'i':
+            if (!quoted && w == "into" && before != Previous::insert) previous_ = Previous::temp_follows;
+            if (!quoted && w == "insert") previous_ = Previous::insert;
+            break;
+        case 'm':
+            if (!quoted && w == "merge") previous_ = Previous::insert;
+            break;
+        case 't':
+            if (!quoted && before == Previous::temp_follows && (w == "temp" || w == "temporary")) found = mark::temporary;
+            break;
+        case 'w':
+            if (!quoted && w == "with") previous_ = Previous::with;
+            break;
+        case 'h':
+            if (!quoted && w == "hold" && before == Previous::with && current_.kind == Kind::declare) {
+                current_.kind = Kind::declare_hold;
+            }
+            break;
+        default: break;
+    }
+    current_.marks |= found;
+    if ((found & mark::temporary) != 0 && current_.kind == Kind::other) current_.kind = Kind::create_temp;
+    if (routine_ && !quoted) function_body(w);
+}
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tracker's frame: its state as others see it, settings, pins, and the bytes of messages that are streamed.
+#include "dialects/postgres/tracker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+
+namespace leasehold::postgres {
+namespace {
+
+std::atomic<std::uint64_t> last_session{0};
+
+// How much of a client's message is waited for before it is decided about; what is longer is streamed.
+constexpr std::size_t waited_for = 64 * 1024;
+constexpr std::size_t waited_for_parse = 1024 * 1024;
+
+[[nodiscard]] std::size_t visible(const Header& header) noexcept {
+    if (header.type == frontend::copy_data) return header_size;
+    return std::min(header.size(), header.type == frontend::parse ? waited_for_parse : waited_for);
+}
+
+// Encodings for clients only, in which a character's second byte may look like a backslash.
+[[nodiscard]] bool treacherous(std::string_view encoding) noexcept {
+    constexpr std::array<std::string_view, 8> names{"SJIS",    "BIG5",  "GBK", "UHC",
+                                                    "GB18030", "JOHAB", "SHIFT_JIS_2004", "MSKANJI"};
+    return std::any_of(names.begin(), names.end(), [encoding](std::string_view name) { return same_name(name, encoding); });
+}
+
+}  // namespace
+
+Tracker::Tracker(TrackerOptions options) : options_(std::move(options)), id_(++last_session), settings_(options_.startup) {
+    for (const auto& [name, value] : options_.parameters) {
+        told_.set(name, value);
+        note_parameter(name, value);
+    }
+    options_.parameters.clear();
+    for (const auto& setting : settings_) note_parameter(setting.name, setting.value);
+}
+
+void Tracker::attach(wire::LeaseState& backend) {
+    lease_ = static_cast<PostgresLease*>(&backend);  // a backend of this dialect has no other
+    soiled_ = false;
+    copy_in_ = scope_open_ = skipping_ = flushed_ = false;
+    status_ = lease_->status;
+    scope_done_ = scope_ - 1;
+    in_sync_ = lease_->unnamed == (unnamed_.confirmed() == 0 ? UnnamedOwner{} : UnnamedOwner{id_, unnamed_.confirmed()});
+    parameters_differ_ = lease_->reported.fingerprint() != told_.fingerprint();
+    if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
+    if (encoding_pins_ && pinned_.empty()) pin_fresh(PinKind::encoding, "of several bytes");
+}
+
+void Tracker::detach() noexcept {
+    if (lease_ == nullptr) return;
+    write_unfinished();
+    lease_ = nullptr;
+}
+
+void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) {
+    if (reply_left_ > 0) return;  // in the middle of a message nothing can be said
+    error_response(to_client.own(), Severity::fatal, error);
+}
+
+wire::Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_client) {
+    error_response(to_client.own(), Severity::error, error);
+    refused_ = true;
+    return wire::Aftermath::lives;
+}
+
+wire::TransactionStatus Tracker::status() const noexcept {
+    if (lost_ != Lost::no || status_ == 'E') return wire::TransactionStatus::failed;
+    // An unfinished pipeline holds its implicit transaction open.
+    const bool active = status_ == 'T' || (lease_ != nullptr && scope_open_);
+    return active ? wire::TransactionStatus::active : wire::TransactionStatus::idle;
+}
+
+bool Tracker::busy() const noexcept { return lease_ != nullptr && (!outstanding_.empty() || request_left_ > 0); }
+
+std::string_view Tracker::pin() const noexcept {
+    if (!pinned_.empty()) return pinned_;
+    if (!pinned_in_transaction_.empty()) return pinned_in_transaction_;
+    return session_pinned_ ? std::string_view("session mode") : std::string_view();
+}
+
+bool Tracker::dirty() const noexcept { return soiled_ || !pinned_.empty() || !pinned_in_transaction_.empty(); }
+
+std::string_view Tracker::application() const noexcept {
+    return settings_.find("application_name").value_or(std::string_view());
+}
+
+std::vector<std::string> Tracker::transcript(bool literals) const { return transcript_.statements(literals); }
+
+// --- settings and pins -------------------------------------------------------------------------------------------
+
+bool Tracker::carried(const void* tracker, std::string_view setting) {
+    const auto& self = *static_cast<const Tracker*>(tracker);
+    // It decides how the next text is to be read, and a pipeline may carry that text already.
+    if (same_name(setting, "standard_conforming_strings")) return false;
+    return is_carriable(setting) && self.told_.contains(setting);
+}
+
+Digest Tracker::digest(std::string_view sql) const {
+    Digester digester(&Tracker::carried, this);
+    each_statement(sql, conforming_, [&digester](const Statement& statement) { digester.take(statement); });
+    return digester.digest();
+}
+
+void Tracker::note_parameter(std::string_view name, std::string_view value) {
+    if (same_name(name, "standard_conforming_strings")) conforming_ = !same_name(value, "off");
+    if (same_name(name, "client_encoding")) encoding_pins_ = treacherous(value);
+}
+
+// The backend's parameters are not those of the one before (another server version, a standby, a canonical spelling).
+void Tracker::tell_parameters(wire::Outbox& to_client) {
+    parameters_differ_ = false;
+    for (const auto& setting : lease_->reported) {
+        const auto known = told_.find(setting.name);
+        if (known && *known == setting.value) continue;
+        parameter_status(to_client.own(), setting.name, setting.value);
+        told_.set(setting.name, setting.value);
+        note_parameter(setting.name, setting.value);
+    }
+}
+
+void Tracker::pin_fresh(PinKind kind, std::string_view variable) {
+    if (pinned_in_transaction_.empty()) pinned_in_transaction_ = describe_pin(kind, variable);
+}
+
+void Tracker::apply(const Digest& digest) {
+    if (digest.pin != PinKind::none) pin_fresh(digest.pin, digest.variable());
+    if (digest.soils) soiled_ = true;
+}
+
+std::uint16_t Tracker::bits(const Digest& digest) noexcept {
+    std::uint16_t all = 0;
+    if (digest.may_commit) all |= Request::may_commit;
+    if (digest.rolls_back()) all |= Request::rolls_back;
+    if (digest.commits()) all |= Request::commits;
+    if (digest.statements <= 1) all |= Request::single;
+    if (digest.drops_statements) all |= Request::drops;
+    if (digest.discards) all |= Request::discards;
+    return all;
+}
+
+// --- the client's bytes ------------------------------------------------------------------------------------------
+
+wire::Verdict Tracker::die(std::size_t consumed, std::string_view why, wire::Outbox& to_client) {
+    farewell(failure(Fault::protocol_violation, why), to_client);
+    return {wire::Verdict::Kind::fatal, consumed};
+}
+
+wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) {
+    using Kind = wire::Verdict::Kind;
+    Flow flow{to_backend, to_client};
+    if (parameters_differ_ && lease_ != nullptr && reply_left_ == 0) tell_parameters(to_client);
+    std::size_t at = 0;
+    for (;;) {
+        if (request_left_ > 0) {
+            at += stream_rest(in.subspan(at), flow);
+            if (request_left_ > 0) break;
+        }
+        const Bytes rest = in.subspan(at);
+        const std::optional<Header> header = peek(rest);
+        if (!header) break;
+        if (max_length(Sender::client, Stage::session, header->type) == 0) {
+            return die(at, "invalid frontend message type " + std::to_string(header->type), to_client);
+        }
+        if (!acceptable(*header, Sender::client, Stage::session)) return die(at, "invalid message length", to_client);
+        if (rest.size() < visible(*header)) break;
+        const Message message{header->type, rest.first(std::min(rest.size(), header->size())), header->size()};
+        const Step step = lease_ != nullptr ? attached_message(message, flow) : local_message(message, rest, flow);
+        switch (step) {
+            case Step::hold: return {Kind::more, at};
+            case Step::lease: return {Kind::lease, at};
+            case Step::fatal: return die(at, "malformed message", to_client);
+            case Step::close: return {Kind::close, at + message.bytes.size()};
+            case Step::taken: break;
+        }
+        at += message.bytes.size();
+        if (!message.whole()) request_left_ = message.size - message.bytes.size();
+        if (outstanding_.full()) return die(at, "too many requests are waiting for their replies", to_client);
+    }
+    return {Kind::more, at};
+}
+
+// The beginning of a long message was decided about; `rest` says what becomes of what follows.
+void Tracker::start_stream(const Message& message, Rest rest) {
+    if (!message.whole()) rest_ = rest;
+}
+
+// Reads along, from the beginning of the SQL on, while a long message is streamed.
+void Tracker::start_scan(std::string_view sql) {
+    scanner_ = std::make_unique<Scanner>(conforming_);
+    digester_ = std::make_unique<Digester>(&Tracker::carried, this);
+    while (!sql.empty()) {
+        sql.remove_prefix(scanner_->feed(sql));
+        if (scanner_->ended()) digester_->take(scanner_->statement());
+    }
+}
+
+std::size_t Tracker::stream_rest(Bytes in, Flow& flow) {
+    const Bytes part = in.first(std::min(in.size(), request_left_));
+    if (rest_ == Rest::forward && lease_ != nullptr) flow.to_backend.pass(part);
+    if (scanner_) {
+        std::string_view sql = wire::as_text(part);
+        const std::size_t end = sql.find('\0');
+        sql = sql.substr(0, end);
+        while (!sql.empty()) {
+            sql.remove_prefix(scanner_->feed(sql));
+            if (scanner_->ended()) digester_->take(scanner_->statement());
+        }
+        if (end != std::string_view::npos) scanner_->finish();
+        if (end != std::string_view::npos && scanner_->statement().kind != Kind::none) digester_->take(scanner_->statement());
+        if (end != std::string_view::npos) scanner_.reset();
+    }
+    request_left_ -= part.size();
+    if (request_left_ == 0) end_stream(flow);
+    return part.size();
+}
+
+void Tracker::end_stream(Flow& flow) {
+    scanner_.reset();
+    if (digester_) {
+        const Digest whole = digester_->digest();
+        digester_.reset();
+        if (lease_ != nullptr && !outstanding_.empty()) {
+            Request& request = outstanding_.back();
+            if (request.type == frontend::query) {
+                const std::uint16_t added = bits(whole);
+                if ((added & Request::drops) != 0) ++dropping_;
+                request.bits = static_cast<std::uint16_t>((request.bits & ~Request::single) | added);
+                apply(whole);
+            } else if (request.has(Request::sets_unnamed) && unnamed_.sending() != nullptr) {
+                *unnamed_.sending() = whole;
+            }
+        }
+    }
+    if (lease_ != nullptr && rest_ == Rest::forward && !outstanding_.empty()) {
+        outstanding_.back().bits = static_cast<std::uint16_t>(outstanding_.back().bits & ~Request::partial);
+    }
+    if (ready_after_) ready_for_query(flow.to_client.own(), local_status());
+    ready_after_ = false;
+    rest_ = Rest::forward;
+}
+
+std::unique_ptr<wire::Tracker> make_tracker(TrackerOptions options) {
+    return std::make_unique<Tracker>(std::move(options));
+}
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// Follows one PostgreSQL session after its login: which requests are outstanding, where a lease may end, what is carried
+// to the next backend, what pins, and what a client is told when its backend is lost. No sockets, no clock.
+// Manual: "Message Flow". The calling contract is wire/tracker.hpp.
+//
+// tracker_client      a client's messages while a backend is attached
+// tracker_prepared    its prepared statements, under whatever names, on whichever backend
+// tracker_local       a client's messages without a backend, lost transactions included
+// tracker_backend     the server's messages
+// tracker_loss        what becomes of outstanding requests when the lease is lost
+#pragma once
+
+#include "dialects/postgres/lease.hpp"
+#include "dialects/postgres/outstanding.hpp"
+#include "dialects/postgres/transcript.hpp"
+#include "dialects/postgres/unnamed.hpp"
+
+namespace leasehold::postgres {
+
+struct TrackerOptions {
+    std::string user;
+    Settings startup;                // what the client's startup packet wants, well formed
+    std::vector<std::pair<std::string, std::string>> parameters;  // ParameterStatus as the client was told at welcome
+    std::uint64_t variant = 0;
+    wire::LeaseMode mode = wire::LeaseMode::transaction;
+    bool disconnect_on_loss = false;
+    std::size_t prepared_per_client = 1000;
+    std::size_t max_statement_cache_bytes = 64u << 20;
+};
+
+class Tracker final : public wire::Tracker {
+  public:
+    explicit Tracker(TrackerOptions options);
+
+    [[nodiscard]] wire::Verdict from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) override;
+    [[nodiscard]] wire::Verdict from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) override;
+    void attach(wire::LeaseState& backend) override;
+    void detach() noexcept override;
+    [[nodiscard]] bool attached() const noexcept override { return lease_ != nullptr; }
+    [[nodiscard]] wire::Aftermath lose(const wire::Loss& loss, wire::Outbox& to_client) override;
+    [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
+    void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
+    [[nodiscard]] std::uint64_t variant() const noexcept override { return options_.variant; }
+    [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
+    [[nodiscard]] wire::TransactionStatus status() const noexcept override;
+    [[nodiscard]] bool busy() const noexcept override;
+    [[nodiscard]] std::string_view pin() const noexcept override;
+    [[nodiscard]] bool dirty() const noexcept override;
+    [[nodiscard]] std::string_view application() const noexcept override;
+    [[nodiscard]] std::vector<std::string> transcript(bool literals) const override;
+
+    // What a backend must hold before attach(): the startup packet's settings and what the session changed since.
+    [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+
+  private:
+    enum class Step : std::uint8_t { taken, hold, lease, close, fatal };
+    // Of a message that is longer than what was waited for: what becomes of the rest.
+    enum class Rest : std::uint8_t { forward, discard };
+    // unheard: the client has not been told yet that its transaction is gone.
+    enum class Lost : std::uint8_t { no, unheard, heard };
+
+    struct Message {
+        std::uint8_t type = 0;
+        Bytes bytes{};         // with the header; shorter than `size` when the rest is streamed
+        std::size_t size = 0;
+        [[nodiscard]] Bytes body() const noexcept { return bytes.subspan(header_size); }
+        [[nodiscard]] bool whole() const noexcept { return bytes.size() == size; }
+    };
+    struct Flow {
+        wire::Outbox& to_backend;
+        wire::Outbox& to_client;
+    };
+    enum class Passing : std::uint8_t { pass, drop, lost, fatal };
+
+    // tracker.cpp
+    [[nodiscard]] static bool carried(const void* tracker, std::string_view setting);
+    [[nodiscard]] Digest digest(std::string_view sql) const;
+    void note_parameter(std::string_view name, std::string_view value);
+    void tell_parameters(wire::Outbox& to_client);
+    void apply(const Digest& digest);
+    void pin_fresh(PinKind kind, std::string_view variable);
+    [[nodiscard]] static std::uint16_t bits(const Digest& digest) noexcept;
+    [[nodiscard]] wire::Verdict die(std::size_t consumed, std::string_view why, wire::Outbox& to_client);
+    [[nodiscard]] std::size_t stream_rest(Bytes in, Flow& flow);
+    void end_stream(Flow& flow);
+    void start_stream(const Message& message, Rest rest);
+    void start_scan(std::string_view sql);
+    [[nodiscard]] char local_status() const noexcept { return lost_ == Lost::no || lost_implicit_ ? 'I' : 'E'; }
+
+    // tracker_client.cpp
+    [[nodiscard]] Step attached_message(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_copying(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_copy_message(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_query(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_function_call(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_execute(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_sync(const Message& message, Flow& flow);
+    [[nodiscard]] Step hold(Flow& flow);
+    void forward(const Message& message, Flow& flow) const;
+    void begin_scope(Flow& flow, bool parses_unnamed);
+    std::uint32_t record(std::string_view sql);
+    [[nodiscard]] bool idle_before() const noexcept { return outstanding_.empty() && status_ == 'I' && !scope_open_; }
+
+    // tracker_prepared.cpp
+    [[nodiscard]] Step on_parse(const Message& message, Flow& flow);
+    [[nodiscard]] Step parse_unnamed(const Message& message, std::string_view sql, Flow& flow);
+    [[nodiscard]] Step parse_named(const Message& message, std::string_view name, Bytes tail, Flow& flow);
+    [[nodiscard]] Step parse_taken(std::string_view name, const Message& message, Bytes tail, Flow& flow);
+    [[nodiscard]] Step on_bind(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_describe(const Message& message, Flow& flow);
+    [[nodiscard]] Step on_close(const Message& message, Flow& flow);
+    void bound(std::string_view portal, const Digest* digest, std::string_view sql);
+    void put_parse(std::uint64_t id, Bytes tail, std::size_t later, Flow& flow) const;
+    void ensure_held(const PreparedText& text, Flow& flow);
+    void ensure_unnamed(Flow& flow);
+    void make_room(Flow& flow);
+    void inject_close(std::uint64_t id, Flow& flow);
+    void poison(Fault fault, std::string_view detail, Flow& flow);
+    [[nodiscard]] bool uncertain() const noexcept { return change_scope_ > scope_done_ && change_scope_ != scope_; }
+    [[nodiscard]] bool unnamed_uncertain() const noexcept {
+        return unnamed_scope_ > scope_done_ && unnamed_scope_ != scope_;
+    }
+    [[nodiscard]] StatementCache& cache();
+
+    // tracker_local.cpp
+    [[nodiscard]] Step local_message(const Message& message, Bytes rest, Flow& flow);
+    [[nodiscard]] Step local_request(const Message& message, Bytes rest, Flow& flow);
+    [[nodiscard]] Step refused_message(const Message& message, Flow& flow);
+    [[nodiscard]] Step batch(Bytes rest);
+    [[nodiscard]] bool refuse_begin(const Message& message, Flow& flow);
+    [[nodiscard]] Step lost_message(const Message& message, Bytes rest, Flow& flow);
+    [[nodiscard]] Step lost_query(const Message& message, Bytes rest, Flow& flow);
+    [[nodiscard]] Step lost_extended(const Message& message, Bytes rest, Flow& flow);
+    [[nodiscard]] bool lost_accepts(const Digest& digest) const noexcept;
+    void lost_error(bool ends, wire::Outbox& to_client);
+    [[nodiscard]] const Digest* statement_digest(std::string_view name) noexcept;
+    void close_locally(std::string_view name, wire::Outbox& to_client);
+    void parse_locally(const Message& message, std::string_view name, Bytes tail, const Digest& digest);
+    void say(Fault fault, std::string_view detail, wire::Outbox& to_client) const;
+
+    // tracker_backend.cpp
+    [[nodiscard]] Passing on_reply(std::uint8_t type, Bytes body, wire::Outbox& to_client);
+    [[nodiscard]] Passing on_error(Bytes body, wire::Outbox& to_client);
+    [[nodiscard]] Passing on_parameter(Bytes body);
+    [[nodiscard]] Passing on_ready(Bytes body);
+    [[nodiscard]] Passing on_complete(std::uint8_t type, Bytes body);
+    [[nodiscard]] Passing on_copy_in();
+    [[nodiscard]] bool on_header(std::uint8_t type);
+    [[nodiscard]] Passing confirm(std::uint8_t request);
+    void succeeded(const Request& request);
+    void fail_scope();
+    void undo(Effect& effect);
+    void drop_all_statements(bool discard);
+    void advance(wire::Outbox& to_client);
+    [[nodiscard]] bool has_local_turn() const noexcept;
+    void resync_unnamed();
+    void transaction_over();
+    void write_patched_error(Bytes body, std::string_view from, std::string_view to, wire::Outbox& to_client) const;
+    [[nodiscard]] bool boundary() const noexcept;
+
+    // tracker_loss.cpp
+    struct Answering;
+    void answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client);
+    [[nodiscard]] bool unknown_outcome(const wire::Loss& loss) const noexcept;
+    void answer_scope(Answering& how, std::size_t from, std::size_t to);
+    void finish_rollback(Answering& how, std::size_t from, std::size_t to);
+    [[nodiscard]] std::string loss_detail(std::size_t from, std::size_t to, std::string_view reason) const;
+    void clear_after_loss();
+    void write_unfinished() noexcept;
+
+    TrackerOptions options_;
+    std::uint64_t id_;                   // of the session, in the process
+    PostgresLease* lease_ = nullptr;     // the backend's; outlives the lease
+    std::shared_ptr<StatementCache> cache_;
+    Settings settings_;
+    Settings told_;                      // every ParameterStatus as the client was told last
+    bool parameters_differ_ = false;     // the backend's are not what the client was told
+    bool conforming_ = true;             // standard_conforming_strings
+    bool encoding_pins_ = false;         // client_encoding has characters that hold a quote's or backslash's byte
+
+    Outstanding outstanding_;
+    char status_ = 'I';                  // of the last ReadyForQuery
+    bool scope_open_ = false;            // extended messages since the last Sync
+    bool skipping_ = false;              // an error was seen: everything up to the client's Sync is ignored
+    bool copy_in_ = false;               // the server waits for CopyData
+    bool flushed_ = false;               // a Flush was added for messages that are held
+    std::uint64_t scope_ = 1;            // the number of the scope that the next message belongs to
+    std::uint64_t scope_done_ = 0;       // the last that is answered completely
+    std::uint64_t change_scope_ = 0;     // the last that changes named statements
+    std::uint64_t unnamed_scope_ = 0;    // the last that may fail before it has set the unnamed statement
+    std::uint32_t dropping_ = 0;         // outstanding DISCARD ALL, DEALLOCATE ALL
+
+    std::size_t request_left_ = 0;       // bytes due of a client's message that is streamed
+    Rest rest_ = Rest::forward;
+    std::unique_ptr<Scanner> scanner_;   // reads along while one is streamed
+    std::unique_ptr<Digester> digester_;
+    bool ready_after_ = false;           // ReadyForQuery follows a discarded message
+    std::size_t reply_left_ = 0;         // bytes due of a server's message that is streamed
+
+    Namespace names_;
+    Unnamed unnamed_;
+    bool in_sync_ = false;               // the backend's unnamed statement is what it would be without leasehold
+    std::uint16_t portal_bits_ = 0;      // of the unnamed portal's statement
+    std::uint16_t named_portal_bits_ = 0;
+    std::uint32_t portal_text_ = 0;
+
+    std::string pinned_;                 // reasons older than the transaction
+    std::string pinned_in_transaction_;
+    bool session_pinned_ = false;        // session mode, from the first lease on
+    bool soiled_ = false;
+
+    Lost lost_ = Lost::no;
+    bool lost_implicit_ = false;         // an unfinished pipeline outside a transaction
+    bool ends_at_sync_ = false;          // the lost state, after a COMMIT that was told of it
+    std::string lost_why_;
+    bool refused_ = false;               // the next request has its error already
+    std::string server_last_words_;      // SQLSTATE of the server's farewell
+
+    Transcript transcript_;
+    bool transaction_over_ = true;       // the transcript is of a transaction that has ended
+};
+
+[[nodiscard]] std::unique_ptr<wire::Tracker> make_tracker(TrackerOptions options);
+
+}  // namespace leasehold::postgres

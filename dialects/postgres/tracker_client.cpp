@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// A client's messages while a backend is attached: what is passed on, what is noted about it, what has to wait.
+#include "dialects/postgres/tracker.hpp"
+
+namespace leasehold::postgres {
+
+Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
+    if (message.type == frontend::terminate) return Step::close;
+    if (copy_in_) return on_copying(message, flow);
+    switch (message.type) {
+        case frontend::copy_data:
+        case frontend::copy_done:
+        case frontend::copy_fail: return on_copy_message(message, flow);
+        case frontend::sync: return on_sync(message, flow);
+        default: break;
+    }
+    if (skipping_) {  // the server would ignore it too
+        start_stream(message, Rest::discard);
+        return Step::taken;
+    }
+    if (message.type == frontend::flush) {
+        if (scope_open_ || !outstanding_.empty()) forward(message, flow);
+        return Step::taken;
+    }
+    // DISCARD ALL takes settings and statements with it: what follows begins anew, perhaps with another lease.
+    if (dropping_ > 0) return hold(flow);
+    switch (message.type) {
+        case frontend::query: return on_query(message, flow);
+        case frontend::function_call: return on_function_call(message, flow);
+        case frontend::parse: return on_parse(message, flow);
+        case frontend::bind: return on_bind(message, flow);
+        case frontend::describe: return on_describe(message, flow);
+        case frontend::execute: return on_execute(message, flow);
+        case frontend::close: return on_close(message, flow);
+        default: return Step::fatal;
+    }
+}
+
+void Tracker::forward(const Message& message, Flow& flow) const { flow.to_backend.pass(message.bytes); }
+
+// The message must wait for replies; makes sure that the server sends them.
+Tracker::Step Tracker::hold(Flow& flow) {
+    if (scope_open_ && !flushed_) {
+        flush(flow.to_backend.own());
+        flushed_ = true;
+    }
+    return Step::hold;
+}
+
+std::uint32_t Tracker::record(std::string_view sql) {
+    if (transaction_over_ && idle_before()) {
+        transcript_.clear();
+        transaction_over_ = false;
+    }
+    return transcript_.add(sql);
+}
+
+// While the server takes CopyData it ignores Sync and Flush, and anything else ends the copy with an error.
+Tracker::Step Tracker::on_copying(const Message& message, Flow& flow) {
+    if (message.type == frontend::sync || message.type == frontend::flush) return Step::taken;
+    if (message.type != frontend::copy_data) copy_in_ = false;
+    forward(message, flow);
+    start_stream(message, Rest::forward);
+    return Step::taken;
+}
+
+// Copy messages outside of a copy are ignored by the server; they may also be ahead of its CopyInResponse.
+Tracker::Step Tracker::on_copy_message(const Message& message, Flow& flow) {
+    if (skipping_ || outstanding_.empty()) {
+        start_stream(message, Rest::discard);
+        return Step::taken;
+    }
+    forward(message, flow);
+    start_stream(message, Rest::forward);
+    if (message.type != frontend::copy_data) outstanding_.push({.type = frontend::copy_done});
+    return Step::taken;
+}
+
+Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
+    std::string_view sql = wire::as_text(message.body());
+    const std::size_t end = sql.find('\0');
+    if (message.whole() && end != sql.size() - 1) return Step::fatal;
+    sql = sql.substr(0, end);
+    Digest what;
+    if (message.whole()) {
+        what = digest(sql);
+    } else {
+        start_scan(sql);
+        what = digester_->digest();
+    }
+    const bool refused = options_.mode == wire::LeaseMode::statement && what.begins;
+    const bool ours = !scope_open_ && message.whole() && what.only(Kind::deallocate) && status_ != 'E' &&
+                      names_.find(what.variable()) != nullptr;
+    if (refused || ours) {
+        digester_.reset();
+        scanner_.reset();
+        if (!outstanding_.empty()) return hold(flow);
+        if (refused) say(Fault::begin_refused, {}, flow.to_client);
+        if (ours) {
+            names_.remove(*names_.find(what.variable()));
+            command_complete(flow.to_client.own(), "DEALLOCATE");
+        }
+        start_stream(message, Rest::discard);
+        ready_after_ = !message.whole();
+        if (!ready_after_) ready_for_query(flow.to_client.own(), status_);
+        return Step::taken;
+    }
+    const std::uint32_t text = record(sql);
+    std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
+    if (!message.whole()) all |= Request::partial;
+    if (what.drops_statements) ++dropping_;
+    outstanding_.push(
+        {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++}
+    );
+    unnamed_.send_drop();
+    if (scope_open_ && !in_sync_) unnamed_scope_ = scope_;
+    in_sync_ = true;
+    apply(what);
+    forward(message, flow);
+    start_stream(message, Rest::forward);
+    return Step::taken;
+}
+
+Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
+    const std::uint32_t text = record("function call");
+    std::uint16_t all = Request::single;
+    if (!message.whole()) all |= Request::partial;
+    outstanding_.push(
+        {.type = frontend::function_call, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++}
+    );
+    soiled_ = true;  // whatever the function does
+    forward(message, flow);
+    start_stream(message, Rest::forward);
+    return Step::taken;
+}
+
+Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
+    wire::Cursor cursor(message.body());
+    const std::string_view portal = cursor.cstring();
+    cursor.skip(4);
+    if (!cursor.ok()) return Step::fatal;
+    begin_scope(flow, false);
+    const std::uint16_t what = portal.empty() ? portal_bits_ : named_portal_bits_;
+    if ((what & Request::drops) != 0) ++dropping_;
+    outstanding_.push({
+        .type = frontend::execute,
+        .bits = static_cast<std::uint16_t>(what | Request::executes),
+        .text = portal_text_,
+    });
+    forward(message, flow);
+    return Step::taken;
+}
+
+Tracker::Step Tracker::on_sync(const Message& message, Flow& flow) {
+    std::uint16_t all = 0;
+    if (skipping_) all |= Request::failed;
+    outstanding_.push({.type = frontend::sync, .bits = all, .number = scope_++});
+    scope_open_ = skipping_ = flushed_ = false;
+    forward(message, flow);
+    return Step::taken;
+}
+
+}  // namespace leasehold::postgres

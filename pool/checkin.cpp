@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of a backend that comes back: the checklist's second half (the first is judge(), in entry.cpp).
+#include "pool/impl.hpp"
+
+namespace leasehold::pool {
+
+void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder)
+{
+    const auto time = now();
+    events.checkin(micros(time - entry.since));
+    entry.session = 0;
+    entry.fresh = false;
+
+    const Condition is = entry.backend->condition();
+    switch (judge({is, reason, entry.proven < lost_mark, params.reset_on_return})) {
+    case Verdict::close_lost:
+        drop(entry, CloseReason::server_lost);
+        return serve(time);
+    case Verdict::close_refused:
+        drop(entry, CloseReason::settings_refused);
+        return serve(time);
+    case Verdict::commit:
+        entry.holder = std::make_unique<Holder>(holder ? std::move(*holder) : Holder());
+        return begin_work(entry, Entry::State::finishing, params.quarantine_timeout, time, Work::commit);
+    case Verdict::quarantine:
+        return quarantine(entry, reason, holder ? std::move(*holder) : Holder(), time);
+    case Verdict::depart_or_settle:
+        return clean_or_reset(entry, is, time);
+    }
+}
+
+// Outside a transaction, nothing under way: closed by a rule of the pool, reset, handed on, or idle.
+void Pool::Impl::clean_or_reset(Entry& entry, Condition is, Clock::time_point time)
+{
+    entry.used_at = time;
+    entry.fingerprint = entry.backend->fingerprint();
+    if (const auto why = departure(entry, time)) {
+        drop(entry, *why);
+        return serve(time);
+    }
+    if (is.dirty && params.reset_on_return != ResetOnReturn::none) {
+        return begin_work(entry, Entry::State::resetting, params.quarantine_timeout, time, Work::reset);
+    }
+    settle(entry, time);
+}
+
+std::optional<CloseReason> Pool::Impl::stale(const Entry& entry) const noexcept
+{
+    if (entry.proven < lost_mark) return CloseReason::server_lost;
+    if (entry.born < hard_mark) return CloseReason::invalidated;
+    if (entry.born < soft_mark) return CloseReason::soft_invalidated;
+    return std::nullopt;
+}
+
+// Whether a healthy backend has to go all the same.
+std::optional<CloseReason> Pool::Impl::departure(const Entry& entry, Clock::time_point time) const noexcept
+{
+    if (disposed) return CloseReason::disposed;
+    if (const auto why = stale(entry)) return why;
+    if (time > entry.recycle_at) return CloseReason::recycled;
+    if (entries.size() > capacity()) return CloseReason::resized;
+
+    const bool counted = entry.state == Entry::State::resetting || entry.state == Entry::State::finishing;
+    const int kept = static_cast<int>(idle.size()) + in(Entry::State::resetting) + in(Entry::State::finishing) -
+                     (counted ? 1 : 0);
+    if (waiters.empty() && kept >= params.pool_size) return CloseReason::overflow;
+    return std::nullopt;
+}
+
+// Ready for the next lease: who waits comes first.
+void Pool::Impl::settle(Entry& entry, Clock::time_point time)
+{
+    move(entry, Entry::State::idle, time);
+    idle.push_back(&entry);
+    if (waiters.empty()) {
+        entry.fresh = false;
+        return;
+    }
+    serve(time);
+    if (entry.state == Entry::State::idle) entry.fresh = false;
+}
+
+}  // namespace leasehold::pool

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/router.hpp"
+
+#include <gtest/gtest.h>
+
+using namespace leasehold;
+using namespace leasehold::daemon;
+
+namespace {
+
+using Kind = Route::Kind;
+using Credential = dialects::Credential::Kind;
+
+struct RouterTest : testing::Test {
+    RouterTest() {
+        config::Pool orders = pool("orders", "postgresql", "app", "secret");
+        orders.alias = {"orders_old"};
+        config->pools = {orders, pool("stock", "postgresql", "app", "secret"), pool("shop", "mysql", "web", "pw"),
+                         pool("open", "postgresql", "nobody", std::nullopt)};
+        config->users = {{"reports", "r", {"orders"}, false, 0}, {"batch", "b", {"orders"}, true, 0}, {"root", "admin", {}, false, 0}};
+        config->admin.users = {"root"};
+        postgres.dialect = "postgresql";
+        mysql.dialect = "mysql";
+    }
+    static config::Pool pool(std::string name, std::string dialect, std::string user, std::optional<std::string> password) {
+        config::Pool made;
+        made.name = std::move(name);
+        made.url.dialect = std::move(dialect);
+        made.url.user = std::move(user);
+        made.url.password = std::move(password);
+        made.url.hosts = {{"db", 5432}};
+        return made;
+    }
+    Router router() const {
+        std::vector<HomePtr> homes;
+        for (const config::Pool& pool : config->pools) {
+            homes.push_back(home(pool, pool.url.user, pool.url.password));
+            if (pool.name == "orders") homes.push_back(home(pool, "reports", "r"));
+        }
+        return Router(config, homes);
+    }
+    static HomePtr home(const config::Pool& pool, std::string user, std::optional<std::string> password) {
+        auto made = std::make_shared<Home>();
+        made->settings = pool;
+        made->user = std::move(user);
+        made->password = std::move(password);
+        return made;
+    }
+    Route ask(const config::Listen& listen, std::string user, std::string database) const {
+        dialects::LoginRequest request;
+        request.user = std::move(user);
+        request.database = std::move(database);
+        return router().route(listen, request, false);
+    }
+
+    std::shared_ptr<config::Config> config = std::make_shared<config::Config>();
+    config::Listen postgres, mysql;
+};
+
+TEST_F(RouterTest, SendsTheUrlsOwnUserToThePoolOfThatName) {
+    const Route route = ask(postgres, "app", "orders");
+    ASSERT_EQ(route.kind, Kind::pool);
+    EXPECT_EQ(route.home->name(), "orders");
+    EXPECT_EQ(route.credential.kind, Credential::password);
+    EXPECT_EQ(route.credential.secret, "secret");
+}
+
+TEST_F(RouterTest, KnowsAPoolByItsAlias) {
+    EXPECT_EQ(ask(postgres, "app", "orders_old").home->name(), "orders");
+}
+
+TEST_F(RouterTest, GivesAnotherUserAPoolOfItsOwn) {
+    const Route route = ask(postgres, "reports", "orders");
+    ASSERT_EQ(route.kind, Kind::pool);
+    EXPECT_EQ(route.home->user, "reports");
+    EXPECT_EQ(route.credential.secret, "r");
+}
+
+TEST_F(RouterTest, LetsAUserShareTheUrlsUserWithItsOwnPassword) {
+    const Route route = ask(postgres, "batch", "orders");
+    ASSERT_EQ(route.kind, Kind::pool);
+    EXPECT_EQ(route.home->user, "app");
+    EXPECT_EQ(route.credential.secret, "b");
+}
+
+TEST_F(RouterTest, PlaysALoginToItsEndForAnUnknownUser) {
+    const Route route = ask(postgres, "stranger", "orders");
+    EXPECT_EQ(route.kind, Kind::pool);
+    EXPECT_EQ(route.home, nullptr);
+    EXPECT_EQ(route.credential.kind, Credential::none);
+}
+
+TEST_F(RouterTest, AdmitsNobodyToAPoolWithoutAPassword) {
+    EXPECT_EQ(ask(postgres, "nobody", "open").credential.kind, Credential::none);
+    postgres.auth = config::AuthMethod::trust;
+    EXPECT_EQ(ask(postgres, "nobody", "open").credential.kind, Credential::trust);
+}
+
+TEST_F(RouterTest, SuggestsTheNearestNameAndAsksForThePasswordFirst) {
+    const Route route = ask(postgres, "app", "ordres");
+    EXPECT_EQ(route.kind, Kind::no_such_pool);
+    EXPECT_EQ(route.suggestion, "orders");
+    EXPECT_EQ(route.credential.kind, Credential::password);
+    EXPECT_EQ(ask(postgres, "stranger", "ordres").credential.kind, Credential::none);
+}
+
+TEST_F(RouterTest, KeepsDialectsApart) {
+    EXPECT_EQ(ask(mysql, "app", "orders").kind, Kind::no_such_pool);
+    EXPECT_EQ(ask(mysql, "web", "shop").kind, Kind::pool);
+}
+
+TEST_F(RouterTest, ServesOnlyTheListenersOwnPools) {
+    postgres.pools = {"stock"};
+    EXPECT_EQ(ask(postgres, "app", "orders").kind, Kind::no_such_pool);
+    EXPECT_EQ(ask(postgres, "app", "stock").kind, Kind::pool);
+    ASSERT_EQ(router().served_by(postgres).size(), 1u);
+}
+
+TEST_F(RouterTest, ChoosesAPoolForAClientThatNamesNone) {
+    EXPECT_EQ(ask(mysql, "web", "").home->name(), "shop");
+    EXPECT_EQ(ask(mysql, "other", "").kind, Kind::no_pool_named);
+    mysql.default_pool = "shop";
+    EXPECT_EQ(ask(mysql, "other", "").kind, Kind::pool);
+}
+
+TEST_F(RouterTest, LetsOnlyAdministratorsToTheConsole) {
+    const Route root = ask(postgres, "root", "leasehold");
+    EXPECT_EQ(root.kind, Kind::console);
+    EXPECT_TRUE(root.administrator);
+    EXPECT_EQ(root.credential.secret, "admin");
+    EXPECT_EQ(ask(postgres, "app", "leasehold").credential.kind, Credential::none);
+    postgres.auth = config::AuthMethod::trust;
+    EXPECT_EQ(ask(postgres, "app", "leasehold").credential.kind, Credential::none);
+}
+
+}  // namespace

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/handshake.hpp"
+
+#include "tests/support/exchange_script.hpp"
+
+namespace leasehold::postgres {
+namespace {
+
+using test::ByteVector;
+using test::built;
+using test::Script;
+using wire::errc;
+using wire::Writer;
+
+ByteVector startup_packet(const Parameters& parameters, std::uint32_t version = version_3_0) {
+    return built([&](Writer& w) { startup_message(w, parameters, version); });
+}
+ByteVector code_packet(std::uint32_t code) {
+    return built([&](Writer& w) {
+        w.u32be(8);
+        w.u32be(code);
+    });
+}
+ByteVector joined(ByteVector a, const ByteVector& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+}
+const auto make = [] { return std::make_unique<ClientStartup>(); };
+
+TEST(PostgresStartup, ReadsWhatTheClientAsksFor) {
+    const Script script = Script()
+                              .read(startup_packet({{"user", "bob"},
+                                                    {"database", "orders"},
+                                                    {"options", "-c search_path=a -c work_mem=1MB -B 7"},
+                                                    {"search_path", "b"},
+                                                    {"application_name", "psql"},
+                                                    {"replication", "off"}}))
+                              .expect_done();
+    test::play_all(script, make, true);
+    ClientStartup exchange;
+    test::play(script, exchange);
+    const Startup& startup = exchange.startup();
+    EXPECT_EQ(startup.kind, Startup::Kind::session);
+    EXPECT_EQ(startup.user, "bob");
+    EXPECT_EQ(startup.database, "orders");
+    EXPECT_EQ(startup.replication, "");
+    EXPECT_EQ(startup.parameters.size(), 6u);
+    EXPECT_EQ(startup.unknown_switches, std::vector<std::string>{"-B 7"});
+    EXPECT_EQ(startup.settings.size(), 3u);
+    EXPECT_EQ(startup.settings.find("search_path"), "b");  // the packet's own wins
+    EXPECT_EQ(startup.settings.find("work_mem"), "1MB");
+    EXPECT_EQ(startup.settings.find("application_name"), "psql");
+}
+
+TEST(PostgresStartup, TheDatabaseIsTheUsersByDefault) {
+    for (const Parameters& parameters : {Parameters{{"user", "bob"}}, Parameters{{"user", "bob"}, {"database", ""}}}) {
+        ClientStartup exchange;
+        test::play(Script().read(startup_packet(parameters)).expect_done(), exchange);
+        EXPECT_EQ(exchange.startup().database, "bob");
+    }
+}
+
+TEST(PostgresStartup, EncryptionIsDeclinedOnceEachAndPlainGoesOn) {
+    test::play_all(Script()
+                       .read(code_packet(code_gssenc))
+                       .expect_write({'N'})
+                       .read(code_packet(code_ssl))
+                       .expect_write({'N'})
+                       .read(startup_packet({{"user", "bob"}}))
+                       .expect_done(),
+                   make, true);
+    ClientStartup twice;
+    test::play(Script()
+                   .read(code_packet(code_ssl))
+                   .expect_write({'N'})
+                   .read(code_packet(code_ssl))
+                   .expect_done(errc::protocol_violation),
+               twice);
+}
+
+TEST(PostgresStartup, BytesBehindAnEncryptionRequestAreAnAttack) {
+    for (const std::uint32_t code : {code_ssl, code_gssenc}) {
+        ClientStartup exchange;
+        test::play(Script()
+                       .read(joined(code_packet(code), startup_packet({{"user", "bob"}})))
+                       .expect_done(errc::plaintext_before_tls),
+                   exchange);
+        EXPECT_EQ(exchange.diagnostics().sqlstate, "08P01");
+    }
+}
+
+TEST(PostgresStartup, BytesBehindTheStartupPacketAreLeft) {
+    ClientStartup exchange;
+    test::play(Script().read(joined(startup_packet({{"user", "bob"}}), {'p', 0})).expect_done().leaving({'p', 0}),
+               exchange);
+}
+
+TEST(PostgresStartup, ACancelRequestIsReadAndNothingAnswered) {
+    const Script script = Script().read(built([](Writer& w) { cancel_request(w, 7, 0xCAFEF00D); })).expect_done();
+    test::play_all(script, make, true);
+    ClientStartup exchange;
+    test::play(script, exchange);
+    EXPECT_EQ(exchange.startup().kind, Startup::Kind::cancel);
+    EXPECT_EQ(exchange.startup().cancel_id, 7u);
+    EXPECT_EQ(exchange.startup().cancel_secret, 0xCAFEF00Du);
+    ClientStartup shorter;
+    test::play(Script().read({0, 0, 0, 12, 4, 0xd2, 0x16, 0x2e, 0, 0, 0, 1}).expect_done(errc::protocol_violation), shorter);
+}
+
+TEST(PostgresStartup, ALaterMinorVersionIsNegotiatedDown) {
+    const Parameters parameters{{"user", "bob"}, {"_pq_.grease", "1"}};
+    for (const std::uint32_t version : {version_3_0, version_3_0 + 2, version_3_0 + 9999}) {
+        const std::string unknown[] = {"_pq_.grease"};
+        test::play_all(Script()
+                           .read(startup_packet(parameters, version))
+                           .expect_write(built([&](Writer& w) { negotiate_protocol_version(w, 0, unknown); }))
+                           .expect_done(),
+                       make, true);
+    }
+    ClientStartup exchange;
+    test::play(Script()
+                   .read(startup_packet({{"user", "bob"}}, version_3_0 + 2))
+                   .expect_write(built([](Writer& w) { negotiate_protocol_version(w, 0, {}); }))
+                   .expect_done(),
+               exchange);
+    EXPECT_EQ(exchange.startup().minor_version, 2u);
+    EXPECT_TRUE(exchange.startup().settings.empty());
+}
+
+TEST(PostgresStartup, AClientThatLeavesBetweenPacketsLeavesInOrder) {
+    for (const Script& script : {Script().read_end().expect_done(),
+                                 Script().read(code_packet(code_ssl)).expect_write({'N'}).read_end().expect_done()}) {
+        ClientStartup exchange;
+        test::play(script, exchange);
+        EXPECT_EQ(exchange.startup().kind, Startup::Kind::closed);
+    }
+    ClientStartup half;
+    test::play(Script().read({0, 0, 0}).read_end().expect_done(errc::closed), half);
+    EXPECT_EQ(half.startup().kind, Startup::Kind::closed);
+}
+
+TEST(PostgresStartup, WhatIsNoStartupIsRefusedWithoutWaitingForMore) {
+    const Script script = Script().read(startup_packet({{"user", "bob"}})).expect_done();
+    test::play_hostile(script, make, test::bytes_of("GET / HTTP/1.1\r\n"));
+    test::play_hostile(script, make, {0x16, 3, 1, 2});               // a TLS handshake
+    test::play_hostile(script, make, {0, 0, 0, 0});                  // a length of nothing
+    test::play_hostile(script, make, {0, 0, 0, 7});
+    test::play_hostile(script, make, {0, 0, 0x28, 1});               // 10 241 bytes
+    test::play_hostile(script, make, {0xFF, 0xFF, 0xFF, 0xFF});
+    test::play_hostile(script, make, startup_packet({{"user", "b"}}, 2u << 16));
+    test::play_hostile(script, make, startup_packet({{"user", "b"}}, 4u << 16));
+    test::play_hostile(script, make, startup_packet({{"database", "b"}}));
+    test::play_hostile(script, make, startup_packet({}));
+    test::play_hostile(script, make, startup_packet({{"user", "b"}, {"bad name", "x"}}));
+    test::play_hostile(script, make, startup_packet({{"user", "b"}, {"options", "-c"}}));
+    test::play_hostile(script, make, startup_packet({{"user", "b"}, {"options", "-c a\"b=1"}}));
+    test::play_hostile(script, make, {0, 0, 0, 8, 0, 3, 0, 0});      // no terminator
+    test::play_hostile(script, make, {0, 0, 0, 10, 0, 3, 0, 0, 0, 0});  // something behind it
+    test::play_hostile(script, make, {0, 0, 0, 13, 0, 3, 0, 0, 'u', 's', 'e', 'r', 0});  // a name without a value
+    test::play_noise(script, make, 11, 2000);
+}
+
+TEST(PostgresStartup, RefusalsSayWhy) {
+    const std::tuple<ByteVector, std::string, std::string> cases[] = {
+        {startup_packet({{"user", "b"}}, 2u << 16), "0A000", "unsupported frontend protocol 2.0: server supports 3.0 to 3.0"},
+        {startup_packet({{"x", "y"}}), "28000", "no PostgreSQL user name specified in startup packet"},
+        {startup_packet({{"user", "b"}, {"a b", "y"}}), "42704", "unrecognized configuration parameter \"a b\""},
+        {startup_packet({{"user", "b"}, {"options", "--x"}}), "42601", "--x requires a value"},
+        {{0, 0, 0, 1}, "08P01", "invalid length of startup packet"},
+    };
+    for (const auto& [bytes, state, reason] : cases) {
+        ClientStartup exchange;
+        const auto action = exchange.resume(bytes, {});
+        EXPECT_EQ(action.kind, wire::Action::Kind::done);
+        EXPECT_TRUE(action.error);
+        EXPECT_EQ(exchange.diagnostics().sqlstate, state);
+        EXPECT_EQ(exchange.diagnostics().message, reason);
+    }
+}
+
+TEST(PostgresStartup, SettingsAreLimited) {
+    Parameters parameters{{"user", "b"}};
+    for (int i = 0; i < 4; ++i) parameters.emplace_back("a" + std::to_string(i), "x");
+    ClientStartup three(StartupLimits{10'000, 3});
+    EXPECT_EQ(three.resume(startup_packet(parameters), {}).error, errc::protocol_violation);
+    EXPECT_EQ(three.diagnostics().sqlstate, "54000");
+    ClientStartup four(StartupLimits{10'000, 4});
+    EXPECT_FALSE(four.resume(startup_packet(parameters), {}).error);
+}
+
+TEST(PostgresStartup, TheWelcomeEndsWithReadyForQuery) {
+    Writer w;
+    welcome(w, {{"server_version", "15.18"}}, 1, 2);
+    const auto expected = built([](Writer& e) {
+        authentication(e, Auth::ok);
+        parameter_status(e, "server_version", "15.18");
+        backend_key_data(e, 1, 2);
+        ready_for_query(e, 'I');
+    });
+    EXPECT_EQ(test::bytes_of(w.bytes()), expected);
+}
+
+}  // namespace
+}  // namespace leasehold::postgres

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/settings.hpp"
+
+#include <gtest/gtest.h>
+
+namespace leasehold::postgres {
+namespace {
+
+Settings settings(std::initializer_list<std::pair<std::string_view, std::string_view>> items) {
+    Settings made;
+    for (const auto& [name, value] : items) EXPECT_TRUE(made.set(name, value)) << name;
+    return made;
+}
+
+TEST(PostgresSettings, NamesAreFoundWhateverTheirCaseAndKeepTheServersSpelling) {
+    const Settings s = settings({{"datestyle", "ISO, MDY"}, {"TIMEZONE", "UTC"}, {"MyApp.User", "7"}});
+    EXPECT_EQ(s.find("DateStyle"), "ISO, MDY");
+    EXPECT_EQ(s.find("timezone"), "UTC");
+    EXPECT_EQ(s.find("myapp.user"), "7");
+    EXPECT_EQ(s.begin()->name, "DateStyle");
+    EXPECT_FALSE(s.find("time_zone"));
+}
+
+TEST(PostgresSettings, TheFingerprintDependsOnContentsAlone) {
+    Settings a = settings({{"a", "1"}, {"b", "2"}, {"work_mem", "4MB"}});
+    Settings b = settings({{"WORK_MEM", "1MB"}, {"b", "2"}, {"c", "3"}, {"A", "1"}, {"work_mem", "4MB"}});
+    EXPECT_NE(a.fingerprint(), b.fingerprint());
+    EXPECT_TRUE(b.erase("C"));
+    EXPECT_EQ(a.fingerprint(), b.fingerprint());
+    EXPECT_TRUE(a == b);
+    EXPECT_EQ(a.bytes(), b.bytes());
+    EXPECT_TRUE(a.erase("a") && a.erase("b") && a.erase("work_mem"));
+    EXPECT_EQ(a.fingerprint(), 0u);
+    EXPECT_EQ(a.fingerprint(), Settings().fingerprint());
+    EXPECT_EQ(a.bytes(), 0u);
+    EXPECT_FALSE(a.erase("a"));
+    // A name and a value cannot trade places or characters.
+    EXPECT_NE(settings({{"ab", "c"}}).fingerprint(), settings({{"a", "bc"}}).fingerprint());
+    EXPECT_NE(settings({{"a", "b"}}).fingerprint(), settings({{"b", "a"}}).fingerprint());
+}
+
+TEST(PostgresSettings, EqualityIsByContentsNotByFingerprint) {
+    EXPECT_TRUE(settings({{"a", "1"}}) == settings({{"A", "1"}}));
+    EXPECT_FALSE(settings({{"a", "1"}}) == settings({{"a", "2"}}));
+    EXPECT_FALSE(settings({{"a", "1"}}) == Settings());
+}
+
+TEST(PostgresSettings, WhatCannotBeWrittenDownSafelyIsNotTaken) {
+    Settings s;
+    for (const char* name : {"", "a b", "a\"b", "a;b", "1a", ".a", "a.", "a..b", "a-b", "caf\xc3\xa9"}) {
+        EXPECT_FALSE(s.set(name, "v")) << name;
+    }
+    EXPECT_FALSE(s.set(std::string(128, 'a'), "v"));
+    EXPECT_FALSE(s.set("a", std::string_view("x\0y", 3)));
+    EXPECT_TRUE(s.empty());
+    EXPECT_TRUE(s.set("a$1._b", "v"));
+}
+
+TEST(PostgresSettings, EqualSettingsNeedNoSql) {
+    EXPECT_EQ(diff_sql(settings({{"a", "1"}}), settings({{"A", "1"}})), "");
+    EXPECT_EQ(diff_sql({}, {}), "");
+}
+
+TEST(PostgresSettings, OnlyDifferencesAreWritten) {
+    EXPECT_EQ(diff_sql(settings({{"a", "1"}, {"b", "2"}, {"c", "3"}}), settings({{"a", "1"}, {"b", "9"}})),
+              "RESET \"c\";SELECT pg_catalog.set_config('b','9',false);");
+    EXPECT_EQ(diff_sql({}, settings({{"search_path", "\"$user\", public"}})),
+              "SELECT pg_catalog.set_config('search_path','\"$user\", public',false);");
+    EXPECT_EQ(diff_sql(settings({{"My.App", "1"}}), {}), "RESET \"My\".\"App\";");
+}
+
+TEST(PostgresSettings, ValuesCannotBreakOutOfTheirLiteral) {
+    EXPECT_EQ(quote_literal("it's"), "'it''s'");
+    // With standard_conforming_strings off a backslash in '...' would escape the closing quote.
+    EXPECT_EQ(quote_literal("\\'; DROP"), "E'\\\\''; DROP'");
+    // In SJIS, 0x83 0x5c is one character: a doubled backslash would leave one behind. No such byte is ever sent.
+    const std::string sql = quote_literal("\x83\x5c'; SELECT");
+    EXPECT_TRUE(std::all_of(sql.begin(), sql.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }));
+    EXPECT_EQ(sql.find('\\'), std::string::npos);
+    EXPECT_NE(sql.find("'835c273b2053454c454354'"), std::string::npos);
+}
+
+TEST(PostgresSettings, IdentityIsGivenUpFirstAndTakenLast) {
+    const std::string sql = diff_sql(settings({{"role", "a"}, {"work_mem", "1MB"}}),
+                                     settings({{"role", "b"}, {"session_authorization", "c"}, {"log_statement", "all"}}));
+    EXPECT_EQ(sql, "RESET \"role\";RESET \"work_mem\";"
+                   "SELECT pg_catalog.set_config('log_statement','all',false);"
+                   "SELECT pg_catalog.set_config('session_authorization','c',false);"
+                   "SELECT pg_catalog.set_config('role','b',false);");
+    // Where it stays, it is taken again.
+    EXPECT_EQ(diff_sql(settings({{"role", "a"}}), settings({{"role", "a"}, {"x", "1"}})),
+              "RESET \"role\";SELECT pg_catalog.set_config('x','1',false);"
+              "SELECT pg_catalog.set_config('role','a',false);");
+}
+
+TEST(PostgresSettings, TheEncodingIsInForceBeforeValuesWrittenInIt) {
+    const std::string sql = diff_sql({}, settings({{"application_name", "caf\xc3\xa9"}, {"client_encoding", "UTF8"}}));
+    EXPECT_LT(sql.find("client_encoding','UTF8'"), sql.find("application_name"));
+}
+
+TEST(PostgresSettings, APartialDateStyleBeginsFromTheDefault) {
+    // 'ISO' over 'German, DMY' would leave DMY, which the session never asked for.
+    EXPECT_EQ(diff_sql(settings({{"DateStyle", "German, DMY"}}), settings({{"datestyle", "ISO"}})),
+              "RESET \"DateStyle\";SELECT pg_catalog.set_config('DateStyle','ISO',false);");
+}
+
+TEST(PostgresSettings, WhatDecidesWhatAStatementSeesIsConfirmed) {
+    for (const char* name : {"role", "ROLE", "session_authorization", "search_path", "row_security",
+                             "session_replication_role", "default_transaction_isolation",
+                             "default_transaction_read_only", "default_transaction_deferrable"}) {
+        EXPECT_TRUE(needs_confirmation(name)) << name;
+    }
+    for (const char* name : {"work_mem", "DateStyle", "default_tablespace", "default_transaction_", "application_name"}) {
+        EXPECT_FALSE(needs_confirmation(name)) << name;
+    }
+    EXPECT_TRUE(diff_needs_confirmation(settings({{"search_path", "a"}}), {}));
+    EXPECT_TRUE(diff_needs_confirmation({}, settings({{"search_path", "a"}})));
+    EXPECT_FALSE(diff_needs_confirmation(settings({{"search_path", "a"}}), settings({{"search_path", "a"}, {"x", "1"}})));
+}
+
+TEST(PostgresSettings, ReportedFactsAreNotCarried) {
+    for (const char* name : {"server_version", "server_encoding", "integer_datetimes", "is_superuser", "in_hot_standby",
+                             "session_authorization"}) {
+        EXPECT_TRUE(is_reported(name)) << name;
+        EXPECT_FALSE(is_carriable(name)) << name;
+    }
+    for (const char* name : {"client_encoding", "datestyle", "TimeZone", "IntervalStyle", "standard_conforming_strings",
+                             "application_name", "default_transaction_read_only", "search_path", "scram_iterations"}) {
+        EXPECT_TRUE(is_carriable(name)) << name;
+    }
+    EXPECT_FALSE(is_reported("work_mem"));
+}
+
+TEST(PostgresOptions, AreReadAsTheServersCommandLine) {
+    const StartupOptions o =
+        parse_options("-c geqo=off  -cwork_mem=1MB --statement-timeout=5s -c search_path=a\\ b,c\\\\d -S 64 -e");
+    EXPECT_EQ(o.error, "");
+    EXPECT_TRUE(o.unknown.empty());
+    const std::vector<std::pair<std::string, std::string>> expected{
+        {"geqo", "off"}, {"work_mem", "1MB"}, {"statement_timeout", "5s"}, {"search_path", "a b,c\\d"},
+        {"work_mem", "64"}, {"DateStyle", "euro"}};
+    EXPECT_EQ(o.settings, expected);
+}
+
+TEST(PostgresOptions, SwitchesThatStartAServerAreReported) {
+    const StartupOptions o = parse_options("-B 16 -F -c a=b -d5");
+    EXPECT_EQ(o.error, "");
+    EXPECT_EQ(o.unknown, (std::vector<std::string>{"-B 16", "-F", "-d 5"}));
+    EXPECT_EQ(o.settings.size(), 1u);
+}
+
+TEST(PostgresOptions, MalformedOnesAreErrors) {
+    for (const char* text : {"-c", "-c work_mem", "--work_mem", "-c =1", "work_mem=1", "-", "--", "-c\\ "}) {
+        EXPECT_NE(parse_options(text).error, "") << text;
+    }
+    EXPECT_EQ(parse_options("").error, "");
+    EXPECT_EQ(parse_options(" \t\\").settings.size(), 0u);
+}
+
+}  // namespace
+}  // namespace leasehold::postgres
