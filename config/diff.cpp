@@ -60,28 +60,33 @@ constexpr std::array pool_fields{
 
 constexpr std::array listen_fields{
     Field<Listen>{"dialect", same<&Listen::dialect>},
-    Field<Listen>{"tls", [](const Listen& a, const Listen& b) {
-        return a.tls.mode == b.tls.mode && a.tls.cert == b.tls.cert && a.tls.key == b.tls.key && a.tls.client_ca == b.tls.client_ca;
-    }},
+    Field<Listen>{"tls",
+                  [](const Listen& a, const Listen& b) {
+                      return a.tls.mode == b.tls.mode && a.tls.cert == b.tls.cert && a.tls.key == b.tls.key &&
+                             a.tls.client_ca == b.tls.client_ca;
+                  }},
     Field<Listen>{"auth", same<&Listen::auth>},
     Field<Listen>{"map", same<&Listen::map>},
     Field<Listen>{"pools", same<&Listen::pools>},
     Field<Listen>{"default_pool", same<&Listen::default_pool>},
 };
 
-constexpr std::array user_fields{Field<User>{"password", same<&User::password>}, Field<User>{"pools", same<&User::pools>}, Field<User>{"as", [](const User& a, const User& b) {
-    return a.as_pool == b.as_pool;
-}}};
+constexpr std::array user_fields{
+    Field<User>{"password", same<&User::password>}, Field<User>{"pools", same<&User::pools>},
+    Field<User>{"as", [](const User& a, const User& b) { return a.as_pool == b.as_pool; }}};
 
 constexpr std::array settings{
     Field<Config>{"workers", same<&Config::workers>},
     Field<Config>{"admin.database", same_in<&Config::admin, &Admin::database>},
     Field<Config>{"admin.users", same_in<&Config::admin, &Admin::users>},
-    Field<Config>{"admin.http", [](const Config& a, const Config& b) {
-        return a.admin.http_host == b.admin.http_host && a.admin.http_port == b.admin.http_port;
-    }},
+    Field<Config>{"admin.http",
+                  [](const Config& a, const Config& b) {
+                      return a.admin.http_host == b.admin.http_host && a.admin.http_port == b.admin.http_port;
+                  }},
     Field<Config>{"log.level", same_in<&Config::log, &Log::level>},
-    Field<Config>{"log.target", [](const Config& a, const Config& b) { return a.log.target == b.log.target && a.log.file == b.log.file; }},
+    Field<Config>{
+        "log.target",
+        [](const Config& a, const Config& b) { return a.log.target == b.log.target && a.log.file == b.log.file; }},
     Field<Config>{"log.format", same_in<&Config::log, &Log::format>},
     Field<Config>{"log.slow_statement", same_in<&Config::log, &Log::slow_statement>},
     Field<Config>{"log.slow_wait", same_in<&Config::log, &Log::slow_wait>},
@@ -107,7 +112,8 @@ Keys different(const T& a, const T& b, const std::array<Field<T>, N>& fields) {
 }
 
 template <class T, class NameOf, std::size_t N>
-Changes compare(const std::vector<T>& before, const std::vector<T>& after, NameOf name_of, const std::array<Field<T>, N>& fields) {
+Changes compare(const std::vector<T>& before, const std::vector<T>& after, NameOf name_of,
+                const std::array<Field<T>, N>& fields) {
     Changes out;
     const auto find = [&](const std::vector<T>& all, const std::string& name) {
         return std::ranges::find_if(all, [&](const T& one) { return name_of(one) == name; });
@@ -126,7 +132,9 @@ Changes compare(const std::vector<T>& before, const std::vector<T>& after, NameO
     return out;
 }
 
-std::string listener_name(const Listen& listen) { return listen.port == 0 ? listen.host : to_string(HostPort{listen.host, listen.port}); }
+std::string listener_name(const Listen& listen) {
+    return listen.port == 0 ? listen.host : to_string(HostPort{listen.host, listen.port});
+}
 
 // A user may stand several times, for different pools.
 std::string user_name(const User& user) {
@@ -152,13 +160,15 @@ std::string rendered(std::string_view title, const Changes& changes) {
 
 Diff diff(const Config& before, const Config& after) {
     Diff out;
-    out.pools = compare(before.pools, after.pools, [](const Pool& pool) { return pool.name; }, pool_fields);
+    out.pools = compare(
+        before.pools, after.pools, [](const Pool& pool) { return pool.name; }, pool_fields);
     out.listeners = compare(before.listen, after.listen, listener_name, listen_fields);
     out.users = compare(before.users, after.users, user_name, user_fields);
     out.settings = different(before, after, settings);
     for (const auto& [name, server] : before.servers) {
         const auto other = after.servers.find(name);
-        if (other == after.servers.end() || other->second.max_connections != server.max_connections) out.settings.push_back("servers." + name);
+        if (other == after.servers.end() || other->second.max_connections != server.max_connections)
+            out.settings.push_back("servers." + name);
     }
     for (const auto& [name, server] : after.servers) {
         if (!before.servers.contains(name)) out.settings.push_back("servers." + name);

@@ -23,7 +23,9 @@ struct Diff {
     Changes listeners;                  // by address, "127.0.0.1:6432" or a path
     Changes users;                      // by name
     std::vector<std::string> settings;  // dotted keys of the rest: "workers", "limits.max_clients", "servers.db:5432"
-    [[nodiscard]] bool empty() const noexcept { return pools.empty() && listeners.empty() && users.empty() && settings.empty(); }
+    [[nodiscard]] bool empty() const noexcept {
+        return pools.empty() && listeners.empty() && users.empty() && settings.empty();
+    }
     // "pools +reports -old ~orders(pool_size, url) settings limits.max_clients"; "nothing" when nothing changed.
     [[nodiscard]] std::string render() const;
 };

@@ -16,9 +16,11 @@ std::string Problem::render() const {
     return out;
 }
 
-void Findings::add(Problem::Severity severity, Place place, std::string key, std::string message, std::string suggestion) {
+void Findings::add(Problem::Severity severity, Place place, std::string key, std::string message,
+                   std::string suggestion) {
     if (severity == Problem::Severity::error) failed_ = true;
-    problems_.push_back({severity, file_, place.line, place.column, std::move(key), std::move(message), std::move(suggestion)});
+    problems_.push_back(
+        {severity, file_, place.line, place.column, std::move(key), std::move(message), std::move(suggestion)});
 }
 
 void Findings::error(Place place, std::string key, std::string message, std::string suggestion) {

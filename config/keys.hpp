@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of the configuration's keys: name, type, default, whether a reload takes it up, and a line about it. The loader knows
-// no other keys, and the example file is checked against it.
+// The one table of the configuration's keys: name, type, default, whether a reload takes it up, and a line about it.
+// The loader knows no other keys, and the example file is checked against it.
 #pragma once
 
 #include <span>

@@ -31,7 +31,8 @@ Read read(const std::string& text, const std::string& name, const Secrets& secre
         config.file = name;
         Section top(reader, *root, Part::top);
         read_listen(top, config);
-        if (const Value* workers = top.find("workers"); workers != nullptr && !(workers->node.IsScalar() && workers->node.Scalar() == "auto")) {
+        if (const Value* workers = top.find("workers");
+            workers != nullptr && !(workers->node.IsScalar() && workers->node.Scalar() == "auto")) {
             top.count("workers", config.workers, 1, 1024);
         }
         read_pools(top, config);
@@ -54,12 +55,14 @@ Loaded unreadable(const std::string& path, int error) {
     std::string suggestion;
     if (error == ENOENT) suggestion = "write it, or name another file by --config";
     if (error == EACCES || error == EPERM) {
-        suggestion = "let user id " + std::to_string(::geteuid()) + " read it, for example: chgrp leasehold FILE && chmod 0640 FILE";
+        suggestion = "let user id " + std::to_string(::geteuid()) +
+                     " read it, for example: chgrp leasehold FILE && chmod 0640 FILE";
     }
     if (error == EISDIR) suggestion = "name a file in it by --config";
     Loaded out;
     out.unreadable = true;
-    out.problems.push_back({Problem::Severity::error, path, 0, 0, "", std::string("cannot be read: ") + std::strerror(error), std::move(suggestion)});
+    out.problems.push_back({Problem::Severity::error, path, 0, 0, "",
+                            std::string("cannot be read: ") + std::strerror(error), std::move(suggestion)});
     return out;
 }
 
@@ -67,7 +70,8 @@ Loaded unreadable(const std::string& path, int error) {
 bool literal(const YAML::Node& node) {
     if (!node.IsScalar()) return false;
     const std::string& tag = node.Tag();
-    return tag != "!file" && tag != "!credential" && !node.Scalar().empty() && node.Scalar().find("${") == std::string::npos;
+    return tag != "!file" && tag != "!credential" && !node.Scalar().empty() &&
+           node.Scalar().find("${") == std::string::npos;
 }
 
 template <class Visit>
@@ -102,7 +106,9 @@ bool holds_clear_password(const YAML::Node& root) {
     return found;
 }
 
-Loaded load_text(const std::string& text, const std::string& name, const Secrets& secrets) { return read(text, name, secrets).loaded; }
+Loaded load_text(const std::string& text, const std::string& name, const Secrets& secrets) {
+    return read(text, name, secrets).loaded;
+}
 
 Loaded load_file(const std::string& path, const Secrets& secrets) {
     struct stat status {};
@@ -120,8 +126,9 @@ Loaded load_file(const std::string& path, const Secrets& secrets) {
     if (in.bad()) return unreadable(path, EIO);
     Read out = read(text, path, secrets);
     if (out.clear_password && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0) {
-        Problem problem{Problem::Severity::warning, path, 0, 0, "", "holds a password and can be read by everybody on this machine",
-                        "chmod o-rwx " + path};
+        Problem problem{
+            Problem::Severity::warning, path, 0, 0, "", "holds a password and can be read by everybody on this machine",
+            "chmod o-rwx " + path};
         out.loaded.problems.insert(out.loaded.problems.begin(), std::move(problem));
     }
     return std::move(out.loaded);

@@ -12,20 +12,20 @@ struct Problem {
     enum class Severity : std::uint8_t { error, warning };
     Severity severity = Severity::error;
     std::string file;
-    int line = 0;             // from 1; 0: the file as a whole
+    int line = 0;  // from 1; 0: the file as a whole
     int column = 0;
-    std::string key;          // "pools.orders.pool_size"
+    std::string key;  // "pools.orders.pool_size"
     std::string message;
-    std::string suggestion;   // "did you mean pool_size?"; may be empty
+    std::string suggestion;  // "did you mean pool_size?"; may be empty
 
     // "leasehold.yaml:7: pools.orders.pool_sise: unknown key; did you mean pool_size?"
     [[nodiscard]] std::string render() const;
 };
 
 struct Loaded {
-    std::optional<Config> config;    // none when there is an error among the problems
-    std::vector<Problem> problems;   // in the file's order; warnings too
-    bool unreadable = false;         // the file could not be read at all
+    std::optional<Config> config;   // none when there is an error among the problems
+    std::vector<Problem> problems;  // in the file's order; warnings too
+    bool unreadable = false;        // the file could not be read at all
 };
 
 // Where ${ENV}, `!file` and `!credential` are looked up; the defaults ask the process and the file system.

@@ -12,16 +12,22 @@
 namespace leasehold::config {
 namespace {
 
-constexpr std::array<Choice<std::string_view>, 4> dialects{{
-    {"postgresql", "postgresql"}, {"mysql", "mysql"}, {"postgres", "postgresql"}, {"mariadb", "mysql"}}};
+constexpr std::array<Choice<std::string_view>, 4> dialects{
+    {{"postgresql", "postgresql"}, {"mysql", "mysql"}, {"postgres", "postgresql"}, {"mariadb", "mysql"}}};
 
-constexpr std::array<Choice<AuthMethod>, 6> auth_methods{{
-    {"scram", AuthMethod::scram}, {"md5", AuthMethod::md5}, {"cleartext", AuthMethod::cleartext},
-    {"cert", AuthMethod::cert}, {"peer", AuthMethod::peer}, {"trust", AuthMethod::trust}}};
+constexpr std::array<Choice<AuthMethod>, 6> auth_methods{{{"scram", AuthMethod::scram},
+                                                          {"md5", AuthMethod::md5},
+                                                          {"cleartext", AuthMethod::cleartext},
+                                                          {"cert", AuthMethod::cert},
+                                                          {"peer", AuthMethod::peer},
+                                                          {"trust", AuthMethod::trust}}};
 
-constexpr std::array<Choice<TlsMode>, 6> tls_modes{{
-    {"disable", TlsMode::disable}, {"allow", TlsMode::allow}, {"prefer", TlsMode::prefer},
-    {"require", TlsMode::require}, {"verify-ca", TlsMode::verify_ca}, {"verify-full", TlsMode::verify_full}}};
+constexpr std::array<Choice<TlsMode>, 6> tls_modes{{{"disable", TlsMode::disable},
+                                                    {"allow", TlsMode::allow},
+                                                    {"prefer", TlsMode::prefer},
+                                                    {"require", TlsMode::require},
+                                                    {"verify-ca", TlsMode::verify_ca},
+                                                    {"verify-full", TlsMode::verify_full}}};
 
 void read_tls(Section& listen, Tls& tls) {
     const Value* value = listen.find("tls");
@@ -53,7 +59,8 @@ void read_one(Reader& reader, const Value& value, Config& config) {
     Listen listen;
     listen.line = value.place.line;
     std::string_view dialect;
-    if (section.require("dialect", "write postgresql or mysql") != nullptr) section.choice("dialect", dialect, dialects);
+    if (section.require("dialect", "write postgresql or mysql") != nullptr)
+        section.choice("dialect", dialect, dialects);
     listen.dialect = dialect;
     if (const Value* address = section.require("address", "write 127.0.0.1:6432")) {
         std::string message, suggestion;
@@ -87,7 +94,8 @@ std::optional<Address> parse_address(std::string_view text, std::string& message
         const std::string_view path = text.starts_with('/') ? text : text.substr(5);
         message = "is no absolute path";
         if (!path.starts_with('/') || path.ends_with('/')) return std::nullopt;
-        message = "is longer than a unix socket's path may be (" + std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes)";
+        message = "is longer than a unix socket's path may be (" + std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
+                  " bytes)";
         suggestion.clear();
         if (path.size() >= sizeof(sockaddr_un::sun_path)) return std::nullopt;
         return Address{std::string(path), 0};
@@ -121,7 +129,8 @@ void read_listen(Section& top, Config& config) {
     const auto elements = top.reader().sequence(*value);
     for (const Value& element : elements) read_one(top.reader(), element, config);
     if (elements.empty() && (value->node.IsSequence() || value->node.IsNull())) {
-        top.reader().findings().error(value->place, value->key, "names no address", "write - {dialect: postgresql, address: 127.0.0.1:6432}");
+        top.reader().findings().error(value->place, value->key, "names no address",
+                                      "write - {dialect: postgresql, address: 127.0.0.1:6432}");
     }
 }
 

@@ -10,11 +10,14 @@
 namespace leasehold::config {
 namespace {
 
-constexpr std::array<Choice<Mode>, 3> modes{{{"transaction", Mode::transaction}, {"session", Mode::session}, {"statement", Mode::statement}}};
-constexpr std::array<Choice<ResetOnReturn>, 3> resets{{
-    {"rollback", ResetOnReturn::rollback}, {"commit", ResetOnReturn::commit}, {"none", ResetOnReturn::none}}};
-constexpr std::array<Choice<OnBackendLoss>, 2> losses{{{"error", OnBackendLoss::error}, {"disconnect", OnBackendLoss::disconnect}}};
-constexpr std::array<std::string_view, 5> levels{"READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "AUTOCOMMIT"};
+constexpr std::array<Choice<Mode>, 3> modes{
+    {{"transaction", Mode::transaction}, {"session", Mode::session}, {"statement", Mode::statement}}};
+constexpr std::array<Choice<ResetOnReturn>, 3> resets{
+    {{"rollback", ResetOnReturn::rollback}, {"commit", ResetOnReturn::commit}, {"none", ResetOnReturn::none}}};
+constexpr std::array<Choice<OnBackendLoss>, 2> losses{
+    {{"error", OnBackendLoss::error}, {"disconnect", OnBackendLoss::disconnect}}};
+constexpr std::array<std::string_view, 5> levels{"READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ",
+                                                 "SERIALIZABLE", "AUTOCOMMIT"};
 
 void read_url(Section& section, Url& out) {
     const Value* value = section.require("url", "write url: postgresql://user:password@host:5432/database");
@@ -39,8 +42,10 @@ void read_isolation_level(Section& section, std::string& out) {
     if (!scalar) return;
     std::string level = scalar->text;
     for (char& c : level) c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    if (std::ranges::find(levels, level) != levels.end()) out = std::move(level);
-    else section.refuse(*value, *scalar, "is not " + one_of(levels), did_you_mean(level, levels));
+    if (std::ranges::find(levels, level) != levels.end())
+        out = std::move(level);
+    else
+        section.refuse(*value, *scalar, "is not " + one_of(levels), did_you_mean(level, levels));
 }
 
 void read_times(Section& section, Pool& pool) {
@@ -69,7 +74,8 @@ void read_sizes(Section& section, Pool& pool) {
     // SQLAlchemy: a size of 0 is no limit, whatever the overflow says.
     if (pool.pool_size == 0) {
         if (section.find("max_overflow") != nullptr && pool.max_overflow >= 0) {
-            section.reader().findings().warning(section.key("max_overflow"), "has no effect: pool_size 0 is no limit", "give pool_size a number");
+            section.reader().findings().warning(section.key("max_overflow"), "has no effect: pool_size 0 is no limit",
+                                                "give pool_size a number");
         }
         pool.max_overflow = -1;
     }
@@ -80,7 +86,8 @@ void read_one(Reader& reader, const std::string& name, const Value& value, Confi
     Pool pool;
     pool.name = name;
     pool.line = reader.findings().place(value.key).line;
-    if (name.empty() || std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+    if (name.empty() ||
+        std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
         reader.findings().error(value.key, "a pool's name is not empty and holds no control character");
     }
     read_url(section, pool.url);
@@ -123,9 +130,12 @@ void read_servers(Section& top, Config& config) {
         const bool has_port = colon != std::string::npos && colon + 1 < name.size() && !name.ends_with(']');
         const bool path = name.starts_with('/');
         ParsedUrl url;
-        if (has_port && path) url = parse_url("postgresql://?host=" + name.substr(0, colon) + "&port=" + name.substr(colon + 1));
-        else if (has_port) url = parse_url("postgresql://" + name);
-        if (!url.url || url.url->hosts.size() != 1 || !url.url->database.empty() || !url.url->user.empty() || !url.url->query.empty()) {
+        if (has_port && path)
+            url = parse_url("postgresql://?host=" + name.substr(0, colon) + "&port=" + name.substr(colon + 1));
+        else if (has_port)
+            url = parse_url("postgresql://" + name);
+        if (!url.url || url.url->hosts.size() != 1 || !url.url->database.empty() || !url.url->user.empty() ||
+            !url.url->query.empty()) {
             top.reader().findings().error(server.key, "is no host:port", "write \"db.internal:5432\"");
         } else if (!config.servers.emplace(to_string(url.url->hosts.front()), limits).second) {
             top.reader().findings().error(server.key, "stands twice");

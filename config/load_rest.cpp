@@ -7,11 +7,14 @@
 namespace leasehold::config {
 namespace {
 
-constexpr std::array<Choice<LogLevel>, 5> levels{{
-    {"trace", LogLevel::trace}, {"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn}, {"error", LogLevel::error}}};
+constexpr std::array<Choice<LogLevel>, 5> levels{{{"trace", LogLevel::trace},
+                                                  {"debug", LogLevel::debug},
+                                                  {"info", LogLevel::info},
+                                                  {"warn", LogLevel::warn},
+                                                  {"error", LogLevel::error}}};
 constexpr std::array<Choice<LogFormat>, 2> formats{{{"text", LogFormat::text}, {"json", LogFormat::json}}};
-constexpr std::array<Choice<LogTarget>, 3> targets{{
-    {"auto", LogTarget::automatic}, {"stderr", LogTarget::stderr_}, {"journal", LogTarget::journal}}};
+constexpr std::array<Choice<LogTarget>, 3> targets{
+    {{"auto", LogTarget::automatic}, {"stderr", LogTarget::stderr_}, {"journal", LogTarget::journal}}};
 constexpr std::array<Choice<bool>, 1> as_words{{{"pool", true}}};
 
 void read_user(Reader& reader, const Value& value, Config& config) {

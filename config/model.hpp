@@ -31,15 +31,15 @@ struct Tls {
 };
 
 struct Listen {
-    std::string dialect;               // "postgresql" or "mysql"
-    std::string host;                  // an address, or a unix socket's path (beginning with '/')
-    std::uint16_t port = 0;            // 0 for unix sockets
+    std::string dialect;     // "postgresql" or "mysql"
+    std::string host;        // an address, or a unix socket's path (beginning with '/')
+    std::uint16_t port = 0;  // 0 for unix sockets
     Tls tls;
     AuthMethod auth = AuthMethod::automatic;  // scram over TCP (mysql: its native method), peer on unix sockets
     std::map<std::string, std::string> map;   // peer: system user → database user
-    std::vector<std::string> pools;    // empty: all of its dialect
+    std::vector<std::string> pools;           // empty: all of its dialect
     std::string default_pool;
-    int line = 0;                      // where the file names it
+    int line = 0;  // where the file names it
 };
 
 struct Pool {
@@ -48,7 +48,7 @@ struct Pool {
     std::vector<std::string> alias;
     Mode mode = Mode::transaction;
     int pool_size = 5;
-    int max_overflow = 10;             // -1: no limit
+    int max_overflow = 10;  // -1: no limit
     Duration pool_timeout = 30s;
     std::optional<Duration> pool_recycle = 1h;  // none: never
     bool pool_pre_ping = true;
@@ -57,7 +57,7 @@ struct Pool {
     std::string isolation_level;
     bool echo = false;
     int min_idle = 0;
-    Duration idle_timeout = 10min;     // 0: never
+    Duration idle_timeout = 10min;  // 0: never
     Duration transaction_idle_timeout{0};
     Duration transaction_timeout{0};
     Duration query_timeout{0};
@@ -70,16 +70,16 @@ struct Pool {
     int prepared_per_backend = 200;
     int prepared_per_client = 1000;
     Duration soft_hold = 100ms;
-    double audit = 0.01;               // share of leases; 1: all
+    double audit = 0.01;  // share of leases; 1: all
     int max_replication = 0;
     int line = 0;
 };
 
 struct User {
     std::string name;
-    std::string password;              // clear text, a SCRAM verifier or a MySQL hash
-    std::vector<std::string> pools;    // empty: all
-    bool as_pool = false;              // `as: pool`: shares the URL's user
+    std::string password;            // clear text, a SCRAM verifier or a MySQL hash
+    std::vector<std::string> pools;  // empty: all
+    bool as_pool = false;            // `as: pool`: shares the URL's user
     int line = 0;
 };
 
@@ -87,13 +87,13 @@ struct Admin {
     std::string database = "leasehold";
     std::vector<std::string> users;
     std::string http_host = "127.0.0.1";
-    std::uint16_t http_port = 9187;    // `http: off` gives 0
+    std::uint16_t http_port = 9187;  // `http: off` gives 0
 };
 
 struct Log {
     LogLevel level = LogLevel::info;
     LogTarget target = LogTarget::automatic;
-    std::string file;                  // with target: file
+    std::string file;  // with target: file
     LogFormat format = LogFormat::text;
     Duration slow_statement{0}, slow_wait{0};
     bool quarantine_keep_literals = false;
@@ -111,14 +111,14 @@ struct Limits {
 };
 
 struct Server {
-    int max_connections = 0;           // 0: the server's own, less the reserved ones
+    int max_connections = 0;  // 0: the server's own, less the reserved ones
 };
 
 struct Config {
     std::string file;
     std::vector<Listen> listen;
-    int workers = 0;                   // 0: auto
-    std::vector<Pool> pools;           // in the file's order; the name "*" is the template
+    int workers = 0;          // 0: auto
+    std::vector<Pool> pools;  // in the file's order; the name "*" is the template
     std::vector<User> users;
     Admin admin;
     Log log;

@@ -27,7 +27,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const std::size_t replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
             now[j] = std::min({last[j] + 1, now[j - 1] + 1, replaced});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], before[j - 2] + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = std::min(now[j], before[j - 2] + 1);
         }
         std::swap(before, last);
         std::swap(last, now);
@@ -37,7 +38,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 // "timeout" is meant as "pool_timeout", "pool_mode" as "mode": whole words at the end count as one mistake.
 bool ends_with_word(std::string_view text, std::string_view tail) {
-    return tail.size() >= 4 && text.size() > tail.size() && text.ends_with(tail) && text[text.size() - tail.size() - 1] == '_';
+    return tail.size() >= 4 && text.size() > tail.size() && text.ends_with(tail) &&
+           text[text.size() - tail.size() - 1] == '_';
 }
 
 }  // namespace

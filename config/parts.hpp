@@ -19,7 +19,8 @@ struct Address {
     std::string host;
     std::uint16_t port = 0;
 };
-[[nodiscard]] std::optional<Address> parse_address(std::string_view text, std::string& message, std::string& suggestion);
+[[nodiscard]] std::optional<Address> parse_address(std::string_view text, std::string& message,
+                                                   std::string& suggestion);
 
 // A password stands in the file itself, neither from the environment nor from a file: who reads the file has it.
 [[nodiscard]] bool holds_clear_password(const YAML::Node& root);

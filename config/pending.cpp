@@ -12,7 +12,7 @@ constexpr std::string_view no_tls = "TLS is not available in this version; a pla
 // One row a kind. `uses`: does this element ask for what is not there yet?
 template <class T>
 struct Row {
-    std::string_view key;   // within the element
+    std::string_view key;  // within the element
     bool (*uses)(const T&);
     std::string_view message;
     Problem::Severity severity = Problem::Severity::warning;
@@ -21,41 +21,62 @@ struct Row {
 TlsMode backend_tls(const Pool& pool) { return pool.url.tls_mode().value_or(TlsMode::disable); }
 
 constexpr std::array listen_rows{
-    Row<Listen>{"tls.mode", [](const Listen& l) { return l.tls.mode >= TlsMode::require; }, no_tls, Problem::Severity::error},
-    Row<Listen>{"tls.mode", [](const Listen& l) { return l.tls.mode == TlsMode::allow || l.tls.mode == TlsMode::prefer; },
+    Row<Listen>{"tls.mode", [](const Listen& l) { return l.tls.mode >= TlsMode::require; }, no_tls,
+                Problem::Severity::error},
+    Row<Listen>{"tls.mode",
+                [](const Listen& l) { return l.tls.mode == TlsMode::allow || l.tls.mode == TlsMode::prefer; },
                 "TLS to clients comes with a later version; connections are plain"},
-    Row<Listen>{"auth", [](const Listen& l) { return l.auth == AuthMethod::cert || l.auth == AuthMethod::peer || l.auth == AuthMethod::cleartext; },
-                "cert, peer and cleartext come with a later version; nobody can log in here", },
-    Row<Listen>{"map", [](const Listen& l) { return !l.map.empty(); }, "comes with a later version, together with peer"},
+    Row<Listen>{
+        "auth",
+        [](const Listen& l) {
+            return l.auth == AuthMethod::cert || l.auth == AuthMethod::peer || l.auth == AuthMethod::cleartext;
+        },
+        "cert, peer and cleartext come with a later version; nobody can log in here",
+    },
+    Row<Listen>{"map", [](const Listen& l) { return !l.map.empty(); },
+                "comes with a later version, together with peer"},
 };
 
 constexpr std::array pool_rows{
-    Row<Pool>{"url", [](const Pool& p) { return backend_tls(p) >= TlsMode::require; }, no_tls, Problem::Severity::error},
+    Row<Pool>{"url", [](const Pool& p) { return backend_tls(p) >= TlsMode::require; }, no_tls,
+              Problem::Severity::error},
     Row<Pool>{"url", [](const Pool& p) { return p.url.option("channel_binding") == "require"; },
               "channel_binding=require needs TLS, which is not available in this version", Problem::Severity::error},
     Row<Pool>{"url", [](const Pool& p) { return p.url.option("sslnegotiation") == "direct"; },
               "sslnegotiation=direct needs TLS, which is not available in this version", Problem::Severity::error},
-    Row<Pool>{"url", [](const Pool& p) { return backend_tls(p) == TlsMode::allow || backend_tls(p) == TlsMode::prefer; },
+    Row<Pool>{"url",
+              [](const Pool& p) { return backend_tls(p) == TlsMode::allow || backend_tls(p) == TlsMode::prefer; },
               "TLS to servers comes with a later version; connections are plain"},
-    Row<Pool>{"url", [](const Pool& p) { return p.url.hosts.size() > 1; }, "several hosts come with a later version; the first one is used"},
-    Row<Pool>{"url", [](const Pool& p) {
+    Row<Pool>{"url", [](const Pool& p) { return p.url.hosts.size() > 1; },
+              "several hosts come with a later version; the first one is used"},
+    Row<Pool>{"url",
+              [](const Pool& p) {
                   const auto attrs = p.url.option("target_session_attrs"), role = p.url.option("role");
                   return (!attrs.empty() && attrs != "any") || (!role.empty() && role != "any");
-              }, "target_session_attrs and role come with a later version; any server is taken"},
+              },
+              "target_session_attrs and role come with a later version; any server is taken"},
     Row<Pool>{"", [](const Pool& p) { return p.name == "*"; }, "the template pool comes with a later version"},
-    Row<Pool>{"max_replication", [](const Pool& p) { return p.max_replication > 0; }, "replication connections come with a later version"},
-    Row<Pool>{"audit", [](const Pool& p) { return p.audit > 0; }, "the audit of hidden state comes with a later version"},
-    Row<Pool>{"soft_hold", [](const Pool& p) { return p.soft_hold.count() > 0; }, "holding softly comes with a later version"},
-    Row<Pool>{"pin_idle_timeout", [](const Pool& p) { return p.pin_idle_timeout.count() > 0; }, "comes with a later version; pins last"},
+    Row<Pool>{"max_replication", [](const Pool& p) { return p.max_replication > 0; },
+              "replication connections come with a later version"},
+    Row<Pool>{"audit", [](const Pool& p) { return p.audit > 0; },
+              "the audit of hidden state comes with a later version"},
+    Row<Pool>{"soft_hold", [](const Pool& p) { return p.soft_hold.count() > 0; },
+              "holding softly comes with a later version"},
+    Row<Pool>{"pin_idle_timeout", [](const Pool& p) { return p.pin_idle_timeout.count() > 0; },
+              "comes with a later version; pins last"},
 };
 
 constexpr std::array whole_rows{
-    Row<Config>{"limits.max_clients_per_user", [](const Config& c) { return c.limits.max_clients_per_user > 0; }, "comes with a later version; not enforced"},
+    Row<Config>{"limits.max_clients_per_user", [](const Config& c) { return c.limits.max_clients_per_user > 0; },
+                "comes with a later version; not enforced"},
     Row<Config>{"limits.max_clients_per_address", [](const Config& c) { return c.limits.max_clients_per_address > 0; },
                 "comes with a later version; not enforced"},
-    Row<Config>{"admin.http", [](const Config& c) { return c.admin.http_port != 0; }, "the status page comes with a later version"},
-    Row<Config>{"log.slow_statement", [](const Config& c) { return c.log.slow_statement.count() > 0; }, "comes with a later version"},
-    Row<Config>{"log.slow_wait", [](const Config& c) { return c.log.slow_wait.count() > 0; }, "comes with a later version"},
+    Row<Config>{"admin.http", [](const Config& c) { return c.admin.http_port != 0; },
+                "the status page comes with a later version"},
+    Row<Config>{"log.slow_statement", [](const Config& c) { return c.log.slow_statement.count() > 0; },
+                "comes with a later version"},
+    Row<Config>{"log.slow_wait", [](const Config& c) { return c.log.slow_wait.count() > 0; },
+                "comes with a later version"},
 };
 
 // The first element that uses it is named, the others are counted. A default that the file does not name is no use.
@@ -67,9 +88,12 @@ void report(const Row<T>& row, std::span<const T> elements, KeyOf key_of, Findin
         std::string key = key_of(i);
         if (!row.key.empty()) key += (key.empty() ? "" : ".") + std::string(row.key);
         if (!findings.has(key) || !row.uses(elements[i])) continue;
-        if (row.severity == Problem::Severity::error) findings.error(key, std::string(row.message));
-        else if (first.empty()) first = key;
-        else ++more;
+        if (row.severity == Problem::Severity::error)
+            findings.error(key, std::string(row.message));
+        else if (first.empty())
+            first = key;
+        else
+            ++more;
     }
     if (first.empty()) return;
     std::string message(row.message);
@@ -81,12 +105,17 @@ void report(const Row<T>& row, std::span<const T> elements, KeyOf key_of, Findin
 
 void report_pending(const Config& config, Findings& findings) {
     for (const auto& row : listen_rows) {
-        report(row, std::span(config.listen), [](std::size_t i) { return "listen[" + std::to_string(i) + "]"; }, findings);
+        report(
+            row, std::span(config.listen), [](std::size_t i) { return "listen[" + std::to_string(i) + "]"; }, findings);
     }
     for (const auto& row : pool_rows) {
-        report(row, std::span(config.pools), [&](std::size_t i) { return "pools." + printable(config.pools[i].name); }, findings);
+        report(
+            row, std::span(config.pools), [&](std::size_t i) { return "pools." + printable(config.pools[i].name); },
+            findings);
     }
-    for (const auto& row : whole_rows) report(row, std::span(&config, 1), [](std::size_t) { return std::string(); }, findings);
+    for (const auto& row : whole_rows)
+        report(
+            row, std::span(&config, 1), [](std::size_t) { return std::string(); }, findings);
 }
 
 }  // namespace leasehold::config

@@ -27,11 +27,15 @@ std::string_view line_of(std::string_view text, int line) {
 // What usually is meant when YAML's own message says little.
 std::string syntax_suggestion(std::string_view line, std::string_view message) {
     if (line.find('\t') != std::string_view::npos) return "indent by spaces, not tabs";
-    if (line.find('{') != std::string_view::npos && line.find("${") != std::string_view::npos) return "within { } quote it: \"${NAME}\"";
-    if (line.find("[:") != std::string_view::npos || line.find("::") != std::string_view::npos) return "quote an IPv6 address: \"[::1]:6432\"";
-    if (message.find("anchor") != std::string_view::npos || message.find("alias") != std::string_view::npos) return "quote it: '*'";
+    if (line.find('{') != std::string_view::npos && line.find("${") != std::string_view::npos)
+        return "within { } quote it: \"${NAME}\"";
+    if (line.find("[:") != std::string_view::npos || line.find("::") != std::string_view::npos)
+        return "quote an IPv6 address: \"[::1]:6432\"";
+    if (message.find("anchor") != std::string_view::npos || message.find("alias") != std::string_view::npos)
+        return "quote it: '*'";
     if (message.find("unknown token") != std::string_view::npos) return "quote values that begin with @ or `";
-    if (message.find("map value") != std::string_view::npos) return "check the indentation; quote values that hold \": \"";
+    if (message.find("map value") != std::string_view::npos)
+        return "check the indentation; quote values that hold \": \"";
     return {};
 }
 
@@ -48,7 +52,8 @@ Place place_of(const YAML::Node& node) {
 
 void Reader::syntax_error(const YAML::Exception& error) {
     const Place place = error.mark.is_null() ? Place{} : Place{error.mark.line + 1, error.mark.column + 1};
-    findings_.error(place, "", "no valid YAML: " + printable(error.msg), syntax_suggestion(line_of(text_, place.line), error.msg));
+    findings_.error(place, "", "no valid YAML: " + printable(error.msg),
+                    syntax_suggestion(line_of(text_, place.line), error.msg));
 }
 
 std::optional<Value> Reader::document() {
@@ -78,8 +83,10 @@ bool Reader::unterminated(const YAML::Node& node) const {
     const char quote = text_[at];
     if (quote != '\'' && quote != '"') return false;
     while (++at < text_.size()) {
-        if (quote == '"' && text_[at] == '\\') ++at;
-        else if (text_[at] == quote) return false;  // a doubled one ends it early, which proves just as much
+        if (quote == '"' && text_[at] == '\\')
+            ++at;
+        else if (text_[at] == quote)
+            return false;  // a doubled one ends it early, which proves just as much
     }
     return true;
 }
@@ -100,7 +107,8 @@ std::optional<Scalar> Reader::tagged(const Value& value) {
     }
     if (auto text = lookup && !path.empty() ? lookup(path) : std::nullopt) return Scalar{std::move(*text), true, true};
     if (file) {
-        findings_.error(value.place, value.key, "the file " + shown(path) + " cannot be read", "it must exist and be readable by the daemon's user");
+        findings_.error(value.place, value.key, "the file " + shown(path) + " cannot be read",
+                        "it must exist and be readable by the daemon's user");
     } else {
         findings_.error(value.place, value.key, "there is no credential " + shown(path),
                         "give it by LoadCredential= in the unit, or set CREDENTIALS_DIRECTORY");
@@ -155,7 +163,8 @@ std::vector<std::pair<std::string, Value>> Reader::mapping(const Value& value) {
     std::vector<std::pair<std::string, Value>> out;
     if (value.node.IsNull()) return out;
     if (!value.node.IsMap()) {
-        findings_.error(value.place, value.key, "is " + std::string(kind(value.node)) + ", not a map", "write key: value");
+        findings_.error(value.place, value.key, "is " + std::string(kind(value.node)) + ", not a map",
+                        "write key: value");
         return out;
     }
     std::set<std::string> names;
@@ -164,17 +173,21 @@ std::vector<std::pair<std::string, Value>> Reader::mapping(const Value& value) {
         const YAML::Node& placed = pair.first.IsNull() && !pair.second.IsNull() ? pair.second : pair.first;
         const Place key_place = place_of(placed);
         if (!pair.first.IsScalar()) {
-            findings_.error(key_place, value.key, "a key is " + std::string(kind(pair.first)) + ", not a word", "quote it");
+            findings_.error(key_place, value.key, "a key is " + std::string(kind(pair.first)) + ", not a word",
+                            "quote it");
             continue;
         }
         const std::string name = pair.first.Scalar();
         const std::string key = element_key(value.key, name);
         if (!names.insert(name).second) {
-            findings_.error(key_place, key, "stands twice; the first is on line " + std::to_string(findings_.place(key).line));
+            findings_.error(key_place, key,
+                            "stands twice; the first is on line " + std::to_string(findings_.place(key).line));
             continue;
         }
         findings_.seen(key, key_place);
-        out.push_back({name, {pair.second, key, pair.second.IsNull() || pair.second.IsMap() ? key_place : place_of(pair.second)}});
+        out.push_back(
+            {name,
+             {pair.second, key, pair.second.IsNull() || pair.second.IsMap() ? key_place : place_of(pair.second)}});
     }
     return out;
 }

@@ -24,7 +24,8 @@ struct Scalar {
 class Reader {
   public:
     // `text` and `secrets` outlive the reader.
-    Reader(std::string_view text, const Secrets& secrets, Findings& findings) : text_(text), secrets_(secrets), findings_(findings) {}
+    Reader(std::string_view text, const Secrets& secrets, Findings& findings)
+        : text_(text), secrets_(secrets), findings_(findings) {}
 
     // The document's root; none after reporting why (syntax, several documents, nothing in it).
     [[nodiscard]] std::optional<Value> document();

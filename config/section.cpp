@@ -8,13 +8,15 @@
 
 namespace leasehold::config {
 
-Section::Section(Reader& reader, const Value& value, Part part) : reader_(reader), value_(value), pairs_(reader.mapping(value)) {
+Section::Section(Reader& reader, const Value& value, Part part)
+    : reader_(reader), value_(value), pairs_(reader.mapping(value)) {
     const auto known = key_names(part);
     std::erase_if(pairs_, [&](const auto& pair) {
         if (std::ranges::find(known, pair.first) != known.end()) return false;
         std::string suggestion = did_you_mean(pair.first, known);
         if (pair.first == "<<") suggestion = "merge keys are not supported";
-        reader_.findings().error(reader_.findings().place(pair.second.key), pair.second.key, "unknown key", std::move(suggestion));
+        reader_.findings().error(reader_.findings().place(pair.second.key), pair.second.key, "unknown key",
+                                 std::move(suggestion));
         return true;
     });
 }
@@ -45,8 +47,8 @@ void Section::refuse(const Value& value, const Scalar& scalar, std::string messa
 std::optional<Scalar> Section::number(const Value& value) {
     auto scalar = reader_.scalar(value);
     const bool digits = scalar && !scalar->text.empty() && std::ranges::all_of(scalar->text, [](char c) {
-        return (c >= '0' && c <= '9') || c == '.' || c == '-';
-    });
+                            return (c >= '0' && c <= '9') || c == '.' || c == '-';
+                        });
     if (scalar && scalar->quoted && !scalar->secret && digits) {
         refuse(value, *scalar, "is text, not a number", "remove the quotation marks");
         return std::nullopt;
@@ -59,8 +61,10 @@ void Section::text(std::string_view name, std::string& out) {
     if (value == nullptr) return;
     auto scalar = reader_.scalar(*value);
     if (!scalar) return;
-    if (scalar->text.find('\0') != std::string::npos) refuse(*value, *scalar, "holds a NUL");
-    else out = std::move(scalar->text);
+    if (scalar->text.find('\0') != std::string::npos)
+        refuse(*value, *scalar, "holds a NUL");
+    else
+        out = std::move(scalar->text);
 }
 
 void Section::flag(std::string_view name, bool& out) {
@@ -69,9 +73,12 @@ void Section::flag(std::string_view name, bool& out) {
     const auto scalar = reader_.scalar(*value);
     if (!scalar) return;
     const bool word = scalar->text == "true" || scalar->text == "false";
-    if (word && (!scalar->quoted || scalar->secret)) out = scalar->text == "true";
-    else if (word) refuse(*value, *scalar, "is text, not a boolean", "remove the quotation marks");
-    else refuse(*value, *scalar, "is no boolean", "write true or false");
+    if (word && (!scalar->quoted || scalar->secret))
+        out = scalar->text == "true";
+    else if (word)
+        refuse(*value, *scalar, "is text, not a boolean", "remove the quotation marks");
+    else
+        refuse(*value, *scalar, "is no boolean", "write true or false");
 }
 
 void Section::count(std::string_view name, int& out, int least, int most) {
@@ -98,7 +105,8 @@ void Section::duration(std::string_view name, Duration& out, bool zero_allowed) 
     if (!scalar) return;
     const auto parsed = parse_duration(scalar->text);
     if (!parsed.value) {
-        refuse(*value, *scalar, parsed.message, scalar->text == "-1" ? "-1 has a meaning for pool_recycle and max_overflow only" : parsed.suggestion);
+        refuse(*value, *scalar, parsed.message,
+               scalar->text == "-1" ? "-1 has a meaning for pool_recycle and max_overflow only" : parsed.suggestion);
     } else if (parsed.value->count() == 0 && !zero_allowed) {
         refuse(*value, *scalar, "must be longer than nothing");
     } else {
@@ -116,8 +124,10 @@ void Section::duration_or_never(std::string_view name, std::optional<Duration>& 
         return;
     }
     const auto parsed = parse_duration(scalar->text);
-    if (parsed.value) out = *parsed.value;
-    else refuse(*value, *scalar, parsed.message, scalar->text.starts_with('-') ? "-1 means never" : parsed.suggestion);
+    if (parsed.value)
+        out = *parsed.value;
+    else
+        refuse(*value, *scalar, parsed.message, scalar->text.starts_with('-') ? "-1 means never" : parsed.suggestion);
 }
 
 void Section::size(std::string_view name, std::uint64_t& out, std::uint64_t least, std::uint64_t most) {
@@ -126,10 +136,14 @@ void Section::size(std::string_view name, std::uint64_t& out, std::uint64_t leas
     const auto scalar = number(*value);
     if (!scalar) return;
     const auto parsed = parse_size(scalar->text);
-    if (!parsed.value) refuse(*value, *scalar, parsed.message, parsed.suggestion);
-    else if (*parsed.value < least) refuse(*value, *scalar, "is too small", "the least is " + std::to_string(least) + "B");
-    else if (*parsed.value > most) refuse(*value, *scalar, "is too large", "the most is " + std::to_string(most) + "B");
-    else out = *parsed.value;
+    if (!parsed.value)
+        refuse(*value, *scalar, parsed.message, parsed.suggestion);
+    else if (*parsed.value < least)
+        refuse(*value, *scalar, "is too small", "the least is " + std::to_string(least) + "B");
+    else if (*parsed.value > most)
+        refuse(*value, *scalar, "is too large", "the most is " + std::to_string(most) + "B");
+    else
+        out = *parsed.value;
 }
 
 void Section::share(std::string_view name, double& out) {
@@ -138,8 +152,10 @@ void Section::share(std::string_view name, double& out) {
     const auto scalar = number(*value);
     if (!scalar) return;
     const auto parsed = parse_share(scalar->text);
-    if (parsed.value) out = *parsed.value;
-    else refuse(*value, *scalar, parsed.message, parsed.suggestion);
+    if (parsed.value)
+        out = *parsed.value;
+    else
+        refuse(*value, *scalar, parsed.message, parsed.suggestion);
 }
 
 void Section::names(std::string_view name, std::vector<std::string>& out) {
@@ -148,9 +164,12 @@ void Section::names(std::string_view name, std::vector<std::string>& out) {
     for (const Value& element : reader_.sequence(*value)) {
         const auto scalar = reader_.scalar(element);
         if (!scalar) continue;
-        if (scalar->text.empty()) refuse(element, *scalar, "is an empty name");
-        else if (std::ranges::find(out, scalar->text) != out.end()) refuse(element, *scalar, "stands twice");
-        else out.push_back(scalar->text);
+        if (scalar->text.empty())
+            refuse(element, *scalar, "is an empty name");
+        else if (std::ranges::find(out, scalar->text) != out.end())
+            refuse(element, *scalar, "stands twice");
+        else
+            out.push_back(scalar->text);
     }
 }
 

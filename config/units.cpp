@@ -42,9 +42,12 @@ Parsed<T> wrong(std::string message, std::string suggestion = {}) {
 }
 
 std::string duration_suggestion(std::string_view unit) {
-    if (unit == "sec" || unit == "secs" || unit == "second" || unit == "seconds" || unit == "S") return "seconds are written 30s";
-    if (unit == "min" || unit == "mins" || unit == "minute" || unit == "minutes" || unit == "M") return "minutes are written 5m";
-    if (unit == "hour" || unit == "hours" || unit == "H" || unit == "d" || unit == "day" || unit == "days") return "hours are written 1h";
+    if (unit == "sec" || unit == "secs" || unit == "second" || unit == "seconds" || unit == "S")
+        return "seconds are written 30s";
+    if (unit == "min" || unit == "mins" || unit == "minute" || unit == "minutes" || unit == "M")
+        return "minutes are written 5m";
+    if (unit == "hour" || unit == "hours" || unit == "H" || unit == "d" || unit == "day" || unit == "days")
+        return "hours are written 1h";
     return "write 250ms, 30s, 5m or 1h";
 }
 
@@ -56,11 +59,16 @@ Parsed<std::chrono::milliseconds> parse_duration(std::string_view text) {
     const Number number = leading_number(text);
     if (!number.valid) return wrong<Result>("is no duration", "write 250ms, 30s, 5m or 1h");
     double scale = 0;
-    if (number.unit.empty() || number.unit == "s") scale = 1000;
-    else if (number.unit == "ms") scale = 1;
-    else if (number.unit == "m") scale = 60.0 * 1000;
-    else if (number.unit == "h") scale = 3600.0 * 1000;
-    else return wrong<Result>("is no duration", duration_suggestion(number.unit));
+    if (number.unit.empty() || number.unit == "s")
+        scale = 1000;
+    else if (number.unit == "ms")
+        scale = 1;
+    else if (number.unit == "m")
+        scale = 60.0 * 1000;
+    else if (number.unit == "h")
+        scale = 3600.0 * 1000;
+    else
+        return wrong<Result>("is no duration", duration_suggestion(number.unit));
     const double ms = std::round(number.value * scale);
     if (!(ms <= longest_duration_ms)) return wrong<Result>("is longer than ten years");
     // Rounded to nothing it would mean "off", the opposite of what was asked for.
@@ -74,10 +82,14 @@ Parsed<std::uint64_t> parse_size(std::string_view text) {
     const Number number = leading_number(text);
     if (!number.valid) return wrong<Result>("is no size", "write 512B, 10KiB, 64MiB or 1GiB");
     double scale = 0;
-    if (number.unit.empty() || number.unit == "B") scale = 1;
-    else if (number.unit == "KiB") scale = 1024;
-    else if (number.unit == "MiB") scale = 1024.0 * 1024;
-    else if (number.unit == "GiB") scale = 1024.0 * 1024 * 1024;
+    if (number.unit.empty() || number.unit == "B")
+        scale = 1;
+    else if (number.unit == "KiB")
+        scale = 1024;
+    else if (number.unit == "MiB")
+        scale = 1024.0 * 1024;
+    else if (number.unit == "GiB")
+        scale = 1024.0 * 1024 * 1024;
     else {
         const char first = number.unit.front();
         const char upper = first >= 'a' && first <= 'z' ? static_cast<char>(first - 'a' + 'A') : first;

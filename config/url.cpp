@@ -10,7 +10,8 @@ namespace leasehold::config {
 namespace {
 
 bool unreserved(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
 }
 
 // Everything but unreserved characters is encoded: a log line that holds the result needs no further quoting.
@@ -71,8 +72,10 @@ std::string Url::render(bool hide_password) const {
         out += "@";
     }
     auto options = query;
-    if (std::ranges::any_of(hosts, &HostPort::unix_socket)) add_socket_query(hosts, options);
-    else out += joined_addresses(hosts);
+    if (std::ranges::any_of(hosts, &HostPort::unix_socket))
+        add_socket_query(hosts, options);
+    else
+        out += joined_addresses(hosts);
     if (!database.empty()) out += "/" + encode(database, "/");
     char separator = '?';
     for (const auto& [key, value] : options) {
@@ -94,6 +97,8 @@ std::optional<TlsMode> Url::tls_mode() const noexcept {
     return word.empty() ? std::nullopt : tls_mode_of(word);
 }
 
-std::string_view Url::family() const noexcept { return dialect == "mariadb" ? std::string_view("mysql") : std::string_view(dialect); }
+std::string_view Url::family() const noexcept {
+    return dialect == "mariadb" ? std::string_view("mysql") : std::string_view(dialect);
+}
 
 }  // namespace leasehold::config

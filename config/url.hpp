@@ -16,8 +16,8 @@ enum class TlsMode : std::uint8_t { disable, allow, prefer, require, verify_ca, 
 [[nodiscard]] std::string_view to_string(TlsMode mode) noexcept;  // libpq's words
 
 struct HostPort {
-    std::string host;         // a name, an address (IPv6 without brackets), or a directory of unix sockets ("/...")
-    std::uint16_t port = 0;   // the dialect's default when the URL names none
+    std::string host;        // a name, an address (IPv6 without brackets), or a directory of unix sockets ("/...")
+    std::uint16_t port = 0;  // the dialect's default when the URL names none
     [[nodiscard]] bool unix_socket() const noexcept { return host.starts_with('/'); }
     friend bool operator==(const HostPort&, const HostPort&) = default;
 };
@@ -25,12 +25,12 @@ struct HostPort {
 [[nodiscard]] std::string to_string(const HostPort& address);
 
 struct Url {
-    std::string dialect;      // canonical: "postgresql", "mysql", "mariadb"
-    std::string driver;       // accepted and ignored
+    std::string dialect;  // canonical: "postgresql", "mysql", "mariadb"
+    std::string driver;   // accepted and ignored
     std::string user;
-    std::optional<std::string> password;  // absent and empty differ
-    std::vector<HostPort> hosts;          // never empty once parsed
-    std::string database;                 // empty: the client's own database name
+    std::optional<std::string> password;                     // absent and empty differ
+    std::vector<HostPort> hosts;                             // never empty once parsed
+    std::string database;                                    // empty: the client's own database name
     std::vector<std::pair<std::string, std::string>> query;  // known keys only, sorted, decoded
 
     [[nodiscard]] std::string render(bool hide_password = true) const;

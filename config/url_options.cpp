@@ -12,9 +12,12 @@ namespace {
 
 using Words = std::span<const std::string_view>;
 
-constexpr std::array<std::string_view, 6> ssl_modes{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
-constexpr std::array<std::string_view, 5> mysql_ssl_modes{"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"};
-constexpr std::array<std::string_view, 6> session_attrs{"any", "read-write", "read-only", "primary", "standby", "prefer-standby"};
+constexpr std::array<std::string_view, 6> ssl_modes{"disable", "allow",     "prefer",
+                                                    "require", "verify-ca", "verify-full"};
+constexpr std::array<std::string_view, 5> mysql_ssl_modes{"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA",
+                                                          "VERIFY_IDENTITY"};
+constexpr std::array<std::string_view, 6> session_attrs{"any",     "read-write", "read-only",
+                                                        "primary", "standby",    "prefer-standby"};
 constexpr std::array<std::string_view, 3> roles{"any", "primary", "replica"};
 constexpr std::array<std::string_view, 3> bindings{"disable", "prefer", "require"};
 constexpr std::array<std::string_view, 2> negotiations{"postgres", "direct"};
@@ -98,7 +101,8 @@ std::optional<TlsMode> tls_mode_of(std::string_view value) noexcept {
         if (value == ssl_modes[i]) return static_cast<TlsMode>(i);
     }
     // MySQL's words, in any case; there is no `allow` among them.
-    static constexpr std::array modes{TlsMode::disable, TlsMode::prefer, TlsMode::require, TlsMode::verify_ca, TlsMode::verify_full};
+    static constexpr std::array modes{TlsMode::disable, TlsMode::prefer, TlsMode::require, TlsMode::verify_ca,
+                                      TlsMode::verify_full};
     const auto same = [&](std::string_view word) {
         return std::ranges::equal(word, value, [](char a, char b) {
             return a == (b >= 'a' && b <= 'z' ? static_cast<char>(b - 'a' + 'A') : b);

@@ -14,7 +14,8 @@ namespace leasehold::config {
 
 // What is wrong with a value of a known key; nothing if it is right. Values are never repeated in the message unless
 // they are words of a closed list.
-[[nodiscard]] std::optional<UrlProblem> check_option(std::string_view family, std::string_view key, std::string_view value);
+[[nodiscard]] std::optional<UrlProblem> check_option(std::string_view family, std::string_view key,
+                                                     std::string_view value);
 
 [[nodiscard]] std::optional<TlsMode> tls_mode_of(std::string_view value) noexcept;
 

@@ -73,7 +73,9 @@ class Parser {
     }
 
   private:
-    void problem(std::string message, std::string suggestion = {}) { problems_.push_back({std::move(message), std::move(suggestion)}); }
+    void problem(std::string message, std::string suggestion = {}) {
+        problems_.push_back({std::move(message), std::move(suggestion)});
+    }
 
     bool split_pieces();
     bool split_credentials(std::string_view& rest);
@@ -139,7 +141,8 @@ bool Parser::split_credentials(std::string_view& rest) {
             pieces_.user = head;
             pieces_.password = rest.substr(end + 1, at - end - 1);
             // user@host:5432/db?key=a@b reads like a user with a password too; a guess could dial the wrong server.
-            if (head.find('@') != std::string_view::npos && pieces_.password->find_first_of("/?") != std::string_view::npos) {
+            if (head.find('@') != std::string_view::npos &&
+                pieces_.password->find_first_of("/?") != std::string_view::npos) {
                 problem("has an @ in more than one place", "encode every @ but the one in front of the host as %40");
                 return false;
             }
@@ -173,7 +176,8 @@ void Parser::scheme() {
 
 std::string Parser::text_of(std::string_view raw, std::string_view what) {
     std::string out = decode(raw);
-    if (out.find('\0') != std::string::npos) problem("the " + std::string(what) + " holds %00, which no database accepts");
+    if (out.find('\0') != std::string::npos)
+        problem("the " + std::string(what) + " holds %00, which no database accepts");
     return out;
 }
 
@@ -201,7 +205,8 @@ void Parser::query_pair(std::string_view pair) {
         const bool word = !key.empty() && key.size() <= 40 && std::ranges::all_of(key, [](char c) {
             return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
         }) && equals != std::string_view::npos;
-        problem(word ? "unknown key " + key + " in the query" : "the query holds something that is no key=value", did_you_mean(key, known));
+        problem(word ? "unknown key " + key + " in the query" : "the query holds something that is no key=value",
+                did_you_mean(key, known));
         return;
     }
     if (value.empty()) {
@@ -233,7 +238,8 @@ std::optional<std::uint16_t> Parser::port(std::string_view text) {
     if (text.empty()) return default_port_;
     const auto number = parse_count(text);
     if (number.value && *number.value >= 1 && *number.value <= 65535) return static_cast<std::uint16_t>(*number.value);
-    problem("the port is no number from 1 to 65535", pieces_.password || !pieces_.user.empty() ? "" : std::string(shape));
+    problem("the port is no number from 1 to 65535",
+            pieces_.password || !pieces_.user.empty() ? "" : std::string(shape));
     return std::nullopt;
 }
 
@@ -303,7 +309,8 @@ void Parser::authority_hosts() {
     for (const std::string_view part : parts) {
         if (auto address = host_port(part)) url_.hosts.push_back(std::move(*address));
     }
-    if (parts.size() == 1 && !url_.hosts.empty() && url_.hosts.front().port != 0) authority_port_ = url_.hosts.front().port;
+    if (parts.size() == 1 && !url_.hosts.empty() && url_.hosts.front().port != 0)
+        authority_port_ = url_.hosts.front().port;
 }
 
 // ?host=h1:p1&host=h2:p2, ?host=h1,h2&port=p1,p2, ?host=/dir&port=p
@@ -311,8 +318,10 @@ void Parser::query_hosts() {
     std::vector<HostPort> found;
     for (const std::string& value : query_hosts_) {
         for (const std::string_view part : split(value, ',')) {
-            if (auto address = host_port(part)) found.push_back(std::move(*address));
-            else return;
+            if (auto address = host_port(part))
+                found.push_back(std::move(*address));
+            else
+                return;
         }
     }
     if (query_ports_) {
@@ -322,7 +331,8 @@ void Parser::query_hosts() {
             return;
         }
         if (ports.size() != found.size()) {
-            problem("the query names " + std::to_string(found.size()) + " hosts and " + std::to_string(ports.size()) + " ports");
+            problem("the query names " + std::to_string(found.size()) + " hosts and " + std::to_string(ports.size()) +
+                    " ports");
             return;
         }
         for (std::size_t i = 0; i < found.size(); ++i) found[i].port = port(ports[i]).value_or(default_port_);
@@ -335,8 +345,10 @@ void Parser::query_hosts() {
 void Parser::hosts() {
     const std::size_t before = problems_.size();
     authority_hosts();
-    if (!query_hosts_.empty()) query_hosts();
-    else if (query_ports_) problem("the query names a port and no host", "write the port behind the host: host:port");
+    if (!query_hosts_.empty())
+        query_hosts();
+    else if (query_ports_)
+        problem("the query names a port and no host", "write the port behind the host: host:port");
     if (url_.hosts.empty() && problems_.size() == before) {
         problem("names no host", "write @localhost, or ?host=/directory for a unix socket");
     }

@@ -2,13 +2,27 @@
 // What becomes of a backend that comes back: the checklist's second half (the first is judge(), in entry.cpp).
 #include "pool/impl.hpp"
 
+#include <utility>
+
 namespace leasehold::pool {
+
+namespace {
+
+// The cheap checkin brings no holder; should its backend turn out to be unclean, at least the session is on record.
+Holder named(Holder* holder, std::uint64_t session)
+{
+    Holder result = holder ? std::move(*holder) : Holder();
+    if (result.session == 0) result.session = session;
+    return result;
+}
+
+}  // namespace
 
 void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder)
 {
     const auto time = now();
     events.checkin(micros(time - entry.since));
-    entry.session = 0;
+    const std::uint64_t session = std::exchange(entry.session, 0);
     entry.fresh = false;
 
     const Condition is = entry.backend->condition();
@@ -20,10 +34,10 @@ void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder)
         drop(entry, CloseReason::settings_refused);
         return serve(time);
     case Verdict::commit:
-        entry.holder = std::make_unique<Holder>(holder ? std::move(*holder) : Holder());
+        entry.holder = std::make_unique<Holder>(named(holder, session));
         return begin_work(entry, Entry::State::finishing, params.quarantine_timeout, time, Work::commit);
     case Verdict::quarantine:
-        return quarantine(entry, reason, holder ? std::move(*holder) : Holder(), time);
+        return quarantine(entry, reason, named(holder, session), time);
     case Verdict::depart_or_settle:
         return clean_or_reset(entry, is, time);
     }
@@ -57,7 +71,7 @@ std::optional<CloseReason> Pool::Impl::departure(const Entry& entry, Clock::time
 {
     if (disposed) return CloseReason::disposed;
     if (const auto why = stale(entry)) return why;
-    if (time > entry.recycle_at) return CloseReason::recycled;
+    if (!entry.fresh && time > entry.recycle_at) return CloseReason::recycled;
     if (entries.size() > capacity()) return CloseReason::resized;
 
     const bool counted = entry.state == Entry::State::resetting || entry.state == Entry::State::finishing;

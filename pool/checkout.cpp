@@ -38,11 +38,22 @@ void Pool::Impl::leave_idle(Entry& entry)
     entry.backend->watch({});
 }
 
-// The idle backend that serves `wanted` best; those found unfit on the way are closed. Null: none of its variant.
+// The idle backend to give to `wanted`. One that needs no ping saves a round trip; with several in the queue it must
+// be preferred, or the second would be served while the first waits for a ping. Null: none of its variant.
 Entry* Pool::Impl::choose(Wanted wanted, Clock::time_point time)
 {
+    Entry* entry = best_fit(wanted, time, false);
+    if (!entry || !needs_ping(*entry, time)) return entry;
+    if (!params.pool_use_lifo && waiters.size() < 2) return entry;
+    Entry* ready = best_fit(wanted, time, true);
+    return ready ? ready : entry;
+}
+
+// Closes those that are found unfit on the way.
+Entry* Pool::Impl::best_fit(Wanted wanted, Clock::time_point time, bool only_ready)
+{
     for (;;) {
-        Entry* entry = best_idle(wanted);
+        Entry* entry = best_idle(wanted, time, only_ready);
         if (!entry) return nullptr;
         const auto why = unfit(*entry, time);
         if (!why) return entry;
@@ -51,13 +62,14 @@ Entry* Pool::Impl::choose(Wanted wanted, Clock::time_point time)
 }
 
 // A matching fingerprint saves a round trip, but not at the price of a long search.
-Entry* Pool::Impl::best_idle(Wanted wanted) const noexcept
+Entry* Pool::Impl::best_idle(Wanted wanted, Clock::time_point time, bool only_ready) const noexcept
 {
     Entry* first = nullptr;
     int looked_at = 0;
     for (std::size_t i = 0; i < idle.size() && looked_at < fingerprints_looked_at; ++i) {
         Entry* entry = params.pool_use_lifo ? idle[idle.size() - 1 - i] : idle[i];
         if (entry->variant != wanted.variant) continue;
+        if (only_ready && needs_ping(*entry, time)) continue;
         if (entry->fingerprint == wanted.fingerprint) return entry;
         if (!first) first = entry;
         ++looked_at;
@@ -68,7 +80,7 @@ Entry* Pool::Impl::best_idle(Wanted wanted) const noexcept
 std::optional<CloseReason> Pool::Impl::unfit(Entry& entry, Clock::time_point time) const
 {
     if (const auto why = stale(entry)) return why;
-    if (time > entry.recycle_at) return CloseReason::recycled;
+    if (!entry.fresh && time > entry.recycle_at) return CloseReason::recycled;
     if (time - entry.since >= quiet_after && !entry.backend->quiet()) return CloseReason::broken_while_idle;
     return std::nullopt;
 }

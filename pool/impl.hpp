@@ -98,7 +98,8 @@ struct Pool::Impl {
     [[nodiscard]] Lease take(Entry& entry, std::uint64_t session, Clock::time_point waiting_since,
                              Clock::time_point time);
     [[nodiscard]] Entry* choose(Wanted wanted, Clock::time_point time);
-    [[nodiscard]] Entry* best_idle(Wanted wanted) const noexcept;
+    [[nodiscard]] Entry* best_fit(Wanted wanted, Clock::time_point time, bool only_ready);
+    [[nodiscard]] Entry* best_idle(Wanted wanted, Clock::time_point time, bool only_ready) const noexcept;
     [[nodiscard]] std::optional<CloseReason> unfit(Entry& entry, Clock::time_point time) const;
     [[nodiscard]] bool needs_ping(const Entry& entry, Clock::time_point time) const noexcept;
     void leave_idle(Entry& entry);

@@ -26,17 +26,21 @@ std::string count(std::size_t number, const char* what) {
 }
 
 std::string summary(const config::Loaded& loaded) {
-    const auto errors = static_cast<std::size_t>(std::ranges::count(loaded.problems, config::Problem::Severity::error, &config::Problem::severity));
+    const auto errors = static_cast<std::size_t>(
+        std::ranges::count(loaded.problems, config::Problem::Severity::error, &config::Problem::severity));
     const std::size_t warnings = loaded.problems.size() - errors;
     std::string out = count(errors, "error") + ", " + count(warnings, "warning");
-    if (loaded.config) out += "; " + count(loaded.config->listen.size(), "listener") + ", " + count(loaded.config->pools.size(), "pool");
+    if (loaded.config)
+        out +=
+            "; " + count(loaded.config->listen.size(), "listener") + ", " + count(loaded.config->pools.size(), "pool");
     return out;
 }
 
 ServerReport ask(const Pool& pool) {
     try {
         const dialects::Dialect* dialect = dialects::find(pool.url.dialect);
-        const auto timeout = std::max(std::chrono::seconds(1), std::chrono::ceil<std::chrono::seconds>(pool.dial_timeout));
+        const auto timeout =
+            std::max(std::chrono::seconds(1), std::chrono::ceil<std::chrono::seconds>(pool.dial_timeout));
         if (dialect != nullptr) return dialect->control()->report(pool.url, timeout);
     } catch (const std::exception& error) {
         ServerReport failed;
@@ -53,7 +57,8 @@ std::vector<ServerReport> ask_all(const std::vector<Pool>& pools) {
     for (std::size_t begin = 0; begin < pools.size(); begin += at_a_time) {
         std::vector<std::future<ServerReport>> asked;
         const std::size_t end = std::min(pools.size(), begin + at_a_time);
-        for (std::size_t i = begin; i < end; ++i) asked.push_back(std::async(std::launch::async, ask, std::cref(pools[i])));
+        for (std::size_t i = begin; i < end; ++i)
+            asked.push_back(std::async(std::launch::async, ask, std::cref(pools[i])));
         for (auto& one : asked) out.push_back(one.get());
     }
     return out;
@@ -76,11 +81,13 @@ std::vector<std::string> misfits(const config::Config& config, const Pool& pool,
     const int limited = server == config.servers.end() ? 0 : server->second.max_connections;
     if (report.max_connections > 0) {
         const std::string room = std::to_string(admitted) + " (" + std::to_string(report.max_connections) + " less " +
-            std::to_string(report.reserved_connections) + " reserved)";
+                                 std::to_string(report.reserved_connections) + " reserved)";
         if (wanted > admitted) {
-            out.push_back("pool_size + max_overflow is " + std::to_string(wanted) + ", the server admits " + room + "; lower them, or raise the server's max_connections");
+            out.push_back("pool_size + max_overflow is " + std::to_string(wanted) + ", the server admits " + room +
+                          "; lower them, or raise the server's max_connections");
         }
-        if (wanted == 0 && limited == 0) out.push_back("the pool has no limit, the server admits " + room + "; give max_overflow a number");
+        if (wanted == 0 && limited == 0)
+            out.push_back("the pool has no limit, the server admits " + room + "; give max_overflow a number");
         if (limited > admitted) {
             out.push_back("servers allows " + std::to_string(limited) + " connections, the server admits " + room);
         }
@@ -88,7 +95,8 @@ std::vector<std::string> misfits(const config::Config& config, const Pool& pool,
     if (report.idle_limit.count() > 0) {
         const std::string limit = config::render_duration(report.idle_limit);
         if (!pool.pool_recycle || *pool.pool_recycle > report.idle_limit) {
-            out.push_back("pool_recycle is " + (pool.pool_recycle ? config::render_duration(*pool.pool_recycle) : std::string("never")) +
+            out.push_back("pool_recycle is " +
+                          (pool.pool_recycle ? config::render_duration(*pool.pool_recycle) : std::string("never")) +
                           ", the server closes idle connections after " + limit + "; set pool_recycle below it");
         }
     }
@@ -102,7 +110,9 @@ bool print_report(const config::Config& config, const Pool& pool, const ServerRe
         return false;
     }
     std::cout << "  version " << report.version << ", round trip " << milliseconds(report.round_trip) << ", TLS "
-              << (report.tls ? (report.tls_version.empty() ? std::string("on") : report.tls_version) : std::string("off")) << '\n';
+              << (report.tls ? (report.tls_version.empty() ? std::string("on") : report.tls_version)
+                             : std::string("off"))
+              << '\n';
     for (const std::string& misfit : misfits(config, pool, report)) std::cout << "  misfit: " << misfit << '\n';
     return true;
 }
@@ -123,7 +133,8 @@ int check(const CheckOptions& options) {
     const config::Config& config = *loaded.config;
     const auto reports = ask_all(config.pools);
     std::size_t reached = 0;
-    for (std::size_t i = 0; i < reports.size(); ++i) reached += print_report(config, config.pools[i], reports[i]) ? 1 : 0;
+    for (std::size_t i = 0; i < reports.size(); ++i)
+        reached += print_report(config, config.pools[i], reports[i]) ? 1 : 0;
     std::cout << reached << " of " << count(reports.size(), "server") << " reached\n";
     return reached == reports.size() ? exit_ok : exit_unavailable;
 }

@@ -24,7 +24,8 @@ int parse_and_run(int argc, char** argv) {
     leasehold::cmd::CheckOptions check_options{default_config, false};
     CLI::App* check = app.add_subcommand("check", "Read the configuration and print all its problems");
     check->add_option("-c,--config", check_options.config, "The configuration file")->capture_default_str();
-    check->add_flag("--connect", check_options.connect, "Log in to every pool's server too, and report what does not fit");
+    check->add_flag("--connect", check_options.connect,
+                    "Log in to every pool's server too, and report what does not fit");
 
     leasehold::cmd::RunOptions run_options{default_config, false};
     CLI::App* run = app.add_subcommand("run", "Serve clients, in the foreground, until SIGTERM");

@@ -20,7 +20,8 @@ constexpr std::uint64_t other_descriptors = 64;
 std::uint64_t descriptors_needed(const config::Config& config) {
     std::uint64_t backends = 0;
     for (const config::Pool& pool : config.pools) {
-        backends += static_cast<std::uint64_t>(pool.pool_size) + static_cast<std::uint64_t>(std::max(0, pool.max_overflow));
+        backends +=
+            static_cast<std::uint64_t>(pool.pool_size) + static_cast<std::uint64_t>(std::max(0, pool.max_overflow));
     }
     return static_cast<std::uint64_t>(config.limits.max_clients) + backends + other_descriptors;
 }
@@ -35,8 +36,8 @@ void raise_open_files(const config::Config& config) {
         if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
     }
     if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed) return;
-    std::cerr << "leasehold: warning: at most " << limit.rlim_cur << " files may be open, and max_clients " << config.limits.max_clients
-              << " with its backends needs " << needed << "; set LimitNOFILE=" << needed
+    std::cerr << "leasehold: warning: at most " << limit.rlim_cur << " files may be open, and max_clients "
+              << config.limits.max_clients << " with its backends needs " << needed << "; set LimitNOFILE=" << needed
               << " in the unit (or `ulimit -Hn " << needed << "`), or lower limits.max_clients\n";
 }
 
@@ -45,7 +46,9 @@ void raise_open_files(const config::Config& config) {
 int run(const RunOptions& options) {
     if (::geteuid() == 0 && !options.allow_root) {
         std::cerr << "leasehold: will not run as root: it needs no privilege; use the systemd unit, or\n"
-                     "  runuser -u leasehold -- leasehold run --config " << options.config << "\n"
+                     "  runuser -u leasehold -- leasehold run --config "
+                  << options.config
+                  << "\n"
                      "or --allow-root if it must be\n";
         return exit_usage;
     }

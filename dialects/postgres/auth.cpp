@@ -155,7 +155,9 @@ Action ClientAuthentication::on_client_final(std::size_t consumed, std::string_v
     const auto nonce = take_attribute(rest, 'r');
     const std::size_t proof_at = client_final.rfind(",p=");
     if (!binding || !nonce || proof_at == client_final.npos) return violation(consumed, "malformed SCRAM message");
-    if (*binding != base64(as_bytes(gs2_header_))) return violation(consumed, "unexpected SCRAM channel-binding attribute");
+    if (*binding != base64(as_bytes(gs2_header_))) {
+        return violation(consumed, "unexpected SCRAM channel-binding attribute");
+    }
     if (*nonce != nonce_) return violation(consumed, "SCRAM nonce does not match");
     const auto proof = from_base64(client_final.substr(proof_at + 3));
     if (!proof || proof->size() != proof_.size()) return violation(consumed, "malformed SCRAM proof");

@@ -50,6 +50,26 @@ Parameters parameters_for(const dialects::ServerFacts& facts, const Settings& st
     return parameters;
 }
 
+// Ends at once with what the client is to be told.
+class Refusal final : public wire::Exchange {
+  public:
+    explicit Refusal(wire::Diagnostics why) { diagnostics_ = std::move(why); }
+    [[nodiscard]] wire::Action resume(wire::Bytes, std::error_code) override {
+        return wire::Action::done(0, make_error_code(wire::errc::unsupported));
+    }
+};
+
+// What a startup packet may ask of a server that leasehold does not do.
+std::optional<wire::Diagnostics> unserved(const Startup& startup) {
+    if (!startup.replication.empty()) {
+        return failure(Fault::unsupported_protocol, "replication connections are not served: connect to the server itself");
+    }
+    if (!startup.unknown_switches.empty()) {
+        return failure(Fault::unsupported_protocol, "the startup option \"" + startup.unknown_switches.front() + "\" is not supported");
+    }
+    return std::nullopt;
+}
+
 class Login final : public dialects::Login {
   public:
     explicit Login(const config::Limits& limits)
@@ -72,6 +92,7 @@ class Login final : public dialects::Login {
     }
 
     [[nodiscard]] wire::Exchange& authentication(dialects::Credential credential) override {
+        if (auto why = unserved(startup_.startup())) return refusal_.emplace(std::move(*why));
         return authentication_.emplace(credential_of(std::move(credential)), startup_.startup().user, scram_keys());
     }
 
@@ -100,6 +121,7 @@ class Login final : public dialects::Login {
     ClientStartup startup_;
     mutable dialects::LoginRequest request_;
     std::optional<ClientAuthentication> authentication_;
+    std::optional<Refusal> refusal_;
 };
 
 class Connector final : public dialects::Connector {

@@ -70,9 +70,7 @@ std::string describe_pin(PinKind kind, std::string_view variable) {
         case PinKind::set_config: return "set_config()";
         case PinKind::last_value: return "currval() or lastval()";
         case PinKind::foreign_session: return "session of an extension";
-        case PinKind::encoding: return "client_encoding " + std::string(variable);
         case PinKind::oversized: return "prepared statement too large to be carried";
-        case PinKind::manual: return "asked for by the session";
     }
     return {};
 }

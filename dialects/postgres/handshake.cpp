@@ -74,11 +74,9 @@ Action ClientStartup::on_encryption(std::uint32_t code, std::size_t size, std::s
     declined = true;
     // Whoever sends more before our answer believes, or wants us to believe, that it will be encrypted.
     if (behind != 0) {
-        return refuse(size,
-                      failure(Fault::login_violation, code == code_ssl
-                                                          ? "received unencrypted data after SSL request"
-                                                          : "received unencrypted data after GSSAPI encryption request"),
-                      errc::plaintext_before_tls);
+        const std::string_view what = code == code_ssl ? "received unencrypted data after SSL request"
+                                                       : "received unencrypted data after GSSAPI encryption request";
+        return refuse(size, failure(Fault::login_violation, what), errc::plaintext_before_tls);
     }
     state_ = State::declining;
     out_.clear();

@@ -65,7 +65,6 @@ class ClientStartup final : public wire::Exchange {
     State state_ = State::reading;
     bool ssl_declined_ = false;
     bool gss_declined_ = false;
-    bool spoken_ = false;  // a packet has come
     wire::Writer out_;
     Startup startup_;
 };

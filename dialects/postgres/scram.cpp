@@ -72,8 +72,9 @@ std::optional<ScramVerifier> parse_scram_verifier(std::string_view text) noexcep
 }
 
 std::string to_string(const ScramVerifier& verifier) {
-    return std::string(scram_mechanism) + '$' + std::to_string(verifier.iterations) + ':' + base64(verifier.salt) + '$' +
-           base64(verifier.stored_key) + ':' + base64(verifier.server_key);
+    const std::string costs = std::to_string(verifier.iterations) + ':' + base64(verifier.salt);
+    const std::string keys = base64(verifier.stored_key) + ':' + base64(verifier.server_key);
+    return std::string(scram_mechanism) + '$' + costs + '$' + keys;
 }
 
 ScramKeys derive(std::string_view password, Bytes salt, std::uint32_t iterations) {
@@ -94,7 +95,8 @@ ScramKeys keys_of(const Sha256Digest& client_key, const Sha256Digest& server_key
     return {client_key, sha256(client_key), server_key};
 }
 
-Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key, std::string_view auth_message) {
+Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key,
+                          std::string_view auth_message) {
     return exclusive_or(client_key, hmac(stored_key, as_bytes(auth_message)));
 }
 
@@ -102,7 +104,8 @@ Sha256Digest server_signature(const Sha256Digest& server_key, std::string_view a
     return hmac(server_key, as_bytes(auth_message));
 }
 
-std::optional<Sha256Digest> recover_client_key(const Sha256Digest& proof, const Sha256Digest& stored_key, std::string_view auth_message) {
+std::optional<Sha256Digest> recover_client_key(const Sha256Digest& proof, const Sha256Digest& stored_key,
+                                               std::string_view auth_message) {
     const Sha256Digest client_key = exclusive_or(proof, hmac(stored_key, as_bytes(auth_message)));
     if (!equal_in_constant_time(sha256(client_key), stored_key)) return std::nullopt;
     return client_key;

@@ -49,7 +49,8 @@ struct ScramKeys {
 [[nodiscard]] ScramKeys keys_of(const Sha256Digest& client_key, const Sha256Digest& server_key);
 
 // ClientProof and its inverse (an exclusive or with the signature), and ServerSignature.
-[[nodiscard]] Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key, std::string_view auth_message);
+[[nodiscard]] Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key,
+                                        std::string_view auth_message);
 [[nodiscard]] Sha256Digest server_signature(const Sha256Digest& server_key, std::string_view auth_message);
 // The ClientKey behind a proof; nothing when the proof is wrong.
 [[nodiscard]] std::optional<Sha256Digest> recover_client_key(const Sha256Digest& proof, const Sha256Digest& stored_key,

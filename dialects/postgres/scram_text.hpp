@@ -20,7 +20,8 @@ namespace leasehold::postgres {
 }
 
 [[nodiscard]] inline bool is_scram_printable(std::string_view text) noexcept {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F && c != ','; });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F && c != ','; });
 }
 
 }  // namespace leasehold::postgres

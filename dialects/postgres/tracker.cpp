@@ -42,13 +42,14 @@ Tracker::Tracker(TrackerOptions options) : options_(std::move(options)), id_(++l
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = static_cast<PostgresLease*>(&backend);  // a backend of this dialect has no other
     soiled_ = false;
-    copy_in_ = scope_open_ = skipping_ = flushed_ = false;
+    copy_in_ = scope_open_ = skipping_ = flushed_ = discarded_ = false;
+    dropping_ = 0;
     status_ = lease_->status;
     scope_done_ = scope_ - 1;
     in_sync_ = lease_->unnamed == (unnamed_.confirmed() == 0 ? UnnamedOwner{} : UnnamedOwner{id_, unnamed_.confirmed()});
     parameters_differ_ = lease_->reported.fingerprint() != told_.fingerprint();
     if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
-    if (encoding_pins_ && pinned_.empty()) pin_fresh(PinKind::encoding, "of several bytes");
+    front_ran_ = 0;
 }
 
 void Tracker::detach() noexcept {
@@ -80,10 +81,13 @@ bool Tracker::busy() const noexcept { return lease_ != nullptr && (!outstanding_
 std::string_view Tracker::pin() const noexcept {
     if (!pinned_.empty()) return pinned_;
     if (!pinned_in_transaction_.empty()) return pinned_in_transaction_;
+    if (encoding_pins_) return "client_encoding whose characters the lexer cannot tell apart";
     return session_pinned_ ? std::string_view("session mode") : std::string_view();
 }
 
-bool Tracker::dirty() const noexcept { return soiled_ || !pinned_.empty() || !pinned_in_transaction_.empty(); }
+bool Tracker::dirty() const noexcept {
+    return soiled_ || encoding_pins_ || !pinned_.empty() || !pinned_in_transaction_.empty();
+}
 
 std::string_view Tracker::application() const noexcept {
     return settings_.find("application_name").value_or(std::string_view());
@@ -140,6 +144,7 @@ std::uint16_t Tracker::bits(const Digest& digest) noexcept {
     if (digest.statements <= 1) all |= Request::single;
     if (digest.drops_statements) all |= Request::drops;
     if (digest.discards) all |= Request::discards;
+    if (digest.begins) all |= Request::begins;
     return all;
 }
 
@@ -151,7 +156,7 @@ wire::Verdict Tracker::die(std::size_t consumed, std::string_view why, wire::Out
 }
 
 wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) {
-    using Kind = wire::Verdict::Kind;
+    using What = wire::Verdict::Kind;
     Flow flow{to_backend, to_client};
     if (parameters_differ_ && lease_ != nullptr && reply_left_ == 0) tell_parameters(to_client);
     std::size_t at = 0;
@@ -171,17 +176,18 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
         const Message message{header->type, rest.first(std::min(rest.size(), header->size())), header->size()};
         const Step step = lease_ != nullptr ? attached_message(message, flow) : local_message(message, rest, flow);
         switch (step) {
-            case Step::hold: return {Kind::more, at};
-            case Step::lease: return {Kind::lease, at};
+            case Step::hold: return {What::more, at};
+            case Step::lease: return {What::lease, at};
             case Step::fatal: return die(at, "malformed message", to_client);
-            case Step::close: return {Kind::close, at + message.bytes.size()};
+            case Step::close: return {What::close, at + message.bytes.size()};
             case Step::taken: break;
         }
         at += message.bytes.size();
+        if (has_local_turn()) advance(to_client);
         if (!message.whole()) request_left_ = message.size - message.bytes.size();
         if (outstanding_.full()) return die(at, "too many requests are waiting for their replies", to_client);
     }
-    return {Kind::more, at};
+    return {What::more, at};
 }
 
 // The beginning of a long message was decided about; `rest` says what becomes of what follows.

@@ -98,8 +98,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Step hold(Flow& flow);
     void forward(const Message& message, Flow& flow) const;
     void begin_scope(Flow& flow, bool parses_unnamed);
-    std::uint32_t record(std::string_view sql);
-    [[nodiscard]] bool idle_before() const noexcept { return outstanding_.empty() && status_ == 'I' && !scope_open_; }
+    void start_record() noexcept;
 
     // tracker_prepared.cpp
     [[nodiscard]] Step on_parse(const Message& message, Flow& flow);
@@ -134,12 +133,14 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool lost_accepts(const Digest& digest) const noexcept;
     void lost_error(bool ends, wire::Outbox& to_client);
     [[nodiscard]] const Digest* statement_digest(std::string_view name) noexcept;
+    void clear_lost() noexcept;
     void close_locally(std::string_view name, wire::Outbox& to_client);
     void parse_locally(const Message& message, std::string_view name, Bytes tail, const Digest& digest);
     void say(Fault fault, std::string_view detail, wire::Outbox& to_client) const;
 
     // tracker_backend.cpp
     [[nodiscard]] Passing on_reply(std::uint8_t type, Bytes body, wire::Outbox& to_client);
+    [[nodiscard]] std::size_t stream_reply(Bytes rest, std::size_t size) noexcept;
     [[nodiscard]] Passing on_error(Bytes body, wire::Outbox& to_client);
     [[nodiscard]] Passing on_parameter(Bytes body);
     [[nodiscard]] Passing on_ready(Bytes body);
@@ -155,6 +156,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool has_local_turn() const noexcept;
     void resync_unnamed();
     void transaction_over();
+    void all_answered() noexcept;
     void write_patched_error(Bytes body, std::string_view from, std::string_view to, wire::Outbox& to_client) const;
     [[nodiscard]] bool boundary() const noexcept;
 
@@ -190,6 +192,9 @@ class Tracker final : public wire::Tracker {
     std::uint64_t unnamed_scope_ = 0;    // the last that may fail before it has set the unnamed statement
     std::uint32_t dropping_ = 0;         // outstanding DISCARD ALL, DEALLOCATE ALL
 
+    std::uint16_t front_ran_ = 0;        // bits of what the scope in front has executed
+    bool discarded_ = false;             // DISCARD ALL is done, its ReadyForQuery not yet there
+
     std::size_t request_left_ = 0;       // bytes due of a client's message that is streamed
     Rest rest_ = Rest::forward;
     std::unique_ptr<Scanner> scanner_;   // reads along while one is streamed
@@ -213,8 +218,8 @@ class Tracker final : public wire::Tracker {
     bool lost_implicit_ = false;         // an unfinished pipeline outside a transaction
     bool ends_at_sync_ = false;          // the lost state, after a COMMIT that was told of it
     std::string lost_why_;
+    bool lost_portal_ = false;           // a ROLLBACK is bound that no server has seen
     bool refused_ = false;               // the next request has its error already
-    std::string server_last_words_;      // SQLSTATE of the server's farewell
 
     Transcript transcript_;
     bool transaction_over_ = true;       // the transcript is of a transaction that has ended

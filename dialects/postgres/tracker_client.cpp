@@ -47,12 +47,11 @@ Tracker::Step Tracker::hold(Flow& flow) {
     return Step::hold;
 }
 
-std::uint32_t Tracker::record(std::string_view sql) {
-    if (transaction_over_ && idle_before()) {
-        transcript_.clear();
-        transaction_over_ = false;
-    }
-    return transcript_.add(sql);
+// Called before the first message of a segment: the statements of a transaction that is over need not be kept.
+void Tracker::start_record() noexcept {
+    if (!transaction_over_ || !outstanding_.empty() || status_ != 'I' || scope_open_) return;
+    transcript_.clear();
+    transaction_over_ = false;
 }
 
 // While the server takes CopyData it ignores Sync and Flush, and anything else ends the copy with an error.
@@ -98,6 +97,9 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (refused) say(Fault::begin_refused, {}, flow.to_client);
         if (ours) {
             names_.remove(*names_.find(what.variable()));
+            unnamed_.send_drop();
+            unnamed_.confirm(0);
+            in_sync_ = lease_->unnamed == UnnamedOwner{};
             command_complete(flow.to_client.own(), "DEALLOCATE");
         }
         start_stream(message, Rest::discard);
@@ -105,7 +107,8 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (!ready_after_) ready_for_query(flow.to_client.own(), status_);
         return Step::taken;
     }
-    const std::uint32_t text = record(sql);
+    start_record();
+    const std::uint32_t text = transcript_.add(sql);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
     if (!message.whole()) all |= Request::partial;
     if (what.drops_statements) ++dropping_;
@@ -122,7 +125,8 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
 }
 
 Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
-    const std::uint32_t text = record("function call");
+    start_record();
+    const std::uint32_t text = transcript_.add("function call");
     std::uint16_t all = Request::single;
     if (!message.whole()) all |= Request::partial;
     outstanding_.push(

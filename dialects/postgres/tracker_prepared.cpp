@@ -32,6 +32,7 @@ StatementCache& Tracker::cache() {
 // unnamed statement. A Parse of our own does so by itself.
 void Tracker::begin_scope(Flow& flow, bool parses_unnamed) {
     if (scope_open_) return;
+    start_record();
     scope_open_ = true;
     if (in_sync_) return;
     if (parses_unnamed) {
@@ -218,7 +219,7 @@ void Tracker::bound(std::string_view portal, const Digest* digest, std::string_v
     } else {
         named_portal_bits_ |= what;
     }
-    portal_text_ = record(sql);
+    portal_text_ = transcript_.add(sql);
 }
 
 Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {

@@ -26,9 +26,7 @@ std::string shipped() {
 }
 
 // Prose has a space behind its number sign, a key has none.
-std::string uncommented() {
-    return std::regex_replace(shipped(), std::regex("(^|\n)( *)#(?=[^# \n])"), "$1$2");
-}
+std::string uncommented() { return std::regex_replace(shipped(), std::regex("(^|\n)( *)#(?=[^# \n])"), "$1$2"); }
 
 std::set<std::string> words(const std::vector<std::string_view>& names) { return {names.begin(), names.end()}; }
 
@@ -80,7 +78,8 @@ TEST(Example, ChangesNothingWhenItsDefaultsAreUncommented) {
     const Loaded full = load(uncommented());
     ASSERT_TRUE(plain.config);
     ASSERT_TRUE(full.config) << rendered(full);
-    for (const Problem& problem : full.problems) EXPECT_NE(problem.message.find("later version"), std::string::npos) << problem.render();
+    for (const Problem& problem : full.problems)
+        EXPECT_NE(problem.message.find("later version"), std::string::npos) << problem.render();
     const Diff changes = diff(*plain.config, *full.config);
     EXPECT_TRUE(changes.pools.empty()) << changes.render();
     EXPECT_EQ(changes.settings, std::vector<std::string>{"servers.127.0.0.1:5432"});
@@ -89,7 +88,8 @@ TEST(Example, ChangesNothingWhenItsDefaultsAreUncommented) {
 }
 
 TEST(Example, TypesAndRemarksStandInTheTable) {
-    for (const Part part : {Part::top, Part::listen, Part::listen_tls, Part::pool, Part::user, Part::admin, Part::log, Part::limits, Part::server}) {
+    for (const Part part : {Part::top, Part::listen, Part::listen_tls, Part::pool, Part::user, Part::admin, Part::log,
+                            Part::limits, Part::server}) {
         EXPECT_FALSE(keys(part).empty());
         for (const Key& key : keys(part)) {
             EXPECT_FALSE(key.type.empty()) << key.name;

@@ -33,7 +33,8 @@ inline std::string rendered(const Loaded& loaded) {
 // A file with one listener and one pool; `pool` is put below `    url:`, `rest` at the end.
 inline std::string with(const std::string& pool, const std::string& rest = {}) {
     return "listen:\n  - {dialect: postgresql, address: 127.0.0.1:6432}\npools:\n  orders:\n"
-           "    url: postgresql://app:pw@db:5432/orders\n" + (pool.empty() ? "" : "    " + pool + "\n") + rest;
+           "    url: postgresql://app:pw@db:5432/orders\n" +
+           (pool.empty() ? "" : "    " + pool + "\n") + rest;
 }
 inline constexpr int line_of_pool_option = 6;
 

@@ -20,7 +20,8 @@ TEST(Durations, AreSecondsUnlessAUnitSaysOtherwise) {
 }
 
 TEST(Durations, AreRefusedWhenTheyAreNone) {
-    for (const char* text : {"", "s", ".5", "5.", "1 s", "1e3", "0x10", "inf", "nan", "1d", "1us", "1M", "+5", "five", "5m30s", "1s "}) {
+    for (const char* text :
+         {"", "s", ".5", "5.", "1 s", "1e3", "0x10", "inf", "nan", "1d", "1us", "1M", "+5", "five", "5m30s", "1s "}) {
         EXPECT_FALSE(parse_duration(text).value.has_value()) << text;
         EXPECT_FALSE(parse_duration(text).message.empty()) << text;
     }
@@ -62,7 +63,8 @@ TEST(Sizes, CountBytes) {
     EXPECT_EQ(parse_size("10KB").suggestion, "write KiB");
     EXPECT_EQ(parse_size("10m").suggestion, "write MiB");
     EXPECT_EQ(parse_size("1.5").message, "is no whole number of bytes");
-    for (const char* text : {"", "-1", "KiB", "10 KiB", "1e9", "1025GiB", "10X"}) EXPECT_FALSE(parse_size(text).value.has_value()) << text;
+    for (const char* text : {"", "-1", "KiB", "10 KiB", "1e9", "1025GiB", "10X"})
+        EXPECT_FALSE(parse_size(text).value.has_value()) << text;
 }
 
 TEST(Shares, ArePercentagesOrAll) {
@@ -72,7 +74,8 @@ TEST(Shares, ArePercentagesOrAll) {
     EXPECT_DOUBLE_EQ(parse_share("1%").value.value_or(0), 0.01);
     EXPECT_DOUBLE_EQ(parse_share("0.5%").value.value_or(0), 0.005);
     EXPECT_EQ(parse_share("101%").message, "is more than 100%");
-    for (const char* text : {"", "0.01", "1", "%", "-1%", "ALL", "1 %"}) EXPECT_FALSE(parse_share(text).value.has_value()) << text;
+    for (const char* text : {"", "0.01", "1", "%", "-1%", "ALL", "1 %"})
+        EXPECT_FALSE(parse_share(text).value.has_value()) << text;
 }
 
 TEST(Counts, AreDecimalAndWhole) {

@@ -8,7 +8,8 @@ namespace {
 
 Url good(std::string_view text) {
     ParsedUrl parsed = parse_url(text);
-    EXPECT_TRUE(parsed.url.has_value()) << text << ": " << (parsed.problems.empty() ? "" : parsed.problems.front().message);
+    EXPECT_TRUE(parsed.url.has_value()) << text << ": "
+                                        << (parsed.problems.empty() ? "" : parsed.problems.front().message);
     return parsed.url.value_or(Url{});
 }
 
@@ -18,13 +19,15 @@ std::string bad(std::string_view text) {
     std::string out;
     for (const UrlProblem& problem : parsed.problems) {
         EXPECT_FALSE(problem.message.empty());
-        out += (out.empty() ? "" : "\n") + problem.message + (problem.suggestion.empty() ? "" : "; " + problem.suggestion);
+        out +=
+            (out.empty() ? "" : "\n") + problem.message + (problem.suggestion.empty() ? "" : "; " + problem.suggestion);
     }
     return out;
 }
 
 TEST(UrlParse, TakesSqlalchemysUrlApart) {
-    const Url url = good("postgresql+psycopg2://app:kx%25jj5%2Fg@db.internal:6543/orders?sslmode=disable&application_name=web");
+    const Url url =
+        good("postgresql+psycopg2://app:kx%25jj5%2Fg@db.internal:6543/orders?sslmode=disable&application_name=web");
     EXPECT_EQ(url.dialect, "postgresql");
     EXPECT_EQ(url.driver, "psycopg2");
     EXPECT_EQ(url.user, "app");
@@ -71,7 +74,8 @@ TEST(UrlParse, TellsAnEmptyPasswordFromNone) {
     EXPECT_EQ(good("postgresql://u:@h/d").password, "");
     EXPECT_EQ(good("postgresql://u@h/d").password, std::nullopt);
     EXPECT_EQ(good("postgresql://h/d").user, "");
-    EXPECT_EQ(bad("postgresql://:pw@h/d"), "has a password and no user; write dialect://user:password@host:port/database");
+    EXPECT_EQ(bad("postgresql://:pw@h/d"),
+              "has a password and no user; write dialect://user:password@host:port/database");
 }
 
 TEST(UrlParse, RefusesARawAtSignWithoutRepeatingThePassword) {
@@ -88,9 +92,11 @@ TEST(UrlParse, RefusesARawAtSignWithoutRepeatingThePassword) {
 }
 
 TEST(UrlParse, RepeatsNothingThatCouldBeAPieceOfThePassword) {
-    for (const char* text : {"postgresql://app:geheim", "postgresql:app:geheim@h", "postgresql://u:p@h:geheim/d", "postgresql://u:p@ge heim/d",
-                             "postgresql://u:p@h/d?geheim", "postgresql://u:p@h/d?gehe.im=1", "postgresql://u:p@h/d?sslmode=geheim",
-                             "postgresql://[geheim]/d", "postgresql://u:geheim\n@h/d", "postgresql://u:geheim%00@h/d"}) {
+    for (const char* text :
+         {"postgresql://app:geheim", "postgresql:app:geheim@h", "postgresql://u:p@h:geheim/d",
+          "postgresql://u:p@ge heim/d", "postgresql://u:p@h/d?geheim", "postgresql://u:p@h/d?gehe.im=1",
+          "postgresql://u:p@h/d?sslmode=geheim", "postgresql://[geheim]/d", "postgresql://u:geheim\n@h/d",
+          "postgresql://u:geheim%00@h/d"}) {
         EXPECT_EQ(bad(text).find("gehe"), std::string::npos) << bad(text);
     }
 }
@@ -99,8 +105,9 @@ TEST(UrlParse, WantsPortsThatExist) {
     EXPECT_EQ(good("postgresql://h:1/d").hosts.front().port, 1);
     EXPECT_EQ(good("postgresql://h:65535/d").hosts.front().port, 65535);
     EXPECT_EQ(good("postgresql://u@h:/d").hosts.front().port, 5432);
-    for (const char* text : {"postgresql://u@h:0/d", "postgresql://u@h:65536/d", "postgresql://u@h:-1/d", "postgresql://u@h:abc/d",
-                             "postgresql://u@h:99999999999999999999/d", "postgresql://u@h:5432x/d", "postgresql://u@h:+1/d"}) {
+    for (const char* text :
+         {"postgresql://u@h:0/d", "postgresql://u@h:65536/d", "postgresql://u@h:-1/d", "postgresql://u@h:abc/d",
+          "postgresql://u@h:99999999999999999999/d", "postgresql://u@h:5432x/d", "postgresql://u@h:+1/d"}) {
         EXPECT_EQ(bad(text), "the port is no number from 1 to 65535") << text;
     }
 }
@@ -113,7 +120,8 @@ TEST(UrlParse, TakesIpv6InBrackets) {
     EXPECT_EQ(bad("postgresql://u@[::1/d"), "a bracket of an IPv6 address is not closed; write [::1]:5432");
     EXPECT_EQ(bad("postgresql://u@[::1]5432/d"), "a bracket of an IPv6 address is not closed; write [::1]:5432");
     EXPECT_EQ(bad("postgresql://u@[db]/d"), "what stands in brackets is no IPv6 address");
-    EXPECT_EQ(bad("postgresql://u@::1/d"), "a host has more than one colon; put an IPv6 address in brackets: [::1]:5432");
+    EXPECT_EQ(bad("postgresql://u@::1/d"),
+              "a host has more than one colon; put an IPv6 address in brackets: [::1]:5432");
 }
 
 TEST(UrlParse, TakesSeveralHostsInEveryForm) {
@@ -124,20 +132,25 @@ TEST(UrlParse, TakesSeveralHostsInEveryForm) {
     EXPECT_EQ(good("postgresql://u:p@/d?host=h1,h2&port=1,2").hosts, two);
     EXPECT_EQ(good("postgresql://u:p@h1,h2:2/d").hosts, (std::vector<HostPort>{{"h1", 5432}, {"h2", 2}}));
     EXPECT_EQ(good("mysql://u:p@h1:1,h2:2/d").hosts, two);
-    EXPECT_EQ(bad("postgresql://u:p@/d?host=h1:1,h2&port=1,2"), "the query names ports in two ways; write host=h1:p1,h2:p2 or host=h1,h2&port=p1,p2");
+    EXPECT_EQ(bad("postgresql://u:p@/d?host=h1:1,h2&port=1,2"),
+              "the query names ports in two ways; write host=h1:p1,h2:p2 or host=h1,h2&port=p1,p2");
     EXPECT_EQ(bad("postgresql://u:p@/d?host=h1,h2&port=1"), "the query names 2 hosts and 1 ports");
     EXPECT_EQ(bad("postgresql://u:p@h1,,h2/d"), "a host is empty");
     EXPECT_EQ(bad("postgresql://u:p@/d?host=h1,"), "a host is empty");
-    EXPECT_EQ(bad("postgresql://u:p@h/d?port=5433"), "the query names a port and no host; write the port behind the host: host:port");
+    EXPECT_EQ(bad("postgresql://u:p@h/d?port=5433"),
+              "the query names a port and no host; write the port behind the host: host:port");
 }
 
 TEST(UrlParse, TakesUnixSocketsByTheQuery) {
-    EXPECT_EQ(good("postgresql://u:p@/d?host=/run/postgresql").hosts, (std::vector<HostPort>{{"/run/postgresql", 5432}}));
-    EXPECT_EQ(good("postgresql://u:p@:5433/d?host=/run/postgresql").hosts, (std::vector<HostPort>{{"/run/postgresql", 5433}}));
+    EXPECT_EQ(good("postgresql://u:p@/d?host=/run/postgresql").hosts,
+              (std::vector<HostPort>{{"/run/postgresql", 5432}}));
+    EXPECT_EQ(good("postgresql://u:p@:5433/d?host=/run/postgresql").hosts,
+              (std::vector<HostPort>{{"/run/postgresql", 5433}}));
     EXPECT_EQ(good("postgresql://u:p@/d?host=%2Frun&port=5433").hosts, (std::vector<HostPort>{{"/run", 5433}}));
     EXPECT_TRUE(good("postgresql:///d?host=/run").hosts.front().unix_socket());
-    EXPECT_EQ(bad("postgresql://u@%2Frun%2Fpostgresql/d"),
-              "the host holds a character that no host's name has; a directory of unix sockets is named by ?host=/directory");
+    EXPECT_EQ(
+        bad("postgresql://u@%2Frun%2Fpostgresql/d"),
+        "the host holds a character that no host's name has; a directory of unix sockets is named by ?host=/directory");
 }
 
 TEST(UrlParse, LetsTheQuerysHostWin) {
@@ -148,7 +161,8 @@ TEST(UrlParse, LetsTheQuerysHostWin) {
 TEST(UrlParse, WantsAHost) {
     EXPECT_EQ(bad("postgresql:///d"), "names no host; write @localhost, or ?host=/directory for a unix socket");
     EXPECT_EQ(bad("postgresql://u:p@/d"), "names no host; write @localhost, or ?host=/directory for a unix socket");
-    EXPECT_EQ(bad("postgresql://u:p@:5432/d"), "names no host; write @localhost, or ?host=/directory for a unix socket");
+    EXPECT_EQ(bad("postgresql://u:p@:5432/d"),
+              "names no host; write @localhost, or ?host=/directory for a unix socket");
 }
 
 TEST(UrlParse, LeavesTheDatabaseToTheClientWhenItNamesNone) {
@@ -162,21 +176,28 @@ TEST(UrlParse, LeavesTheDatabaseToTheClientWhenItNamesNone) {
 TEST(UrlParse, KnowsTheQuerysKeysByDialect) {
     EXPECT_EQ(bad("postgresql://u@h/d?ssl_mode=require"), "unknown key ssl_mode in the query; did you mean sslmode?");
     EXPECT_EQ(bad("mysql://u@h/d?sslmode=require"), "unknown key sslmode in the query; did you mean ssl_mode?");
-    EXPECT_EQ(bad("postgresql://u@h/d?aplication_name=x"), "unknown key aplication_name in the query; did you mean application_name?");
+    EXPECT_EQ(bad("postgresql://u@h/d?aplication_name=x"),
+              "unknown key aplication_name in the query; did you mean application_name?");
     EXPECT_EQ(bad("postgresql://u@h/d?frobnicate=1"), "unknown key frobnicate in the query");
     EXPECT_EQ(good("mysql://u@h/d?ssl-mode=required").option("ssl_mode"), "required");
     EXPECT_EQ(good("mysql://u@h/d?role=primary&charset=utf8mb4").option("charset"), "utf8mb4");
     EXPECT_EQ(bad("mysql://u@h/d?ssl-mode=DISABLED&ssl_mode=DISABLED"), "ssl_mode stands twice in the query");
     EXPECT_EQ(bad("postgresql://u@h/d?target_session_attrs=reed-write"),
-              "target_session_attrs is one of any, read-write, read-only, primary, standby, prefer-standby; did you mean read-write?");
-    EXPECT_EQ(bad("postgresql://u@h/d?connect_timeout=soon"), "connect_timeout is a whole number of seconds from 0 to 3600");
+              "target_session_attrs is one of any, read-write, read-only, primary, standby, prefer-standby; did you "
+              "mean read-write?");
+    EXPECT_EQ(bad("postgresql://u@h/d?connect_timeout=soon"),
+              "connect_timeout is a whole number of seconds from 0 to 3600");
 }
 
 TEST(UrlParse, RefusesBlankAndRepeatedKeys) {
-    EXPECT_EQ(bad("postgresql://u@h/d?application_name="), "application_name has no value in the query; remove it, or give it one");
-    EXPECT_EQ(bad("postgresql://u@h/d?application_name"), "application_name has no value in the query; remove it, or give it one");
-    EXPECT_EQ(bad("postgresql://u@h/d?word"), "the query holds something that is no key=value") << "it may be a piece of a password";
-    EXPECT_EQ(bad("postgresql://u@h/d?application_name=a&application_name=b"), "application_name stands twice in the query");
+    EXPECT_EQ(bad("postgresql://u@h/d?application_name="),
+              "application_name has no value in the query; remove it, or give it one");
+    EXPECT_EQ(bad("postgresql://u@h/d?application_name"),
+              "application_name has no value in the query; remove it, or give it one");
+    EXPECT_EQ(bad("postgresql://u@h/d?word"), "the query holds something that is no key=value")
+        << "it may be a piece of a password";
+    EXPECT_EQ(bad("postgresql://u@h/d?application_name=a&application_name=b"),
+              "application_name stands twice in the query");
     EXPECT_EQ(bad("postgresql://u@h/d?application_name=a&"), "the query holds something that is no key=value");
 }
 
@@ -189,7 +210,8 @@ TEST(UrlParse, ReportsAllProblemsAtOnce) {
 }
 
 TEST(UrlParse, RefusesWhatIsNoUrl) {
-    for (const char* text : {"", "x", "://", "postgresql:", "postgresql:/u@h", "postgre-sql://h", " postgresql://h", "host=db user=app"}) {
+    for (const char* text :
+         {"", "x", "://", "postgresql:", "postgresql:/u@h", "postgre-sql://h", " postgresql://h", "host=db user=app"}) {
         EXPECT_EQ(bad(text), "is no URL; write dialect://user:password@host:port/database") << text;
     }
     EXPECT_EQ(bad("postgresql://u:p\t@h"), "holds a control character; encode it as %XX");
@@ -197,7 +219,8 @@ TEST(UrlParse, RefusesWhatIsNoUrl) {
 }
 
 TEST(UrlParse, SurvivesEveryPrefixAndEveryByte) {
-    const std::string whole = "postgresql+d://us%40r:p%2Fw@h1:5432,[::1]:5433/d%20b?sslmode=disable&host=/run,h2&port=1,2";
+    const std::string whole =
+        "postgresql+d://us%40r:p%2Fw@h1:5432,[::1]:5433/d%20b?sslmode=disable&host=/run,h2&port=1,2";
     for (std::size_t length = 0; length <= whole.size(); ++length) {
         const ParsedUrl parsed = parse_url(whole.substr(0, length));
         EXPECT_NE(parsed.url.has_value(), !parsed.problems.empty()) << length;
@@ -210,7 +233,8 @@ TEST(UrlParse, SurvivesEveryPrefixAndEveryByte) {
             ASSERT_NE(parsed.url.has_value(), !parsed.problems.empty()) << changed;
         }
     }
-    const ParsedUrl long_one = parse_url("postgresql://u:" + std::string(1'000'000, 'x') + "@" + std::string(1'000'000, ','));
+    const ParsedUrl long_one =
+        parse_url("postgresql://u:" + std::string(1'000'000, 'x') + "@" + std::string(1'000'000, ','));
     EXPECT_FALSE(long_one.url.has_value());
 }
 
@@ -223,17 +247,19 @@ TEST(UrlRender, HidesThePasswordUnlessAskedNotTo) {
 }
 
 TEST(UrlRender, IsReadBackAsTheSameUrl) {
-    for (const char* text : {"postgresql://h", "postgres://u%40x:p%40%3A%2F@h1:1,h2:2/a%20b/c?application_name=a%2Bb+c&sslmode=prefer",
-                             "mysql+pymysql://u:@[::1]:3307/d?ssl-mode=REQUIRED&charset=utf8mb4", "mariadb://u:%25%25@h/",
-                             "postgresql://u:p@:5433/d?host=/run/postgresql", "postgresql:///d?host=/run,[::1],h&port=1,2,3",
-                             "postgresql://u:%C3%A4%20%22@h/%3F%23?options=-c%20search_path%3Da"}) {
+    for (const char* text :
+         {"postgresql://h", "postgres://u%40x:p%40%3A%2F@h1:1,h2:2/a%20b/c?application_name=a%2Bb+c&sslmode=prefer",
+          "mysql+pymysql://u:@[::1]:3307/d?ssl-mode=REQUIRED&charset=utf8mb4", "mariadb://u:%25%25@h/",
+          "postgresql://u:p@:5433/d?host=/run/postgresql", "postgresql:///d?host=/run,[::1],h&port=1,2,3",
+          "postgresql://u:%C3%A4%20%22@h/%3F%23?options=-c%20search_path%3Da"}) {
         const Url url = good(text);
         EXPECT_EQ(good(url.render(false)), url) << url.render(false);
     }
 }
 
 TEST(UrlRender, SortsTheQuery) {
-    EXPECT_EQ(good("postgresql://h/d?sslmode=prefer&application_name=z").render(), "postgresql://h:5432/d?application_name=z&sslmode=prefer");
+    EXPECT_EQ(good("postgresql://h/d?sslmode=prefer&application_name=z").render(),
+              "postgresql://h:5432/d?application_name=z&sslmode=prefer");
 }
 
 TEST(UrlTls, ReadsBothDialectsWords) {

@@ -184,6 +184,22 @@ TEST_F(PoolFreshness, RecyclesAtCheckinAndNeverInUse)
     EXPECT_EQ(events.closed(CloseReason::recycled), 1);
 }
 
+TEST_F(PoolFreshness, AFreshOneIsNotRecycledHoweverLongItsDialTook)
+{
+    Params params = defaults();
+    params.pool_recycle = Duration(0);
+    start(params);
+    connector->hang = true;
+    const auto visitor = arrive();
+    now += 100ms;
+    connector->finish();
+    poll();
+    EXPECT_TRUE(visitor->leased());
+    EXPECT_EQ(connector->dials, 1);
+    visitor->checkin();
+    EXPECT_EQ(events.closed(CloseReason::recycled), 1);
+}
+
 TEST_F(PoolFreshness, NeverRecyclesWithoutAnAge)
 {
     Params params = defaults();

@@ -48,6 +48,17 @@ TEST_F(PoolQuarantine, RecordsWhoLeftATransactionAndReadmitsTheBackend)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
+TEST_F(PoolQuarantine, RecordsTheSessionEvenOfACheckinThatNamedNobody)
+{
+    start();
+    const auto holder = arrive({0, 0, 42});
+    connector->backend(0).condition.cancelling = true;
+    holder->checkin();
+    ASSERT_EQ(events.entered.size(), 1u);
+    EXPECT_EQ(events.entered[0].holder.session, 42u);
+    EXPECT_EQ(events.entered[0].reason, EndReason::finished);
+}
+
 TEST_F(PoolQuarantine, CountsAgainstTheCapacityAndServesTheWaiterAfterwards)
 {
     Params params = defaults();

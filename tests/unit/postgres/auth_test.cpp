@@ -266,11 +266,14 @@ ByteVector sasl(Auth code, std::string_view data) {
     });
 }
 
+// The server's list of mechanisms.
+ByteVector offer() { return sasl(Auth::sasl, std::string_view("SCRAM-SHA-256\0\0", 15)); }
+
 TEST(PostgresServerChallenge, ChecksThatTheServerKnowsThePasswordToo) {
     ScramKeyCache cache;
     ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
     Writer out;
-    ASSERT_EQ(challenge.answer(sasl(Auth::sasl, std::string_view("SCRAM-SHA-256\0\0", 15)), out), ServerChallenge::Next::reply);
+    ASSERT_EQ(challenge.answer(offer(), out), ServerChallenge::Next::reply);
     const std::string first(as_text(out.bytes()));
     const std::string nonce = first.substr(first.find("r=") + 2);
     out.clear();
@@ -279,7 +282,8 @@ TEST(PostgresServerChallenge, ChecksThatTheServerKnowsThePasswordToo) {
     challenge.compute();
     ASSERT_EQ(challenge.proceed(out), ServerChallenge::Next::reply);
     out.clear();
-    EXPECT_EQ(challenge.answer(sasl(Auth::sasl_final, "v=" + base64(Sha256Digest{})), out), ServerChallenge::Next::failed);
+    const ByteVector wrong = sasl(Auth::sasl_final, "v=" + base64(Sha256Digest{}));
+    EXPECT_EQ(challenge.answer(wrong, out), ServerChallenge::Next::failed);
     EXPECT_EQ(challenge.error(), errc::authentication_failed);
 }
 
@@ -287,7 +291,7 @@ TEST(PostgresServerChallenge, AServerCannotBreakScramOffAndLetUsIn) {
     ScramKeyCache cache;
     ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
     Writer out;
-    (void)challenge.answer(sasl(Auth::sasl, std::string_view("SCRAM-SHA-256\0\0", 15)), out);
+    (void)challenge.answer(offer(), out);
     EXPECT_EQ(challenge.answer(sasl(Auth::ok, ""), out), ServerChallenge::Next::failed);
 }
 
@@ -297,7 +301,7 @@ TEST(PostgresServerChallenge, RefusesServersThatAskForTooMuchOrAnswerAnotherNonc
         ScramKeyCache cache;
         ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
         Writer out;
-        (void)challenge.answer(sasl(Auth::sasl, std::string_view("SCRAM-SHA-256\0\0", 15)), out);
+        (void)challenge.answer(offer(), out);
         const std::string first(as_text(out.bytes()));
         const std::string nonce = first.substr(first.find("r=") + 2);
         EXPECT_EQ(challenge.answer(sasl(Auth::sasl_continue, "r=" + nonce + tail), out), ServerChallenge::Next::failed)
@@ -307,7 +311,7 @@ TEST(PostgresServerChallenge, RefusesServersThatAskForTooMuchOrAnswerAnotherNonc
     ScramKeyCache cache;
     ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
     Writer out;
-    (void)challenge.answer(sasl(Auth::sasl, std::string_view("SCRAM-SHA-256\0\0", 15)), out);
+    (void)challenge.answer(offer(), out);
     EXPECT_EQ(challenge.answer(sasl(Auth::sasl_continue, "r=another,s=YWJj,i=1"), out), ServerChallenge::Next::failed);
 }
 

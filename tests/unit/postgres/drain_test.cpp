@@ -66,7 +66,8 @@ TEST(PostgresDrain, BeginsInTheMiddleOfABody) {
 
 TEST(PostgresDrain, EndsAnExtendedQueryWithItsSync) {
     const auto make = drain_of({0, {}, true, false});
-    test::play_all(Script().expect_write(built([](Writer& w) { sync(w); })).read(rows_and_ready('T')).expect_done(), make);
+    const ByteVector sync_message = built([](Writer& w) { sync(w); });
+    test::play_all(Script().expect_write(sync_message).read(rows_and_ready('T')).expect_done(), make);
 }
 
 TEST(PostgresDrain, EndsAnOpenCopy) {

@@ -104,7 +104,8 @@ TEST(PostgresStartup, ACancelRequestIsReadAndNothingAnswered) {
     EXPECT_EQ(exchange.startup().cancel_id, 7u);
     EXPECT_EQ(exchange.startup().cancel_secret, 0xCAFEF00Du);
     ClientStartup shorter;
-    test::play(Script().read({0, 0, 0, 12, 4, 0xd2, 0x16, 0x2e, 0, 0, 0, 1}).expect_done(errc::protocol_violation), shorter);
+    const ByteVector without_secret{0, 0, 0, 12, 4, 0xd2, 0x16, 0x2e, 0, 0, 0, 1};
+    test::play(Script().read(without_secret).expect_done(errc::protocol_violation), shorter);
 }
 
 TEST(PostgresStartup, ALaterMinorVersionIsNegotiatedDown) {
@@ -155,14 +156,16 @@ TEST(PostgresStartup, WhatIsNoStartupIsRefusedWithoutWaitingForMore) {
     test::play_hostile(script, make, startup_packet({{"user", "b"}, {"options", "-c"}}));
     test::play_hostile(script, make, startup_packet({{"user", "b"}, {"options", "-c a\"b=1"}}));
     test::play_hostile(script, make, {0, 0, 0, 8, 0, 3, 0, 0});      // no terminator
-    test::play_hostile(script, make, {0, 0, 0, 10, 0, 3, 0, 0, 0, 0});  // something behind it
+    // A byte behind the terminator.
+    test::play_hostile(script, make, {0, 0, 0, 17, 0, 3, 0, 0, 'u', 's', 'e', 'r', 0, 'b', 0, 0, 0});
     test::play_hostile(script, make, {0, 0, 0, 13, 0, 3, 0, 0, 'u', 's', 'e', 'r', 0});  // a name without a value
     test::play_noise(script, make, 11, 2000);
 }
 
 TEST(PostgresStartup, RefusalsSayWhy) {
     const std::tuple<ByteVector, std::string, std::string> cases[] = {
-        {startup_packet({{"user", "b"}}, 2u << 16), "0A000", "unsupported frontend protocol 2.0: server supports 3.0 to 3.0"},
+        {startup_packet({{"user", "b"}}, 2u << 16), "0A000",
+         "unsupported frontend protocol 2.0: server supports 3.0 to 3.0"},
         {startup_packet({{"x", "y"}}), "28000", "no PostgreSQL user name specified in startup packet"},
         {startup_packet({{"user", "b"}, {"a b", "y"}}), "42704", "unrecognized configuration parameter \"a b\""},
         {startup_packet({{"user", "b"}, {"options", "--x"}}), "42601", "--x requires a value"},

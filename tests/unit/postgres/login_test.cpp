@@ -70,7 +70,8 @@ TEST(PostgresLogin, ClearTextAndMd5) {
 // A server that asks as ClientAuthentication does.
 struct Server {
     void begin() {
-        asking = std::make_unique<ClientAuthentication>(ClientCredential{ClientCredential::Kind::password, {}, secret}, "app", keys);
+        const ClientCredential credential{ClientCredential::Kind::password, ClientCredential::Method::automatic, secret};
+        asking = std::make_unique<ClientAuthentication>(credential, "app", keys);
         said = test::bytes_of(asking->resume({}, {}).output);
     }
     void hear(wire::Bytes message) {
@@ -123,7 +124,9 @@ TEST(PostgresLogin, AWrongPasswordIsSaidInTheServersWords) {
     server.secret = "another";
     ScramKeyCache fresh;
     ServerLogin login(params(), fresh);
-    test::play(scram(server, true).read([&server] { return server.said; }).expect_done(errc::authentication_failed), login);
+    Script script = scram(server, true);
+    script.read([&server] { return server.said; }).expect_done(errc::authentication_failed);
+    test::play(script, login);
     EXPECT_EQ(login.diagnostics().sqlstate, "28P01");
     EXPECT_TRUE(login.diagnostics().from_server);
 }
@@ -177,7 +180,8 @@ TEST(PostgresLogin, ServersThatBreakTheProtocolAreLeft) {
         for (int i = 0; i < 300; ++i) parameter_status(w, "p" + std::to_string(i), "x");
     }));
     test::play_hostile(script, make, built([](Writer& w) {
-        for (int i = 0; i < 40; ++i) notice_response(w, Severity::notice, {"00000", 0, std::string(60'000, 'x'), false});
+        const wire::Diagnostics chatter{"00000", 0, std::string(60'000, 'x'), false};
+        for (int i = 0; i < 40; ++i) notice_response(w, Severity::notice, chatter);
     }));
     test::play_noise(script, make, 3, 2000);
 }

@@ -47,9 +47,10 @@ TEST(PostgresScram, VerifiersAreThoseOfPgAuthid) {
     EXPECT_EQ(verifier->server_key, keys.server_key);
     EXPECT_EQ(to_string(*verifier), text);
     // Not one of its beginnings is one.
-    for (std::size_t n = 0; n < text.size(); ++n) EXPECT_FALSE(parse_scram_verifier(std::string_view(text).substr(0, n)));
+    for (std::size_t n = 0; n < text.size(); ++n) EXPECT_FALSE(parse_scram_verifier(text.substr(0, n)));
     for (const std::string_view bad : {"SCRAM-SHA-256$0:YQ==$", "SCRAM-SHA-256$-1:YQ==$x:y", "SCRAM-SHA-256$x:YQ==$a:b",
-                                       "SCRAM-SHA-256$99999999999:YQ==$a:b", "SCRAM-SHA-256$4096$YQ==:a:b", "a password"}) {
+                                       "SCRAM-SHA-256$99999999999:YQ==$a:b",
+                                       "SCRAM-SHA-256$4096$YQ==:a:b", "a password"}) {
         EXPECT_FALSE(parse_scram_verifier(bad)) << bad;
     }
 }
@@ -60,7 +61,8 @@ TEST(PostgresScram, Base64IsStrict) {
         std::iota(bytes.begin(), bytes.end(), static_cast<std::uint8_t>(n * 7));
         EXPECT_EQ(from_base64(base64(bytes)), bytes);
     }
-    for (const std::string_view bad : {"Y", "YQ=", "YQ", "Y===", "====", "YQ==YQ==", "Y Q=", "YQ=\n", "Y=Q=", "\xff\xff\xff\xff"}) {
+    for (const std::string_view bad : {"Y", "YQ=", "YQ", "Y===", "====", "YQ==YQ==", "Y Q=", "YQ=\n",
+                                       "Y=Q=", "\xff\xff\xff\xff"}) {
         EXPECT_FALSE(from_base64(bad)) << bad;
     }
     EXPECT_EQ(from_base64("")->size(), 0u);

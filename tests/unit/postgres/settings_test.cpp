@@ -82,7 +82,8 @@ TEST(PostgresSettings, ValuesCannotBreakOutOfTheirLiteral) {
 
 TEST(PostgresSettings, IdentityIsGivenUpFirstAndTakenLast) {
     const std::string sql = diff_sql(settings({{"role", "a"}, {"work_mem", "1MB"}}),
-                                     settings({{"role", "b"}, {"session_authorization", "c"}, {"log_statement", "all"}}));
+                                     settings({{"role", "b"}, {"session_authorization", "c"},
+                                               {"log_statement", "all"}}));
     EXPECT_EQ(sql, "RESET \"role\";RESET \"work_mem\";"
                    "SELECT pg_catalog.set_config('log_statement','all',false);"
                    "SELECT pg_catalog.set_config('session_authorization','c',false);"
@@ -110,12 +111,14 @@ TEST(PostgresSettings, WhatDecidesWhatAStatementSeesIsConfirmed) {
                              "default_transaction_read_only", "default_transaction_deferrable"}) {
         EXPECT_TRUE(needs_confirmation(name)) << name;
     }
-    for (const char* name : {"work_mem", "DateStyle", "default_tablespace", "default_transaction_", "application_name"}) {
+    for (const char* name : {"work_mem", "DateStyle", "default_tablespace", "default_transaction_",
+                             "application_name"}) {
         EXPECT_FALSE(needs_confirmation(name)) << name;
     }
     EXPECT_TRUE(diff_needs_confirmation(settings({{"search_path", "a"}}), {}));
     EXPECT_TRUE(diff_needs_confirmation({}, settings({{"search_path", "a"}})));
-    EXPECT_FALSE(diff_needs_confirmation(settings({{"search_path", "a"}}), settings({{"search_path", "a"}, {"x", "1"}})));
+    const Settings path = settings({{"search_path", "a"}});
+    EXPECT_FALSE(diff_needs_confirmation(path, settings({{"search_path", "a"}, {"x", "1"}})));
 }
 
 TEST(PostgresSettings, ReportedFactsAreNotCarried) {

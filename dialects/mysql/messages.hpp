@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading and building the protocol's packets: "Connection Phase Packets" and "Generic Response Packets". Payloads are
+// read without their headers; what is written has them. No state lives here.
+#pragma once
+
+#include "dialects/mysql/framing.hpp"
+#include "dialects/wire/exchange.hpp"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace leasehold::mysql {
+
+// Capability flags.
+namespace cap {
+constexpr std::uint32_t long_password = 1u << 0;  // MariaDB leaves it out to announce 32 further bits
+constexpr std::uint32_t found_rows = 1u << 1;
+constexpr std::uint32_t long_flag = 1u << 2;
+constexpr std::uint32_t connect_with_db = 1u << 3;
+constexpr std::uint32_t odbc = 1u << 6;
+constexpr std::uint32_t local_files = 1u << 7;
+constexpr std::uint32_t ignore_space = 1u << 8;
+constexpr std::uint32_t protocol_41 = 1u << 9;
+constexpr std::uint32_t interactive = 1u << 10;
+constexpr std::uint32_t ssl = 1u << 11;
+constexpr std::uint32_t transactions = 1u << 13;
+constexpr std::uint32_t secure_connection = 1u << 15;
+constexpr std::uint32_t multi_statements = 1u << 16;
+constexpr std::uint32_t multi_results = 1u << 17;
+constexpr std::uint32_t ps_multi_results = 1u << 18;
+constexpr std::uint32_t plugin_auth = 1u << 19;
+constexpr std::uint32_t connect_attrs = 1u << 20;
+constexpr std::uint32_t plugin_auth_lenenc = 1u << 21;
+constexpr std::uint32_t session_track = 1u << 23;
+constexpr std::uint32_t deprecate_eof = 1u << 24;
+
+// What changes the bytes or the meaning of replies and is therefore equal on both legs of a lease.
+constexpr std::uint32_t shared = found_rows | local_files | ignore_space | interactive | multi_statements |
+                                 multi_results | ps_multi_results | session_track | deprecate_eof;
+// What each leg settles for itself and both need.
+constexpr std::uint32_t needed = protocol_41 | transactions | secure_connection;
+// What a client is offered where the server has it too.
+constexpr std::uint32_t offered = shared | needed | long_flag | connect_with_db | plugin_auth | connect_attrs |
+                                  plugin_auth_lenenc;
+}  // namespace cap
+
+// Status flags of OK and EOF.
+namespace status {
+constexpr std::uint16_t in_transaction = 0x0001;
+constexpr std::uint16_t autocommit = 0x0002;
+constexpr std::uint16_t more_results = 0x0008;
+constexpr std::uint16_t cursor_exists = 0x0040;
+constexpr std::uint16_t database_dropped = 0x0100;
+constexpr std::uint16_t no_backslash_escapes = 0x0200;
+}  // namespace status
+
+enum class Command : std::uint8_t {
+    sleep = 0x00, quit = 0x01, init_db = 0x02, query = 0x03, field_list = 0x04, statistics = 0x09, process_info = 0x0A,
+    process_kill = 0x0C, debug = 0x0D, ping = 0x0E, change_user = 0x11, stmt_prepare = 0x16, stmt_execute = 0x17,
+    stmt_send_long_data = 0x18, stmt_close = 0x19, stmt_reset = 0x1A, set_option = 0x1B, stmt_fetch = 0x1C,
+    reset_connection = 0x1F,
+};
+
+constexpr std::string_view native_password = "mysql_native_password";
+using Salt = std::array<std::uint8_t, 20>;
+
+struct Greeting {
+    std::string version;  // as it stands in the packet
+    std::uint32_t connection_id = 0;
+    Salt salt{};
+    std::uint32_t capabilities = 0;
+    std::uint8_t charset = 0;
+    std::uint16_t status = 0;
+    std::string plugin;
+};
+[[nodiscard]] std::optional<Greeting> parse_greeting(Bytes payload) noexcept;
+void write_greeting(wire::Writer& out, const Greeting& greeting);
+
+struct HandshakeResponse {
+    std::uint32_t capabilities = 0;
+    std::uint8_t charset = 0;
+    std::string user;
+    std::string authentication;
+    std::string database;
+    std::string plugin;
+    std::string program_name;  // of the connection attributes
+};
+// `offered`: fields are laid out by the capabilities that both sides have.
+[[nodiscard]] std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, std::uint32_t offered) noexcept;
+using Attributes = std::vector<std::pair<std::string_view, std::string_view>>;
+void write_handshake_response(wire::Writer& out, const HandshakeResponse& response, const Attributes& attributes,
+                              std::uint8_t sequence);
+
+struct AuthSwitch {
+    std::string plugin;
+    std::string data;
+};
+[[nodiscard]] std::optional<AuthSwitch> parse_auth_switch(Bytes payload) noexcept;
+void write_auth_switch(wire::Writer& out, std::string_view plugin, const Salt& salt, std::uint8_t sequence);
+
+struct Ok {
+    std::uint64_t affected = 0;
+    std::uint64_t insert_id = 0;
+    std::uint16_t status = 0;
+    std::uint16_t warnings = 0;
+};
+// The fields of an OK (0x00, or 0xFE behind rows); what follows them is not looked at.
+[[nodiscard]] std::optional<Ok> parse_ok(Bytes payload) noexcept;
+void write_ok(wire::Writer& out, const Ok& ok, std::uint8_t sequence);
+// An EOF has five bytes of payload.
+[[nodiscard]] std::optional<Ok> parse_eof(Bytes payload) noexcept;
+// The end of rows: EOF, or OK with a header of 0xFE for clients with DEPRECATE_EOF.
+void write_end_of_rows(wire::Writer& out, std::uint16_t status, bool deprecate_eof, std::uint8_t sequence);
+
+// An ERR; before a login there is no SQLSTATE in it.
+[[nodiscard]] wire::Diagnostics parse_error(Bytes payload);
+void write_error(wire::Writer& out, const wire::Diagnostics& error, std::uint8_t sequence, bool with_sqlstate = true);
+[[nodiscard]] std::uint16_t error_number(Bytes payload) noexcept;
+
+// One command of ours: a packet with sequence 0.
+void write_command(wire::Writer& out, Command command, std::string_view argument = {});
+
+// "5.5.5-10.11.6-MariaDB-0+deb12u1" is MariaDB 10.11.6.
+[[nodiscard]] bool is_mariadb(std::string_view version) noexcept;
+[[nodiscard]] std::string_view plain_version(std::string_view version) noexcept;
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's messages: matched with the requests that they answer. Rows are passed over by their headers alone.
+#include "dialects/postgres/tracker.hpp"
+
+#include <algorithm>
+
+namespace leasehold::postgres {
+namespace {
+
+// Messages of which only the header matters, however long they are.
+[[nodiscard]] bool header_only(std::uint8_t type) noexcept {
+    switch (type) {
+        case backend::data_row:
+        case backend::copy_data:
+        case backend::notice:
+        case backend::notification:
+        case backend::row_description:
+        case backend::parameter_description:
+        case backend::function_result: return true;
+        default: return false;
+    }
+}
+
+// An error is waited for as a whole up to here; of a longer one the beginning is enough.
+constexpr std::size_t whole_error = 64 * 1024;
+
+// The severity of an error whose end may be missing.
+[[nodiscard]] std::string_view severity_in(Bytes body) noexcept {
+    std::string_view severity;
+    wire::Cursor cursor(body);
+    for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
+        const std::string_view text = cursor.cstring();
+        if (code == 'V') return text;  // never translated
+        if (code == 'S') severity = text;
+    }
+    return severity;
+}
+
+// Replaces a backend's name for a statement by the client's, wherever it stands as a word of its own.
+void put_replaced(wire::Writer& to, std::string_view text, std::string_view from, std::string_view name) {
+    for (;;) {
+        const std::size_t at = text.find(from);
+        if (at == std::string_view::npos) break;
+        const std::size_t after = at + from.size();
+        const bool longer = after < text.size() && text[after] >= '0' && text[after] <= '9';
+        to.text(text.substr(0, at));
+        to.text(longer ? from : name);
+        text.remove_prefix(after);
+    }
+    to.cstring(text);
+}
+
+}  // namespace
+
+wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) {
+    using What = wire::Verdict::Kind;
+    (void)to_backend;
+    if (parameters_differ_ && reply_left_ == 0) tell_parameters(to_client);
+    std::size_t at = 0, run = 0;  // in[run, at) is passed on in one piece
+    const auto pass_run = [&] {
+        to_client.pass(in.subspan(run, at - run));
+        run = at;
+    };
+    if (reply_left_ > 0) at += stream_reply(in, reply_left_);
+    while (reply_left_ == 0) {
+        const Bytes rest = in.subspan(at);
+        const std::optional<Header> header = peek(rest);
+        if (!header) break;
+        Passing passing = Passing::pass;
+        std::size_t taken = header->size();
+        if (!acceptable(*header, Sender::server, Stage::session)) {
+            passing = Passing::fatal;
+        } else if (header_only(header->type)) {
+            if (!on_header(header->type)) passing = Passing::fatal;
+            taken = stream_reply(rest, header->size());
+        } else {
+            const bool long_error = header->type == backend::error && header->size() > whole_error;
+            const std::size_t wanted = long_error ? whole_error : header->size();
+            if (rest.size() < wanted) break;
+            const std::size_t before = at - run;
+            // Errors may be written anew, behind what was passed.
+            if (header->type == backend::error && before > 0) pass_run();
+            passing = on_reply(header->type, rest.subspan(header_size, wanted - header_size), to_client);
+            if (long_error && passing == Passing::pass) taken = stream_reply(rest, header->size());
+        }
+        switch (passing) {
+            case Passing::pass: at += taken; break;
+            case Passing::drop:
+                pass_run();
+                at += taken;
+                run = at;
+                break;
+            case Passing::lost:
+                pass_run();
+                return {What::lost, at};
+            case Passing::fatal:
+                pass_run();
+                farewell(failure(Fault::protocol_violation, "the server broke the protocol"), to_client);
+                return {What::fatal, at};
+        }
+        if (has_local_turn()) {
+            pass_run();
+            advance(to_client);
+        }
+    }
+    pass_run();
+    const bool ended = at == in.size() && boundary();
+    return {ended ? What::boundary : What::more, at};
+}
+
+// How much of a message of `size` bytes is there; the rest is awaited.
+std::size_t Tracker::stream_reply(Bytes rest, std::size_t size) noexcept {
+    const std::size_t taken = std::min(rest.size(), size);
+    reply_left_ = size - taken;
+    return taken;
+}
+
+bool Tracker::boundary() const noexcept {
+    return outstanding_.empty() && status_ == 'I' && !scope_open_ && !skipping_ && !copy_in_ && reply_left_ == 0 &&
+           request_left_ == 0;
+}
+
+bool Tracker::has_local_turn() const noexcept {
+    if (outstanding_.empty()) return false;
+    const Request& request = outstanding_[0];
+    return request.type == 0 || request.type == frontend::copy_done || request.reply == Request::Reply::synthesise;
+}
+
+// Requests whose turn has come and that the server does not answer.
+void Tracker::advance(wire::Outbox& to_client) {
+    while (has_local_turn()) {
+        const Request request = outstanding_.front();
+        if (request.reply == Request::Reply::synthesise) {
+            if (request.type == frontend::parse) parse_complete(to_client.own());
+            if (request.type == frontend::close) close_complete(to_client.own());
+        }
+        outstanding_.pop();
+        if (outstanding_.empty()) all_answered();
+    }
+}
+
+bool Tracker::on_header(std::uint8_t type) {
+    if (type == backend::notice || type == backend::notification) return true;
+    if (outstanding_.empty()) return false;
+    const Request& request = outstanding_.front();
+    switch (type) {
+        case backend::row_description:
+            if (request.type != frontend::describe) return request.type == frontend::query;
+            (void)confirm(frontend::describe);
+            return true;
+        case backend::parameter_description: return request.type == frontend::describe;
+        case backend::function_result: return request.type == frontend::function_call;
+        default: return request.type == frontend::query || request.type == frontend::execute;
+    }
+}
+
+Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& to_client) {
+    switch (type) {
+        case backend::ready_for_query: return on_ready(body);
+        case backend::command_complete:
+        case backend::empty_query:
+        case backend::portal_suspended: return on_complete(type, body);
+        case backend::parse_complete: return confirm(frontend::parse);
+        case backend::bind_complete: return confirm(frontend::bind);
+        case backend::close_complete: return confirm(frontend::close);
+        case backend::no_data: return confirm(frontend::describe);
+        case backend::error: return on_error(body, to_client);
+        case backend::parameter_status: return on_parameter(body);
+        case backend::copy_in: return on_copy_in();
+        case backend::copy_out:
+        case backend::copy_done:
+        case backend::copy_both: return outstanding_.empty() ? Passing::fatal : Passing::pass;
+        default: return Passing::fatal;
+    }
+}
+
+// The request in front, of this type, has succeeded.
+Tracker::Passing Tracker::confirm(std::uint8_t type) {
+    if (outstanding_.empty()) return Passing::fatal;
+    const Request request = outstanding_.front();
+    if (request.type != type || request.reply == Request::Reply::synthesise) return Passing::fatal;
+    if (type == frontend::execute) front_ran_ |= request.bits;
+    succeeded(request);
+    outstanding_.pop();
+    return request.reply == Request::Reply::swallow ? Passing::drop : Passing::pass;
+}
+
+void Tracker::succeeded(const Request& request) {
+    if (request.has(Request::drops)) --dropping_;
+    if (request.has(Request::drops_unnamed)) {
+        unnamed_.confirm(0);
+        lease_->unnamed = {};
+    }
+    if (!request.has(Request::sets_unnamed)) return;
+    if (request.reply == Request::Reply::pass) unnamed_.confirm(request.number);
+    lease_->unnamed = {id_, request.number};
+}
+
+Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body) {
+    if (outstanding_.empty()) return Passing::fatal;
+    Request& request = outstanding_.front();
+    if (request.type != frontend::query && request.type != frontend::execute) return Passing::fatal;
+    copy_in_ = false;
+    request.bits |= Request::done;
+    if (request.has(Request::drops) && type == backend::command_complete) {
+        const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
+        if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") drop_all_statements(tag == "DISCARD ALL");
+    }
+    return request.type == frontend::execute ? confirm(frontend::execute) : Passing::pass;
+}
+
+void Tracker::drop_all_statements(bool discard) {
+    lease_->statements.clear();
+    names_.clear();
+    if (!discard) return;
+    pinned_.clear();
+    pinned_in_transaction_.clear();
+    session_pinned_ = soiled_ = false;
+    discarded_ = true;
+    lease_->held.clear();
+    lease_->dirty = false;
+    // Back to what the client asked for when it came; the next lease sees to it.
+    settings_ = options_.startup;
+}
+
+Tracker::Passing Tracker::on_parameter(Bytes body) {
+    const std::optional<Parameter> said = parse_parameter_status(body);
+    if (!said) return Passing::fatal;
+    lease_->report(said->name, said->value);
+    const bool discarding = discarded_ || (!outstanding_.empty() && outstanding_.front().has(Request::discards));
+    // What the startup packet asked for comes back with the next lease: to the client it does not change.
+    if (discarding && options_.startup.contains(said->name)) return Passing::drop;
+    if (is_carriable(said->name)) {
+        const auto usual = lease_->defaults.find(said->name);
+        if (!options_.startup.contains(said->name) && usual && *usual == said->value) {
+            settings_.erase(said->name);
+        } else if (!discarding) {
+            settings_.set(said->name, said->value);
+        }
+    }
+    told_.set(said->name, said->value);
+    note_parameter(said->name, said->value);
+    return Passing::pass;
+}
+
+void Tracker::transaction_over() {
+    if (pinned_.empty()) pinned_ = std::move(pinned_in_transaction_);
+    pinned_in_transaction_.clear();
+    named_portal_bits_ = 0;
+    transaction_over_ = true;
+}
+
+Tracker::Passing Tracker::on_ready(Bytes body) {
+    const std::optional<char> status = parse_ready_for_query(body);
+    if (!status || outstanding_.empty() || !outstanding_.front().readies()) return Passing::fatal;
+    const Request request = outstanding_.front();
+    status_ = lease_->status = *status;
+    copy_in_ = false;
+    if (request.number > scope_done_) scope_done_ = request.number;
+    succeeded(request);
+    outstanding_.pop();
+    if (status_ == 'I') transaction_over();
+    discarded_ = false;
+    front_ran_ = 0;
+    if (outstanding_.empty()) all_answered();
+    return Passing::pass;
+}
+
+void Tracker::all_answered() noexcept {
+    names_.settle();
+    if (!scope_open_) scope_done_ = scope_ - 1;
+}
+
+// The server takes CopyData now, and has not looked yet at what was sent behind the COPY.
+Tracker::Passing Tracker::on_copy_in() {
+    if (outstanding_.empty()) return Passing::fatal;
+    const std::uint8_t type = outstanding_.front().type;
+    if (type != frontend::query && type != frontend::execute) return Passing::fatal;
+    copy_in_ = true;
+    for (std::size_t i = 1; i < outstanding_.size() && copy_in_; ++i) {
+        Request& next = outstanding_[i];
+        if (next.type != frontend::sync) {
+            // The copy's end, or a message that breaks it off: either way the server takes it for that alone.
+            copy_in_ = false;
+            outstanding_.undo_one(i, [this](Effect& effect) { undo(effect); });
+            if (next.has(Request::drops)) --dropping_;
+        }
+        next = Request{};
+    }
+    if (copy_in_ && type == frontend::execute) scope_open_ = true;  // its Sync was ignored
+    if (!copy_in_) resync_unnamed();
+    return Passing::pass;
+}
+
+void Tracker::undo(Effect& effect) {
+    switch (effect.kind) {
+        case Effect::Kind::session_add: names_.erase(*effect.named); break;
+        case Effect::Kind::session_remove: names_.restore(*effect.named); break;
+        case Effect::Kind::backend_add: lease_->statements.remove(effect.id); break;
+        case Effect::Kind::backend_remove: lease_->statements.add(effect.id); break;
+        case Effect::Kind::rename:
+        case Effect::Kind::replace: break;
+    }
+}
+
+// The request in front failed: the server skips what was sent behind it up to the next Sync.
+void Tracker::fail_scope() {
+    std::size_t n = 0;
+    while (n < outstanding_.size() && outstanding_[n].type != frontend::sync) ++n;
+    const bool synced = n < outstanding_.size();
+    outstanding_.undo(n, [this](Effect& effect) { undo(effect); });
+    if (outstanding_.front().has(Request::sets_unnamed)) {
+        // A Parse that fails has dropped the unnamed statement before.
+        if (outstanding_.front().reply == Request::Reply::pass) unnamed_.confirm(0);
+        lease_->unnamed = {};
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        if (outstanding_.front().has(Request::drops)) --dropping_;
+        outstanding_.pop();
+    }
+    resync_unnamed();
+    if (synced) {
+        outstanding_.front().bits |= Request::failed;
+    } else {
+        skipping_ = true;
+    }
+}
+
+// What was sent about the unnamed statement was skipped: it is what comes still, or else what was confirmed last.
+void Tracker::resync_unnamed() {
+    for (std::size_t i = outstanding_.size(); i-- > 0;) {
+        const Request& request = outstanding_[i];
+        if (request.has(Request::sets_unnamed) || request.has(Request::drops_unnamed)) {
+            unnamed_.revert(true, request.has(Request::sets_unnamed) ? request.number : 0);
+            in_sync_ = true;
+            return;
+        }
+    }
+    unnamed_.revert(false, 0);
+    const std::uint64_t mine = unnamed_.confirmed();
+    in_sync_ = lease_->unnamed == (mine == 0 ? UnnamedOwner{} : UnnamedOwner{id_, mine});
+}
+
+Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
+    const std::string_view severity = severity_in(body);
+    if (severity == "FATAL" || severity == "PANIC") return Passing::lost;
+    if (outstanding_.empty()) return Passing::fatal;
+    copy_in_ = false;
+    Request& request = outstanding_.front();
+    if (request.readies()) {
+        request.bits |= Request::failed;
+        return Passing::pass;
+    }
+    Passing passing = Passing::pass;
+    const Effect* effect = outstanding_.of_front();
+    if (request.reply == Request::Reply::poison && effect != nullptr) {
+        say(effect->fault, effect->text, to_client);
+        passing = Passing::drop;
+    } else if (effect != nullptr) {
+        write_patched_error(body, BackendName(effect->id).view(), effect->text, to_client);
+        passing = Passing::drop;
+    } else if (request.named != nullptr && request.named->second) {
+        write_patched_error(body, BackendName(request.named->second->id).view(), request.named->first, to_client);
+        passing = Passing::drop;
+    }
+    fail_scope();
+    return passing;
+}
+
+void Tracker::write_patched_error(Bytes body, std::string_view from, std::string_view to, wire::Outbox& to_client) const {
+    const Framed framed(to_client.own(), backend::error);
+    wire::Writer& out = to_client.own();
+    wire::Cursor cursor(body);
+    for (;;) {
+        const std::uint8_t code = cursor.u8();
+        if (code == 0 || !cursor.ok()) break;
+        const std::string_view text = cursor.cstring();
+        if (!cursor.ok()) break;
+        out.u8(code);
+        if (code == 'S' || code == 'V' || code == 'C') {
+            out.cstring(text);
+        } else {
+            put_replaced(out, text, from, to);
+        }
+    }
+    out.u8(0);
+}
+
+}  // namespace leasehold::postgres

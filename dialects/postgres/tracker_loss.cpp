@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client is told when its lease is lost, request by request, and what becomes of its session: the loss table of
+// dialects/README.md. The one rule behind it: what may have been committed is said to be unknown, never to have failed.
+#include "dialects/postgres/tracker.hpp"
+
+namespace leasehold::postgres {
+namespace {
+
+[[nodiscard]] std::string why(const wire::Loss& loss) {
+    if (!loss.reason.empty()) return loss.reason;
+    return loss.kind == wire::Loss::Kind::backend ? "the server connection was lost" : std::string(to_string(loss.kind));
+}
+
+}  // namespace
+
+struct Tracker::Answering {
+    wire::Outbox& to_client;
+    std::string reason;
+    bool unknown = false;
+    char status = 'I';       // what the client knows of its transaction: 'T' until it is told
+    std::uint16_t ran = 0;   // bits of what the scope in front has executed and answered
+    bool commit_told = false;
+};
+
+wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
+    if (lease_ == nullptr) return wire::Aftermath::lives;
+    write_unfinished();
+    const bool midway = reply_left_ > 0;
+    const bool state = !pinned_.empty() || (session_pinned_ && soiled_);
+    const bool ends = midway || state || options_.disconnect_on_loss || loss.kind == wire::Loss::Kind::killed;
+    if (ends) {
+        const std::string what = pinned_.empty() ? why(loss) : pinned_ + " was lost: " + why(loss);
+        farewell(failure(loss.kind == wire::Loss::Kind::killed ? Fault::killed : Fault::state_lost, what), to_client);
+        lease_ = nullptr;
+        return wire::Aftermath::ends;
+    }
+    answer_outstanding(loss, to_client);
+    return wire::Aftermath::lives;
+}
+
+void Tracker::answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client) {
+    Answering how{to_client, why(loss), unknown_outcome(loss), status_, front_ran_};
+    const bool open = scope_open_, nothing = outstanding_.empty();
+    const bool was_skipping = skipping_;
+    std::size_t from = 0;
+    for (std::size_t to = 1; to <= outstanding_.size(); ++to) {
+        if (!outstanding_[to - 1].readies()) continue;
+        answer_scope(how, from, to);
+        how.ran = 0;
+        from = to;
+    }
+    if (from < outstanding_.size()) answer_scope(how, from, outstanding_.size());
+    const bool tail = from < outstanding_.size();
+    clear_after_loss();
+    skipping_ = tail || was_skipping;
+    if (how.status != 'I') lost_ = how.status == 'T' ? Lost::unheard : Lost::heard;
+    if (how.status == 'I' && nothing && open && !was_skipping) {
+        lost_ = Lost::unheard;  // an unfinished pipeline, of which all replies have been given
+        lost_implicit_ = true;
+    }
+    if (how.commit_told && tail) {
+        lost_ = Lost::heard;
+        ends_at_sync_ = true;
+    }
+    lost_why_ = how.reason;
+}
+
+bool Tracker::unknown_outcome(const wire::Loss& loss) const noexcept {
+    if (loss.unwritten) return false;
+    // A server that waits for CopyData has not finished what is in front, nor begun what is behind.
+    if (copy_in_ && !outstanding_.empty() && !outstanding_[0].has(Request::may_commit)) return false;
+    if (status_ == 'I' && !outstanding_.empty() && (front_ran_ & Request::executes) != 0) return true;
+    for (std::size_t i = 0; i < outstanding_.size(); ++i) {
+        const Request& request = outstanding_[i];
+        if (request.has(Request::partial) || request.has(Request::failed)) continue;
+        if (request.type == frontend::query && request.has(Request::done) && request.has(Request::single)) continue;
+        if (request.has(Request::may_commit)) return true;
+        const bool runs = request.type == frontend::query || request.type == frontend::function_call ||
+                          request.type == frontend::execute;
+        if (runs && status_ == 'I') return true;
+    }
+    return false;
+}
+
+// Requests [from, to): what one ReadyForQuery would have ended, or an unfinished pipeline.
+void Tracker::answer_scope(Answering& how, std::size_t from, std::size_t to) {
+    const Request& last = outstanding_[to - 1];
+    const bool ends = last.readies();
+    bool failed = false, left = false;
+    std::uint16_t every = static_cast<std::uint16_t>(~0), any = how.ran;
+    if ((how.ran & Request::executes) != 0) every = how.ran;
+    for (std::size_t i = from; i < to; ++i) {
+        const Request& request = outstanding_[i];
+        failed |= request.has(Request::failed);
+        if (request.type != frontend::query && request.type != frontend::execute) continue;
+        left = true;
+        every &= request.bits;
+        any |= request.bits | Request::executes;
+    }
+    const bool executes = (any & Request::executes) != 0;
+    const bool rolls_back = executes && (every & Request::rolls_back) != 0;
+    const bool commits = executes && (every & Request::commits) != 0;
+    const bool complete = last.type == frontend::query && last.has(Request::done) && last.has(Request::single) &&
+                          !last.has(Request::begins);
+    wire::Writer& out = how.to_client.own();
+    if (failed) {
+        if (how.status == 'T') how.status = (any & Request::may_commit) != 0 ? 'I' : 'E';
+    } else if ((commits && executes && !left) || complete) {
+        if (commits || rolls_back) how.status = 'I';  // the client has its CommandComplete
+    } else if (how.status != 'I' && rolls_back && !how.unknown) {
+        finish_rollback(how, from, to);
+        how.status = 'I';
+    } else if (how.unknown) {
+        say(Fault::outcome_unknown, loss_detail(from, to, how.reason), how.to_client);
+        how.status = 'I';
+    } else if (how.status == 'T') {
+        say(Fault::transaction_lost, how.reason, how.to_client);
+        how.commit_told = commits;
+        how.status = commits ? 'I' : 'E';
+    } else if (how.status == 'E' && commits) {
+        finish_rollback(how, from, to);
+        how.status = 'I';
+    } else if (how.status == 'E') {
+        say(Fault::transaction_aborted, {}, how.to_client);
+    } else {
+        say(Fault::transaction_lost, "not executed: " + how.reason, how.to_client);
+    }
+    if (ends) ready_for_query(out, how.status);
+}
+
+// A ROLLBACK has done what it was to do, whoever did it: the rest of its reply.
+void Tracker::finish_rollback(Answering& how, std::size_t from, std::size_t to) {
+    wire::Writer& out = how.to_client.own();
+    for (std::size_t i = from; i < to; ++i) {
+        const Request& request = outstanding_[i];
+        if (request.reply == Request::Reply::swallow || request.reply == Request::Reply::poison) continue;
+        switch (request.type) {
+            case frontend::parse: parse_complete(out); break;
+            case frontend::bind: bind_complete(out); break;
+            case frontend::close: close_complete(out); break;
+            case frontend::describe:
+                if (request.has(Request::of_statement)) {
+                    const Framed none(out, backend::parameter_description);
+                    out.u16be(0);
+                }
+                no_data(out);
+                break;
+            case frontend::query:
+                if (!request.has(Request::done)) command_complete(out, "ROLLBACK");
+                break;
+            case frontend::execute: command_complete(out, "ROLLBACK"); break;
+            default: break;
+        }
+    }
+}
+
+// Names the request whose outcome is not known.
+std::string Tracker::loss_detail(std::size_t from, std::size_t to, std::string_view reason) const {
+    std::string detail;
+    for (std::size_t i = from; i < to && detail.empty(); ++i) {
+        detail = mask(transcript_.find(outstanding_[i].text), 120);
+    }
+    if (detail.empty()) detail = mask(transcript_.find(portal_text_), 120);
+    if (!detail.empty()) detail += ": ";
+    return detail += reason;
+}
+
+void Tracker::clear_after_loss() {
+    outstanding_.undo(outstanding_.size(), [this](Effect& effect) { undo(effect); });
+    outstanding_.clear();
+    names_.settle();
+    unnamed_.revert(false, 0);
+    scope_done_ = scope_++;
+    scope_open_ = copy_in_ = flushed_ = discarded_ = false;
+    dropping_ = 0;
+    front_ran_ = 0;
+    if (request_left_ > 0) rest_ = Rest::discard;
+    scanner_.reset();
+    digester_.reset();
+    pinned_in_transaction_.clear();
+    named_portal_bits_ = portal_bits_ = 0;
+    status_ = 'I';
+    transaction_over_ = true;
+    lost_portal_ = false;
+    lease_ = nullptr;
+}
+
+// For the ladder, and for whoever asks whether the backend may be used again.
+void Tracker::write_unfinished() noexcept {
+    Unfinished& unfinished = lease_->unfinished;
+    unfinished.body_left = reply_left_;
+    unfinished.without_sync = scope_open_;
+    unfinished.copy_in = copy_in_;
+    unfinished.requests.clear();
+    for (std::size_t i = 0; i < outstanding_.size(); ++i) {
+        if (!outstanding_[i].readies()) continue;
+        unfinished.requests.push_back(outstanding_[i].type == frontend::sync ? Unfinished::Request::extended
+                                                                              : Unfinished::Request::simple);
+    }
+    lease_->half_sent = rest_ == Rest::forward ? request_left_ : 0;
+    lease_->dirty |= dirty();
+}
+
+}  // namespace leasehold::postgres
