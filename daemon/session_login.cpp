@@ -170,6 +170,7 @@ wire::awaitable<void> Session::run_console() {
     wire::Outbox out;
     out.own().append(last.bytes());
     const std::unique_ptr<dialects::LocalService> service = dialect_.local_service(*login_);
+    const Use use{};
     const auto permission = route_.administrator ? admin::Permission::administer : admin::Permission::read;
     for (;;) {
         if (!client_->send(out)) break;
@@ -187,16 +188,14 @@ wire::awaitable<void> Session::run_console() {
             break;
         }
         if (command.kind == Kind::query) {
-            const admin::Answer answer = co_await asio::async_initiate<const Use, void(admin::Answer)>(
-                [this, text = command.text, permission](auto handler) {
-                    // The answer may be made on any thread; it is taken up on this session's.
-                    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-                    shared_.console->execute(text, permission, [shared, executor = client_->executor()](admin::Answer made) {
-                        asio::post(executor, [shared, made = std::move(made)]() mutable { std::move (*shared)(std::move(made)); });
-                    });
-                },
-                Use{}
-            );
+            // The answer may be made on any thread; it is taken up on this session's.
+            auto ask = [this, &command, permission](auto handler) {
+                auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+                shared_.console->execute(command.text, permission, [kept, executor = client_->executor()](admin::Answer made) {
+                    asio::post(executor, [kept, made = std::move(made)]() mutable { std::move (*kept)(std::move(made)); });
+                });
+            };
+            const admin::Answer answer = co_await asio::async_initiate<const Use, void(admin::Answer)>(std::move(ask), use);
             if (answer.error) {
                 service->error(*answer.error, out);
             } else {

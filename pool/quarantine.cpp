@@ -63,7 +63,6 @@ void Pool::Impl::recovered(Entry& entry, std::error_code outcome)
     if (outcome) return drop_from_ladder(entry, CloseReason::quarantine_failed, entry.climb->failure(outcome), time);
 
     const Condition is = entry.backend->condition();
-    if (entry.proven < lost_mark) return drop_from_ladder(entry, CloseReason::server_lost, "server lost", time);
     if (is.dead || is.half_message || is.outstanding || is.cancelling || is.in_transaction || is.dirty) {
         return drop_from_ladder(entry, CloseReason::quarantine_failed, "not clean afterwards", time);
     }

@@ -81,6 +81,8 @@ class Outstanding {
         ++count_;
         return back() = request;
     }
+    // How many there ever were.
+    [[nodiscard]] std::uint64_t pushed() const noexcept { return first_ + count_ - 1; }
     // Of the request pushed last.
     void add(Effect effect);
     // The request in front has succeeded.

@@ -42,7 +42,7 @@ Tracker::Tracker(TrackerOptions options) : options_(std::move(options)), id_(++l
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = static_cast<PostgresLease*>(&backend);  // a backend of this dialect has no other
     soiled_ = false;
-    copy_in_ = scope_open_ = skipping_ = flushed_ = discarded_ = false;
+    copy_in_ = scope_open_ = skipping_ = discarded_ = false;
     dropping_ = 0;
     status_ = lease_->status;
     scope_done_ = scope_ - 1;
@@ -237,8 +237,8 @@ void Tracker::end_stream(Flow& flow) {
                 if ((added & Request::drops) != 0) ++dropping_;
                 request.bits = static_cast<std::uint16_t>((request.bits & ~Request::single) | added);
                 apply(whole);
-            } else if (request.has(Request::sets_unnamed) && unnamed_.sending() != nullptr) {
-                *unnamed_.sending() = whole;
+            } else if (request.has(Request::sets_unnamed)) {
+                unnamed_.complete(whole);
             }
         }
     }

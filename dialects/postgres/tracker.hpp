@@ -185,7 +185,7 @@ class Tracker final : public wire::Tracker {
     bool scope_open_ = false;            // extended messages since the last Sync
     bool skipping_ = false;              // an error was seen: everything up to the client's Sync is ignored
     bool copy_in_ = false;               // the server waits for CopyData
-    bool flushed_ = false;               // a Flush was added for messages that are held
+    std::uint64_t flushed_ = 0;          // requests pushed when a Flush was added for a message that is held
     std::uint64_t scope_ = 1;            // the number of the scope that the next message belongs to
     std::uint64_t scope_done_ = 0;       // the last that is answered completely
     std::uint64_t change_scope_ = 0;     // the last that changes named statements

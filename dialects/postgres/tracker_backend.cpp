@@ -61,7 +61,13 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         to_client.pass(in.subspan(run, at - run));
         run = at;
     };
+    const auto take_turn = [&] {
+        if (!has_local_turn()) return;
+        pass_run();
+        advance(to_client);
+    };
     if (reply_left_ > 0) at += stream_reply(in, reply_left_);
+    take_turn();
     while (reply_left_ == 0) {
         const Bytes rest = in.subspan(at);
         const std::optional<Header> header = peek(rest);
@@ -98,10 +104,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
                 farewell(failure(Fault::protocol_violation, "the server broke the protocol"), to_client);
                 return {What::fatal, at};
         }
-        if (has_local_turn()) {
-            pass_run();
-            advance(to_client);
-        }
+        take_turn();
     }
     pass_run();
     const bool ended = at == in.size() && boundary();
@@ -121,7 +124,7 @@ bool Tracker::boundary() const noexcept {
 }
 
 bool Tracker::has_local_turn() const noexcept {
-    if (outstanding_.empty()) return false;
+    if (outstanding_.empty() || reply_left_ > 0) return false;  // not into the middle of a message
     const Request& request = outstanding_[0];
     return request.type == 0 || request.type == frontend::copy_done || request.reply == Request::Reply::synthesise;
 }

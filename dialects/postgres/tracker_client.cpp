@@ -40,9 +40,9 @@ void Tracker::forward(const Message& message, Flow& flow) const { flow.to_backen
 
 // The message must wait for replies; makes sure that the server sends them.
 Tracker::Step Tracker::hold(Flow& flow) {
-    if (scope_open_ && !flushed_) {
+    if (scope_open_ && flushed_ != outstanding_.pushed()) {
         flush(flow.to_backend.own());
-        flushed_ = true;
+        flushed_ = outstanding_.pushed();
     }
     return Step::hold;
 }
@@ -93,7 +93,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     if (refused || ours) {
         digester_.reset();
         scanner_.reset();
-        if (!outstanding_.empty()) return hold(flow);
+        if (!outstanding_.empty() || reply_left_ > 0) return hold(flow);
         if (refused) say(Fault::begin_refused, {}, flow.to_client);
         if (ours) {
             names_.remove(*names_.find(what.variable()));
@@ -159,7 +159,7 @@ Tracker::Step Tracker::on_sync(const Message& message, Flow& flow) {
     std::uint16_t all = 0;
     if (skipping_) all |= Request::failed;
     outstanding_.push({.type = frontend::sync, .bits = all, .number = scope_++});
-    scope_open_ = skipping_ = flushed_ = false;
+    scope_open_ = skipping_ = false;
     forward(message, flow);
     return Step::taken;
 }

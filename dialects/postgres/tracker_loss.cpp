@@ -171,7 +171,7 @@ void Tracker::clear_after_loss() {
     names_.settle();
     unnamed_.revert(false, 0);
     scope_done_ = scope_++;
-    scope_open_ = copy_in_ = flushed_ = discarded_ = false;
+    scope_open_ = copy_in_ = discarded_ = false;
     dropping_ = 0;
     front_ran_ = 0;
     if (request_left_ > 0) rest_ = Rest::discard;

@@ -294,7 +294,6 @@ Tracker::Step Tracker::on_close(const Message& message, Flow& flow) {
             names_.remove(*named);
             change_scope_ = scope_;
         }
-        advance(flow.to_client);
         return Step::taken;
     }
     begin_scope(flow, false);

@@ -102,8 +102,8 @@ def test_a_newer_minor_protocol_is_negotiated_down(orders):
 # --- what the login tells -----------------------------------------------------------------------------------------
 
 def test_a_client_is_told_the_servers_parameters_and_its_own(orders, postgres):
-    direct = pgwire.connect(postgres.port, USER, "orders", PASSWORD, application_name="mine", DateStyle="German")
-    through = pgwire.connect(orders.port, USER, "orders", PASSWORD, application_name="mine", DateStyle="German")
+    direct = pgwire.connect(postgres.port, USER, "orders", PASSWORD, application_name="mine", DateStyle="German, DMY")
+    through = pgwire.connect(orders.port, USER, "orders", PASSWORD, application_name="mine", DateStyle="German, DMY")
     assert through.parameters == direct.parameters
     assert through.key is not None
     assert through.value("SHOW application_name") == "mine"

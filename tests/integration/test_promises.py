@@ -370,7 +370,7 @@ MESSAGES = {
     "length 0": b"Q\0\0\0\0", "length 3": b"Q\0\0\0\3", "negative": b"P\xff\xff\xff\xf0",
     "2^31-1": b"B\x7f\xff\xff\xff",
     "unknown type": pgwire.message(b"~"), "server's type": pgwire.message(b"Z", b"I"),
-    "no end of text": pgwire.message(b"Q", b"SELECT 1"), "bind of nothing": pgwire.message(b"B", b"\0"),
+    "no end of text": pgwire.message(b"Q", b"SELECT 1"), "bind of nothing": pgwire.message(b"B", b"\0") + pgwire.SYNC,
     "negative count": pgwire.message(b"B", b"\0\0\xff\xff") + pgwire.SYNC,
 }
 

@@ -87,13 +87,22 @@ def table(rows, columns):
         line("  " + (styled("2", text) if number == 0 else text))
 
 
+def connections(postgres):
+    """The connections of the application's user: all of them are leasehold's. (Their application_name is the client's.)"""
+    return [row for row in postgres.backends("%") if row["usename"] == USER]
+
+
+def in_transaction(postgres):
+    return [row for row in connections(postgres) if row["in_transaction"]]
+
+
 # --- the three shows --------------------------------------------------------------------------------------------------
 
 def many_clients(daemon, postgres, verdicts):
     title(f"1  {CLIENTS} clients, {BACKENDS} backends")
     line(f"pgbench with {CLIENTS} connections runs read-write transactions through leasehold for {LOAD_SECONDS} seconds.")
     load = subprocess.Popen(
-        [postgres_bin("pgbench"), "-n", "-N", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(LOAD_SECONDS),
+        [postgres_bin("pgbench"), "-n", "-N", "-M", "prepared", "-c", str(CLIENTS), "-j", str(CLIENTS), "-T", str(LOAD_SECONDS),
          "-P", "1", "-h", daemon.host, "-p", str(daemon.port), "-U", USER, "orders"],
         env={**os.environ, "PGPASSWORD": PASSWORD}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True)
@@ -110,8 +119,7 @@ def many_clients(daemon, postgres, verdicts):
     try:
         with contextlib.closing(postgres.connect()) as observer, observer.cursor() as cursor:
             while load.poll() is None:
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'leasehold%'"
-                               " AND backend_type = 'client backend'")
+                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [USER])
                 backends = cursor.fetchone()[0]
                 clients = sum(1 for row in daemon.console("SHOW CLIENTS") if row.get("database") == "orders")
                 most_backends, most_clients = max(most_backends, backends), max(most_clients, clients)
@@ -126,7 +134,7 @@ def many_clients(daemon, postgres, verdicts):
     failed = re.search(r"number of failed transactions: (\d+)", output)
     settled(f"clients {most_clients:4d}   backends {most_backends:3d}   {done[1] if done else 'no'} transactions")
     verdicts.claim(most_clients >= CLIENTS, f"{CLIENTS} clients were connected at once (SHOW CLIENTS)")
-    verdicts.claim(1 <= most_backends <= BACKENDS, f"PostgreSQL never saw more than {BACKENDS} connections of leasehold"
+    verdicts.claim(1 <= most_backends <= BACKENDS, f"PostgreSQL never saw more than {BACKENDS} connections for them"
                                                    " (pg_stat_activity)")
     if not verdicts.claim(load.returncode == 0 and bool(done) and int(done[1]) > 0 and not (failed and int(failed[1])),
                           "every transaction succeeded (pgbench)"):
@@ -149,7 +157,7 @@ def walking_away(daemon, postgres, verdicts):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         client.stdout.readline()
-        held = [row for row in postgres.backends() if row["in_transaction"]]
+        held = in_transaction(postgres)
         verdicts.claim(len(held) == 1, "it began a transaction, took one lamp off the stock and holds the row's lock")
     finally:
         client.kill()  # SIGKILL: it says goodbye to nobody
@@ -157,7 +165,7 @@ def walking_away(daemon, postgres, verdicts):
     killed = time.monotonic()
     line("kill -9 ...")
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not [row for row in postgres.backends() if row["in_transaction"]], 5, "rolled back")
+        wait_until(lambda: not in_transaction(postgres), 5, "rolled back")
     took = time.monotonic() - killed
     verdicts.claim(took < 1, f"rolled back after {took * 1000:.0f} ms")
     with contextlib.closing(daemon.connect("orders", USER, PASSWORD, autocommit=True)) as other, other.cursor() as cursor:
@@ -184,10 +192,10 @@ def dying_backend(daemon, postgres, verdicts):
         cursor.execute("SELECT pg_backend_pid()")
         before = cursor.fetchone()[0]
         line(f"the client was served by backend {before}; pg_terminate_backend() for all of leasehold's backends ...")
-        for backend in postgres.backends():
+        for backend in connections(postgres):
             postgres.terminate(backend["pid"])
         with contextlib.suppress(TimeoutError):
-            wait_until(lambda: before not in [row["pid"] for row in postgres.backends()], 5, "gone")
+            wait_until(lambda: before not in [row["pid"] for row in connections(postgres)], 5, "gone")
         try:
             cursor.execute("SELECT pg_backend_pid()")
             after = cursor.fetchone()[0]

@@ -327,6 +327,63 @@ TEST_F(PoolCheckout, ABlockedWaitersPlaceIsNotGivenToThoseBehindIt)
     EXPECT_TRUE(second->waiting());
 }
 
+TEST_F(PoolCheckout, AnIdleBackendIsReservedForABlockedWaiterOfAnotherVariant)
+{
+    start();
+    const auto holder = arrive({1});
+    connector->fail = unreachable;
+    const auto first = arrive({2});  // its dial fails, and a back-off begins
+    Params params = defaults();
+    params.pool_size = 1;
+    params.max_overflow = 0;
+    pool->resize(params);
+    const auto second = arrive({1});
+    holder->checkin();
+    poll();
+    EXPECT_TRUE(second->waiting());
+    connector->fail = nullptr;
+    pass(200ms);
+    EXPECT_TRUE(first->leased());
+    EXPECT_TRUE(second->waiting());
+}
+
+TEST_F(PoolCheckout, ThePlaceReservedForACancelledWaiterGoesToTheNext)
+{
+    start();
+    const auto holder = arrive({1});
+    connector->fail = unreachable;
+    const auto first = arrive({2});
+    Params params = defaults();
+    params.pool_size = 1;
+    params.max_overflow = 0;
+    pool->resize(params);
+    const auto second = arrive({1});
+    holder->checkin();
+    pool->cancel(first->ticket);
+    poll();
+    EXPECT_TRUE(second->leased());
+}
+
+TEST_F(PoolCheckout, ABackendThatWentIdleIsNotFreshEvenWhileOthersWaited)
+{
+    Params params = defaults();
+    params.dial_parallel = 1;
+    start(params);
+    connector->hang = true;
+    const auto gone = arrive({1});
+    const auto other = arrive({2});
+    pool->cancel(gone->ticket);
+    connector->finish();
+    poll();
+    connector->finish();
+    poll();
+    ASSERT_TRUE(other->leased());
+    Lease lease = pool->try_checkout({1});
+    ASSERT_TRUE(lease);
+    EXPECT_FALSE(lease.fresh());
+    lease.checkin();
+}
+
 TEST_F(PoolCheckout, TenThousandWaitersAreServedInOrder)
 {
     Params params = defaults();

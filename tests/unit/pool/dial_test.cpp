@@ -146,6 +146,39 @@ TEST_F(PoolDial, AfterARefusalDialsOnceASecond)
     EXPECT_TRUE(arrive()->leased());
 }
 
+TEST_F(PoolDial, ARefusalMakesRoomForTheDialOfAnotherVariantAtOnce)
+{
+    Params params = defaults();
+    params.dial_parallel = 1;
+    start(params, std::make_shared<Quota>(1));
+    connector->hang = true;
+    const auto first = arrive({1}), second = arrive({2});
+    EXPECT_EQ(connector->dials, 1);
+    connector->finish(refused());
+    poll();
+    EXPECT_EQ(first->error(), Checkout::Error::refused);
+    ASSERT_EQ(connector->dials, 2);
+    connector->finish();
+    poll();
+    EXPECT_TRUE(second->leased());
+}
+
+TEST_F(PoolDial, ALoginThatSucceedsEndsTheMemoryOfARefusal)
+{
+    start();
+    connector->hang = true;
+    arrive();
+    arrive();
+    connector->finish(refused());
+    poll();
+    connector->finish();
+    poll();
+    connector->hang = false;
+    const auto first = arrive(), second = arrive();
+    EXPECT_TRUE(first->leased());
+    EXPECT_TRUE(second->leased());
+}
+
 TEST_F(PoolDial, ARefusedLoginDoesNotHoldUpWhatIsOpen)
 {
     start();

@@ -103,6 +103,47 @@ TEST_F(PoolFreshness, PingsNoMoreThanAreWaitedFor)
     EXPECT_EQ(connector->backend(0).pings + connector->backend(1).pings, 2);
 }
 
+TEST_F(PoolFreshness, PrefersOneThatNeedsNoPingExceptInFifoOrder)
+{
+    for (const bool lifo : {true, false}) {
+        Params params = defaults();
+        params.pool_use_lifo = lifo;
+        start(params);
+        const auto first = arrive(), second = arrive();
+        Script& older = *connector->backends[connector->backends.size() - 2];
+        older.fingerprint = 7;
+        first->checkin();
+        now += 800ms;
+        second->checkin();
+        now += 800ms;
+        const auto visitor = arrive({0, 7});
+        ASSERT_TRUE(visitor->leased());
+        EXPECT_EQ(visitor->backend() == older.id, !lifo);
+        EXPECT_EQ(older.pings, lifo ? 0 : 1);
+        visitor->checkin();
+        pool->dispose();
+    }
+}
+
+TEST_F(PoolFreshness, AHungPingMakesItsSiblingsSuspect)
+{
+    start();
+    const auto first = arrive(), second = arrive(), third = arrive();
+    first->checkin();
+    second->checkin();
+    connector->backend(1).hang = true;
+    now += 5s;
+    const auto visitor = arrive();
+    connector->backend(0).hang = true;
+    now += 1600ms;  // both pings and the grace are over before anybody looks
+    pool->tick();
+    EXPECT_TRUE(connector->backend(1).closed);
+    third->checkin();
+    EXPECT_TRUE(connector->backend(2).closed);
+    EXPECT_EQ(events.hard_invalidations, 1);
+    poll();
+}
+
 TEST_F(PoolFreshness, NeverLeasesOneThatIsNotQuiet)
 {
     start();

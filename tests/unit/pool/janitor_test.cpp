@@ -106,6 +106,45 @@ TEST_F(PoolJanitor, ClosesWhatWasIdleForTooLong)
     EXPECT_EQ(events.closed(CloseReason::idle_timeout), 2);
 }
 
+TEST_F(PoolJanitor, TrimsWhatIsIdleBeyondPoolSize)
+{
+    Params params = defaults();
+    params.pool_size = 1;
+    params.max_overflow = 3;
+    params.dial_parallel = 1;
+    start(params);
+    const auto first = arrive({1}), second = arrive({1});
+    connector->hang = true;
+    const auto waiter = arrive({2});
+    first->checkin();  // kept, for somebody waits
+    second->checkin();
+    EXPECT_EQ(pool->stats().checkedin, 2);
+    connector->finish();
+    poll();
+    ASSERT_TRUE(waiter->leased());
+    pass(50ms);
+    EXPECT_EQ(pool->stats().checkedin, 1);
+    EXPECT_EQ(events.closed(CloseReason::overflow), 1);
+}
+
+TEST_F(PoolJanitor, DialsForMinIdleNeitherWhenPausedNorWhenRefused)
+{
+    Params params = defaults();
+    params.min_idle = 1;
+    start(params);
+    pool->pause();
+    pass(50ms);
+    EXPECT_EQ(connector->dials, 0);
+    pool->resume();
+    connector->fail = refused;
+    pass(50ms);
+    pass(50ms);
+    EXPECT_EQ(connector->dials, 1);
+    connector->fail = nullptr;
+    pass(1s);
+    EXPECT_EQ(pool->stats().checkedin, 1);
+}
+
 TEST_F(PoolJanitor, KeepsIdleOnesForEverWithAnIdleTimeoutOfZero)
 {
     Params params = defaults();

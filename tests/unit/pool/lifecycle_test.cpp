@@ -184,6 +184,20 @@ TEST_F(PoolLifecycle, DisposingLetsTheLadderAndACommitEndAndNotAReset)
     EXPECT_TRUE(connector->backend(1).committed);
 }
 
+TEST_F(PoolLifecycle, DisposedBeforeItsWorkBeganItDoesNotBegin)
+{
+    start();
+    const auto holder = arrive();
+    connector->backend(0).condition.dirty = true;
+    holder->checkin();
+    connector->hang = true;
+    enqueue(*pool);
+    pool->dispose();
+    poll();
+    EXPECT_EQ(connector->backend(0).resets, 0);
+    EXPECT_EQ(connector->dials, 1);
+}
+
 TEST_F(PoolLifecycle, DestroyedWithWaitersTellsThemThatItIsClosed)
 {
     start();

@@ -74,6 +74,19 @@ TEST(QuotaPermits, ARaisedLimitWakesEverybody)
     EXPECT_EQ(woken, 2);
 }
 
+TEST(QuotaPermits, ALoweredLimitWakesNobodyBeforeThereIsRoom)
+{
+    const auto quota = std::make_shared<Quota>(2);
+    Permit first = quota->try_acquire(), second = quota->try_acquire();
+    quota->set_limit(1);
+    int woken = 0;
+    quota->when_free([&] { ++woken; });
+    first = Permit();
+    EXPECT_EQ(woken, 0);
+    second = Permit();
+    EXPECT_EQ(woken, 1);
+}
+
 TEST(QuotaPermits, AreNeverOvergivenToThreads)
 {
     const auto quota = std::make_shared<Quota>(3);
@@ -213,6 +226,21 @@ TEST_F(PoolQuota, AWakeUpThatIsNotNeededAnyMoreIsPassedOn)
     EXPECT_TRUE(second->leased());
     gone->dispose();
     other->dispose();
+}
+
+TEST_F(PoolQuota, WakesThePoolAgainTheNextTime)
+{
+    const auto quota = std::make_shared<Quota>(1);
+    start(defaults(), quota);
+    for (int turn = 0; turn < 3; ++turn) {
+        Permit permit = quota->try_acquire();
+        const auto visitor = arrive();
+        EXPECT_TRUE(visitor->waiting());
+        permit = Permit();
+        poll();
+        ASSERT_TRUE(visitor->leased());
+        visitor->outcome->lease.invalidate(CloseReason::detached);
+    }
 }
 
 TEST_F(PoolQuota, AWakeUpForAPoolThatIsGoneReachesTheNext)

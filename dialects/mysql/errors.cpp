@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/errors.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace leasehold::mysql {
+namespace {
+
+struct Entry {
+    Fault fault;
+    Scope scope;
+    int number;
+    std::string_view sqlstate;
+    std::string_view before;  // the fixed part, in front of the detail
+    std::string_view alone;   // the whole text when there is no detail
+};
+
+constexpr std::array<Entry, fault_count> table{{
+    {Fault::no_such_pool, Scope::login, 1049, "42000", "", "Unknown database"},
+    {Fault::no_pool_named, Scope::login, 1046, "3D000", "", "No database selected"},
+    {Fault::too_many_clients, Scope::login, 1040, "08004", "", "Too many connections"},
+    {Fault::pool_timeout_at_login, Scope::login, 1040, "08004", "", "Too many connections"},
+    {Fault::server_unavailable, Scope::login, 1429, "HY000", "", "The database server is not available"},
+    {Fault::starting_drain, Scope::login, 1053, "08S01", "", "Server shutdown in progress"},
+    {Fault::authentication_failed, Scope::login, 1045, "28000", "Access denied for user ", "Access denied"},
+    {Fault::handshake_timeout, Scope::login, 1159, "08S01", "", "Got timeout reading communication packets"},
+    {Fault::login_violation, Scope::login, 1043, "08S01", "Bad handshake: ", "Bad handshake"},
+    {Fault::unsupported_client, Scope::login, 1251, "08004", "",
+     "Client does not support authentication protocol requested by server; consider upgrading MySQL client"},
+    {Fault::pool_timeout, Scope::lives, 1203, "42000", "", "Timed out waiting for a backend"},
+    {Fault::transaction_lost, Scope::lives, 1213, "40001", "transaction lost: ", "transaction lost"},
+    {Fault::outcome_unknown, Scope::lives, 1180, "HY000", "outcome unknown: ", "outcome unknown"},
+    {Fault::begin_refused, Scope::lives, 1179, "25000", "", "Transactions are not possible in a pool of mode statement"},
+    {Fault::unknown_command, Scope::lives, 1047, "HY000", "", "Unknown command"},
+    {Fault::not_supported, Scope::lives, 1235, "42000", "", "This is not supported here"},
+    {Fault::unknown_statement, Scope::lives, 1243, "HY000", "", "Unknown prepared statement handler"},
+    {Fault::too_many_statements, Scope::lives, 1461, "42000", "", "Too many prepared statements"},
+    {Fault::query_cancelled, Scope::lives, 1317, "70100", "Query execution was interrupted: ",
+     "Query execution was interrupted"},
+    {Fault::settings_refused, Scope::lives, 1231, "42000", "The session's settings could not be applied: ",
+     "The session's settings could not be applied"},
+    {Fault::not_permitted, Scope::lives, 1227, "42000", "", "Access denied"},
+    {Fault::syntax, Scope::lives, 1064, "42000", "", "Syntax error"},
+    {Fault::shutting_down, Scope::ends, 1053, "08S01", "Server shutdown in progress: ", "Server shutdown in progress"},
+    {Fault::killed, Scope::ends, 1927, "70100", "Connection was killed: ", "Connection was killed"},
+    {Fault::state_lost, Scope::ends, 1927, "70100", "Connection was killed: ", "Connection was killed"},
+    {Fault::packets_out_of_order, Scope::ends, 1156, "08S01", "", "Got packets out of order"},
+    {Fault::packet_too_large, Scope::ends, 1153, "08S01", "", "Got a packet bigger than is allowed"},
+    {Fault::internal, Scope::ends, 1927, "70100", "Connection was killed: ", "Connection was killed: internal error"},
+}};
+
+// The table is indexed by the enumerator.
+constexpr bool in_order() {
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        if (static_cast<std::size_t>(table[i].fault) != i) return false;
+    }
+    return true;
+}
+static_assert(in_order());
+
+[[nodiscard]] const Entry& entry(Fault fault) noexcept {
+    const auto at = static_cast<std::size_t>(fault);
+    return at < table.size() ? table[at] : table.back();
+}
+
+// SQLAlchemy's is_disconnect of the MySQL drivers, PyMySQL's own words.
+constexpr std::array<std::string_view, 7> words{
+    "connection was killed", "already closed", "not connected", "network operation failed",
+    "gone away",             "lost connection", "commands out of sync",
+};
+// SQLAlchemy (2.0) and HikariCP's ErrorCodes.
+constexpr std::array<int, 10> numbers{1927, 2006, 2013, 2014, 2045, 2055, 4031, 500150, 2399, 1105};
+
+[[nodiscard]] char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+[[nodiscard]] std::size_t find_word(std::string_view text, std::string_view word) noexcept {
+    const auto at = std::search(text.begin(), text.end(), word.begin(), word.end(),
+                                [](char a, char b) { return lower(a) == lower(b); });
+    return at == text.end() ? std::string_view::npos : static_cast<std::size_t>(at - text.begin());
+}
+
+}  // namespace
+
+Scope scope(Fault fault) noexcept { return entry(fault).scope; }
+
+wire::Diagnostics failure(Fault fault, std::string_view detail) {
+    const Entry& is = entry(fault);
+    wire::Diagnostics diagnostics;
+    diagnostics.number = is.number;
+    diagnostics.sqlstate = is.sqlstate;
+    if (detail.empty()) {
+        diagnostics.message = is.alone;
+        return diagnostics;
+    }
+    diagnostics.message = is.before;
+    diagnostics.message += is.scope == Scope::lives ? softened(detail) : std::string(detail);
+    return diagnostics;
+}
+
+wire::Diagnostics access_denied(std::string_view user, bool with_password) {
+    std::string detail = "'";
+    detail += user.substr(0, 128);
+    detail += with_password ? "' (using password: YES)" : "' (using password: NO)";
+    return failure(Fault::authentication_failed, detail);
+}
+
+bool is_farewell(std::uint16_t number) noexcept {
+    // Killed, idle for too long, shutting down, a new connection refused while one is due.
+    return number == 1927 || number == 4031 || number == 1053 || number == 3032;
+}
+
+bool reads_as_disconnect(int number, std::string_view sqlstate, std::string_view message) noexcept {
+    if (std::ranges::find(numbers, number) != numbers.end()) return true;
+    constexpr std::array<std::string_view, 5> states{"0A000", "57P01", "57P02", "57P03", "01002"};
+    if (sqlstate.starts_with("08") || std::ranges::find(states, sqlstate) != states.end()) return true;
+    return std::ranges::any_of(words, [message](std::string_view word) {
+        return find_word(message, word) != std::string_view::npos;
+    });
+}
+
+std::string softened(std::string_view text) {
+    std::string result(text);
+    // Replaced words cannot form new ones: the replacement shares none of theirs.
+    for (const std::string_view word : words) {
+        for (std::size_t at = find_word(result, word); at != std::string::npos; at = find_word(result, word)) {
+            result.replace(at, word.size(), "ended");
+        }
+    }
+    return result;
+}
+
+}  // namespace leasehold::mysql

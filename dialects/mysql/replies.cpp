@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/replies.hpp"
+
+#include "dialects/mysql/errors.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+// What must be seen of a packet's beginning: an OK up to its warnings.
+constexpr std::uint32_t head_size = 1 + 9 + 9 + 2 + 2;
+constexpr std::uint32_t kept_row_size = 64;
+constexpr std::uint32_t max_columns = 65535;
+
+constexpr std::uint8_t ok_mark = 0x00, infile_mark = 0xFB, eof_mark = 0xFE, error_mark = 0xFF;
+
+}  // namespace
+
+void Reply::start(Shape shape, bool deprecate_eof, bool keep_first_row) noexcept {
+    *this = Reply();
+    deprecate_eof_ = deprecate_eof;
+    keep_first_row_ = keep_first_row;
+    switch (shape) {
+        case Shape::simple: phase_ = Phase::simple; break;
+        case Shape::query: phase_ = Phase::first; break;
+        case Shape::prepare: phase_ = Phase::prepare; break;
+        case Shape::field_list: phase_ = Phase::field_list; break;
+        case Shape::statistics: phase_ = Phase::statistics; break;
+        case Shape::fetch: phase_ = Phase::rows; break;
+    }
+}
+
+Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
+    for (;;) {
+        if (body_left_ > 0) {
+            const std::size_t n = std::min<std::size_t>(body_left_, in.size() - at);
+            at += n;
+            body_left_ -= static_cast<std::uint32_t>(n);
+            if (body_left_ > 0) return Event::more;
+        }
+        if (!continued_ && infile_due_) {
+            infile_due_ = false;
+            return Event::infile;
+        }
+        if (!continued_ && phase_ == Phase::done) {
+            phase_ = Phase::none;
+            return Event::complete;
+        }
+        if (in.size() - at < header_size) return Event::more;
+        const Header header = header_of(in.subspan(at));
+        if (!continued_) {
+            const bool whole = keep_first_row_ && phase_ == Phase::rows;
+            const std::uint32_t need = std::min(header.length, whole ? kept_row_size : head_size);
+            if (in.size() - at - header_size < need) return Event::more;
+            const Event event = judge(header.length, in.subspan(at + header_size, need));
+            if (event != Event::more) return event;
+        }
+        touched_ = true;
+        at += header_size;
+        body_left_ = header.length;
+        continued_ = header.continues();
+        next_sequence_ = static_cast<std::uint8_t>(header.sequence + 1);
+    }
+}
+
+// Event::more: the packet is one of the reply's; anything else is reported and the packet stays where it is.
+Reply::Event Reply::judge(std::uint32_t length, Bytes head) noexcept {
+    if (head.empty()) return phase_ == Phase::statistics ? (phase_ = Phase::done, Event::more) : Event::bad;
+    if (head[0] == error_mark) return on_error(head);
+    switch (phase_) {
+        case Phase::simple:
+        case Phase::infile_end: return on_terminal(length, head);
+        case Phase::first: return on_first(length, head);
+        case Phase::columns:
+            if (--definitions_left_ == 0) phase_ = deprecate_eof_ ? Phase::rows : Phase::columns_end;
+            return Event::more;
+        case Phase::columns_end: {
+            const std::optional<Ok> eof = length == 5 && head[0] == eof_mark ? parse_eof(head) : std::nullopt;
+            if (!eof) return Event::bad;
+            take(*eof);
+            phase_ = (eof->status & status::cursor_exists) != 0 ? Phase::done : Phase::rows;
+            return Event::more;
+        }
+        case Phase::rows: return on_row(length, head);
+        case Phase::prepare: return on_prepare(head);
+        case Phase::parameters:
+        case Phase::prepared_columns:
+            if (--definitions_left_ == 0) {
+                const bool parameters = phase_ == Phase::parameters;
+                if (!deprecate_eof_) {
+                    phase_ = parameters ? Phase::parameters_end : Phase::prepared_columns_end;
+                } else {
+                    next_definitions(parameters ? Phase::prepared_columns : Phase::done);
+                }
+            }
+            return Event::more;
+        case Phase::parameters_end:
+        case Phase::prepared_columns_end:
+            if (length != 5 || head[0] != eof_mark) return Event::bad;
+            next_definitions(phase_ == Phase::parameters_end ? Phase::prepared_columns : Phase::done);
+            return Event::more;
+        case Phase::field_list: return head[0] == eof_mark ? on_terminal(length, head) : Event::more;
+        case Phase::statistics: phase_ = Phase::done; return Event::more;
+        case Phase::none:
+        case Phase::done: break;
+    }
+    return Event::bad;
+}
+
+Reply::Event Reply::on_first(std::uint32_t length, Bytes head) noexcept {
+    if (head[0] == ok_mark) return on_terminal(length, head);
+    if (head[0] == infile_mark) {
+        infile_due_ = true;
+        phase_ = Phase::infile_end;
+        return Event::more;
+    }
+    wire::Cursor cursor(head);
+    const std::uint64_t columns = cursor.lenenc();
+    if (!cursor.ok() || columns == 0 || columns > max_columns || cursor.position() != length) return Event::bad;
+    had_rows_ = true;
+    definitions_left_ = static_cast<std::uint32_t>(columns);
+    phase_ = Phase::columns;
+    return Event::more;
+}
+
+Reply::Event Reply::on_row(std::uint32_t length, Bytes head) noexcept {
+    // A row that begins with 0xFE has a field of 16 MB.
+    if (head[0] == eof_mark && length < (deprecate_eof_ ? max_payload : 9)) return on_terminal(length, head);
+    if (keep_first_row_ && first_field_.empty()) {
+        wire::Cursor cursor(head);
+        const std::string_view field = cursor.lenenc_text();
+        if (cursor.ok() && field.size() <= kept_row_size) first_field_ = field;
+    }
+    return Event::more;
+}
+
+Reply::Event Reply::on_prepare(Bytes head) noexcept {
+    wire::Cursor cursor(head);
+    if (cursor.u8() != ok_mark) return Event::bad;
+    statement_ = cursor.u32le();
+    columns_ = cursor.u16le();
+    definitions_left_ = cursor.u16le();
+    cursor.skip(1);
+    if (cursor.remaining() >= 2) warned_ = cursor.u16le() > 0;
+    if (!cursor.ok()) return Event::bad;
+    if (definitions_left_ > 0) {
+        phase_ = Phase::parameters;
+    } else {
+        next_definitions(Phase::prepared_columns);
+    }
+    return Event::more;
+}
+
+void Reply::next_definitions(Phase definitions) noexcept {
+    definitions_left_ = columns_;
+    phase_ = definitions == Phase::prepared_columns && columns_ > 0 ? Phase::prepared_columns : Phase::done;
+}
+
+// An OK or an EOF: the end of a result set, or of the reply.
+Reply::Event Reply::on_terminal(std::uint32_t length, Bytes head) noexcept {
+    std::optional<Ok> ok;
+    if (head[0] == eof_mark && length == 5) {
+        ok = parse_eof(head);
+    } else if (head[0] == ok_mark || (head[0] == eof_mark && length >= 7)) {
+        ok = parse_ok(head);
+    }
+    if (!ok) return Event::bad;
+    take(*ok);
+    const bool further = (ok->status & status::more_results) != 0 && phase_ != Phase::simple && phase_ != Phase::field_list;
+    phase_ = further ? Phase::first : Phase::done;
+    return Event::more;
+}
+
+Reply::Event Reply::on_error(Bytes head) noexcept {
+    if (head.size() < 3) return Event::bad;
+    error_ = error_number(head);
+    if (is_farewell(error_)) return Event::farewell;
+    failed_ = true;
+    phase_ = Phase::done;
+    return Event::more;
+}
+
+void Reply::take(const Ok& ok) noexcept {
+    has_status_ = true;
+    status_ = ok.status;
+    if (ok.insert_id != 0) insert_id_ = ok.insert_id;
+    if (ok.warnings > 0) warned_ = true;
+}
+
+}  // namespace leasehold::mysql

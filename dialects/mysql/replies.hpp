@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Following a server's reply to one command, packet by packet, however its bytes arrive: where it ends, what its last
+// status says, what it leaves behind. "Text Protocol" and "Binary Protocol" of the manual. Bodies are passed over as
+// they come; only the first bytes of a packet must be seen together.
+#pragma once
+
+#include "dialects/mysql/messages.hpp"
+
+#include <string>
+
+namespace leasehold::mysql {
+
+// What comes back.
+enum class Shape : std::uint8_t {
+    simple,      // one OK, EOF or ERR
+    query,       // OK, ERR, LOCAL INFILE or result sets, several of them (COM_QUERY, COM_STMT_EXECUTE)
+    prepare,     // a statement's id and the definitions of its parameters and columns
+    field_list,  // column definitions up to an EOF
+    statistics,  // one packet of text
+    fetch,       // rows up to an EOF
+};
+
+class Reply {
+  public:
+    enum class Event : std::uint8_t {
+        more,      // bytes are missing
+        complete,  // the reply has ended
+        infile,    // the server waits for a file of the client's
+        farewell,  // the server says that it ends the connection; the packet is not consumed
+        bad,       // not the protocol
+    };
+
+    // `keep_first_row`: the first field of the first row is kept, for queries of our own.
+    void start(Shape shape, bool deprecate_eof, bool keep_first_row = false) noexcept;
+    [[nodiscard]] bool active() const noexcept { return phase_ != Phase::none; }
+    // Moves `at` over what is used of in[at..]; stops behind a reply's end. Not to be called when !active().
+    [[nodiscard]] Event advance(Bytes in, std::size_t& at) noexcept;
+
+    // Nothing has been consumed of it yet.
+    [[nodiscard]] bool untouched() const noexcept { return !touched_; }
+    // In the middle of a packet.
+    [[nodiscard]] bool in_packet() const noexcept { return body_left_ > 0 || continued_; }
+    // An ERR packet may stand here: in place of the reply or of a row.
+    [[nodiscard]] bool error_fits() const noexcept {
+        return !in_packet() && (phase_ == Phase::first || phase_ == Phase::rows);
+    }
+    [[nodiscard]] std::uint8_t next_sequence() const noexcept { return next_sequence_; }
+
+    // Of what has been seen so far; final with `complete`.
+    [[nodiscard]] bool failed() const noexcept { return failed_; }
+    [[nodiscard]] std::uint16_t error() const noexcept { return error_; }
+    [[nodiscard]] bool has_status() const noexcept { return has_status_; }
+    [[nodiscard]] std::uint16_t status() const noexcept { return status_; }
+    [[nodiscard]] std::uint64_t insert_id() const noexcept { return insert_id_; }  // the last that was not zero
+    [[nodiscard]] bool warned() const noexcept { return warned_; }
+    [[nodiscard]] bool had_rows() const noexcept { return had_rows_; }  // a result set came
+    [[nodiscard]] std::uint32_t statement() const noexcept { return statement_; }
+    [[nodiscard]] const std::string& first_field() const noexcept { return first_field_; }
+
+  private:
+    enum class Phase : std::uint8_t {
+        none,
+        simple,
+        first,           // of a reply, or of a further one after MORE_RESULTS
+        columns,
+        columns_end,
+        rows,
+        infile_end,      // OK or ERR behind a client's file
+        prepare,
+        parameters,
+        parameters_end,
+        prepared_columns,
+        prepared_columns_end,
+        field_list,
+        statistics,
+        done,
+    };
+    [[nodiscard]] Event judge(std::uint32_t length, Bytes head) noexcept;
+    [[nodiscard]] Event on_first(std::uint32_t length, Bytes head) noexcept;
+    [[nodiscard]] Event on_row(std::uint32_t length, Bytes head) noexcept;
+    [[nodiscard]] Event on_prepare(Bytes head) noexcept;
+    [[nodiscard]] Event on_terminal(std::uint32_t length, Bytes head) noexcept;
+    [[nodiscard]] Event on_error(Bytes head) noexcept;
+    void take(const Ok& ok) noexcept;
+    void next_definitions(Phase definitions) noexcept;
+
+    Phase phase_ = Phase::none;
+    bool deprecate_eof_ = false;
+    bool keep_first_row_ = false;
+    bool touched_ = false;
+    bool continued_ = false;  // the last packet had the greatest length: another belongs to it
+    bool failed_ = false;
+    bool has_status_ = false;
+    bool warned_ = false;
+    bool had_rows_ = false;
+    bool infile_due_ = false;
+    std::uint8_t next_sequence_ = 1;
+    std::uint16_t status_ = 0;
+    std::uint16_t error_ = 0;
+    std::uint32_t body_left_ = 0;
+    std::uint32_t definitions_left_ = 0;
+    std::uint32_t columns_ = 0;  // of a prepared statement
+    std::uint32_t statement_ = 0;
+    std::uint64_t insert_id_ = 0;
+    std::string first_field_;
+};
+
+}  // namespace leasehold::mysql

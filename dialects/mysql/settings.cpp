@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/settings.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+class Hash {
+  public:
+    void add(std::string_view text) noexcept {
+        for (const char c : text) byte(static_cast<std::uint8_t>(c));
+        byte(0xFF);  // in no UTF-8 text
+    }
+    void byte(std::uint8_t b) noexcept { value_ = (value_ ^ b) * 0x100000001B3ull; }
+    [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
+
+  private:
+    std::uint64_t value_ = 0xCBF29CE484222325ull;
+};
+
+// What SET NAMES sets, and what it undoes.
+bool is_of_names(std::string_view name) noexcept {
+    return name == names_key || name == "character_set_client" || name == "character_set_connection" ||
+           name == "character_set_results" || name == "collation_connection";
+}
+
+std::string set_statement(const Settings& wanted, bool autocommit) {
+    std::string sql;
+    const auto item = [&sql](std::string_view before, std::string_view name, std::string_view between, std::string_view literal) {
+        sql += sql.empty() ? "SET " : ", ";
+        ((sql += before) += name) += between;
+        sql += literal;
+    };
+    for (const auto& [name, literal] : wanted.variables) {
+        if (name == names_key) {
+            item("NAMES ", "", "", literal);
+        } else {
+            item("SESSION ", name, "=", literal);
+        }
+    }
+    if (autocommit) item("SESSION ", "autocommit", "=", wanted.autocommit ? "1" : "0");
+    return sql;
+}
+
+}  // namespace
+
+void Settings::set(std::string_view name, std::string_view literal) {
+    const bool names = name == names_key;
+    std::erase_if(variables, [&](const auto& variable) {
+        return variable.first == name || (names && is_of_names(variable.first));
+    });
+    variables.emplace_back(name, literal);
+}
+
+bool Settings::holds(std::string_view name) const noexcept {
+    return std::ranges::any_of(variables, [name](const auto& variable) { return variable.first == name; });
+}
+
+std::uint64_t Settings::fingerprint() const noexcept {
+    Hash hash;
+    hash.byte(autocommit ? 1 : 0);
+    hash.byte(database ? 1 : 0);
+    if (database) hash.add(*database);
+    for (const auto& [name, literal] : variables) {
+        hash.add(name);
+        hash.add(literal);
+    }
+    return hash.value();
+}
+
+Alignment alignment(const Settings& held, const Settings& wanted, std::string_view login_database,
+                    bool default_autocommit) {
+    Alignment plan;
+    const std::string_view from = held.database ? std::string_view(*held.database) : login_database;
+    const std::string_view to = wanted.database ? std::string_view(*wanted.database) : login_database;
+    if (from != to) {
+        plan.no_database = to.empty();
+        if (!to.empty()) plan.database = to;
+    }
+    plan.reset = std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); });
+    const bool emptied = plan.reset || plan.no_database;
+    const bool autocommit = emptied ? default_autocommit : held.autocommit;
+    if (emptied || held.variables != wanted.variables) {
+        plan.sql = set_statement(wanted, autocommit != wanted.autocommit);
+    } else if (autocommit != wanted.autocommit) {
+        Settings only;
+        only.autocommit = wanted.autocommit;
+        plan.sql = set_statement(only, true);
+    }
+    return plan;
+}
+
+}  // namespace leasehold::mysql
