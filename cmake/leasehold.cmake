@@ -20,6 +20,10 @@ endif()
 if(LEASEHOLD_SANITIZE)
   target_compile_options(leasehold_options INTERFACE -fsanitize=${LEASEHOLD_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
+  if(LEASEHOLD_SANITIZE MATCHES "undefined" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # Clang 14 cannot place this check's data beside a coroutine's.
+    target_compile_options(leasehold_options INTERFACE -fno-sanitize=function)
+  endif()
   target_link_options(leasehold_options INTERFACE -fsanitize=${LEASEHOLD_SANITIZE})
 endif()
 

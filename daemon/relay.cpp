@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/relay.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -17,8 +16,9 @@ constexpr std::size_t watched_bytes = 256 * 1024;
 }  // namespace
 
 Relay::Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker, pool::Pool& pool,
-             std::span<std::uint8_t> buffer, Limits limits)
-    : client_(client), client_in_(std::move(inbox)), tracker_(tracker), pool_(pool), buffer_(buffer), limits_(limits) {}
+             std::span<std::uint8_t> buffer, Limits limits, std::uint64_t session)
+    : client_(client), client_in_(std::move(inbox)), tracker_(tracker), pool_(pool), buffer_(buffer), limits_(limits),
+      session_(session) {}
 
 Relay::~Relay() {
     client_.on_readable({});
@@ -153,7 +153,7 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
 
 // A lease for the held request, if one is to be had and used at once; else the run is finished.
 bool Relay::acquire() {
-    const pool::Wanted wanted{tracker_.variant(), tracker_.fingerprint()};
+    const pool::Wanted wanted{tracker_.variant(), tracker_.fingerprint(), session_};
     pool::Lease lease = pool_.try_checkout(wanted);
     if (!lease) {
         finish({Event::checkout, {}});
@@ -354,32 +354,6 @@ void Relay::watch_client(std::function<void()> gone) {
     } else {
         mode_ = Mode::stopped;
         client_.on_readable({});
-    }
-}
-
-void Relay::tick(wire::Clock::time_point now) {
-    if (mode_ != Mode::running || !lease_ || !tracker_.attached()) return;
-    const auto passed = [now](std::chrono::milliseconds limit, wire::Clock::time_point since) {
-        return limit.count() > 0 && now - since >= limit;
-    };
-    const auto seconds = [now](wire::Clock::time_point since) {
-        return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - since).count()) + " s";
-    };
-    const bool in_transaction = tracker_.status() != wire::TransactionStatus::idle;
-    if (in_transaction && !tracker_.busy() && passed(limits_.transaction_idle, quiet_since_)) {
-        finish({Event::lost, {wire::Loss::Kind::transaction_idle,
-                              "idle in transaction for " + seconds(quiet_since_) + " (transaction_idle_timeout)", false}});
-    } else if (in_transaction && passed(limits_.transaction, transaction_since_)) {
-        finish({Event::lost, {wire::Loss::Kind::transaction_time,
-                              "transaction open for " + seconds(transaction_since_) + " (transaction_timeout)", false}});
-    } else if (tracker_.busy() && !query_cancelled_ && passed(limits_.query, request_since_)) {
-        query_cancelled_ = true;
-        asio::co_spawn(client_.executor(), backend_->cancel(now + std::chrono::seconds(5)),
-                       [](const std::exception_ptr&, std::error_code) {});
-    } else if (!in_transaction && !tracker_.busy() && !tracker_.pin().empty() && passed(limits_.pin_idle, quiet_since_)) {
-        finish({Event::lost, {wire::Loss::Kind::pin_idle, "idle for " + seconds(quiet_since_) + " (pin_idle_timeout)", false}});
-    } else if (boundary_held_ && !backend_->condition().cancelling) {
-        cancel_finished();
     }
 }
 

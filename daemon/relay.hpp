@@ -34,7 +34,7 @@ class Relay {
     // All references outlive the relay: client and tracker are the session's, `buffer` is the worker's (shared by all
     // its relays, used within one callback only).
     Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker, pool::Pool& pool,
-          std::span<std::uint8_t> buffer, Limits limits);
+          std::span<std::uint8_t> buffer, Limits limits, std::uint64_t session);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
     ~Relay();
@@ -88,6 +88,7 @@ class Relay {
     pool::Pool& pool_;
     std::span<std::uint8_t> buffer_;
     Limits limits_;
+    std::uint64_t session_;  // for the pool's books
 
     pool::Lease lease_;
     dialects::Backend* backend_ = nullptr;  // lease_'s, null without one

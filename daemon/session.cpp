@@ -94,7 +94,7 @@ wire::awaitable<bool> Session::welcome() {
     login_.reset();
     const config::Pool& pool = home_->settings;
     const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout, pool.pin_idle_timeout};
-    relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits);
+    relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits, id_);
     inbox_ = {};
     wire::Outbox out;
     out.own().append(last.bytes());
@@ -143,7 +143,7 @@ wire::awaitable<bool> Session::checkout() {
     relay_->watch_client([this] {
         if (waiting_) home_->pool->cancel(ticket_);
     });
-    const pool::Wanted wanted{tracker_->variant(), tracker_->fingerprint()};
+    const pool::Wanted wanted{tracker_->variant(), tracker_->fingerprint(), id_};
     pool::Checkout checkout = co_await home_->pool->checkout(wanted, &ticket_);
     waiting_ = false;
     waiting_since_ = no_time;

@@ -32,6 +32,7 @@ Worker::Worker(Shared& shared, int index)
 Worker::~Worker() {
     join();
     sessions_.clear();
+    for (const HomePtr& home : homes_) home->pool->dispose();  // breaks the ring of waiters and pool
     homes_.clear();
 }
 

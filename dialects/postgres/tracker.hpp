@@ -119,6 +119,8 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool unnamed_uncertain() const noexcept {
         return unnamed_scope_ > scope_done_ && unnamed_scope_ != scope_;
     }
+    // The unnamed statement is the right one also if everything outstanding fails.
+    [[nodiscard]] bool unnamed_settled() const noexcept { return in_sync_ && !unnamed_uncertain(); }
     [[nodiscard]] StatementCache& cache();
 
     // tracker_local.cpp

@@ -116,7 +116,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++}
     );
     unnamed_.send_drop();
-    if (scope_open_ && !in_sync_) unnamed_scope_ = scope_;
+    if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
     apply(what);
     forward(message, flow);

@@ -135,7 +135,7 @@ Tracker::Step Tracker::parse_unnamed(const Message& message, std::string_view sq
     }
     const bool first = !scope_open_;
     begin_scope(flow, true);
-    if (!first && !in_sync_) unnamed_scope_ = scope_;
+    if (!first && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
     outstanding_.push({
         .type = frontend::parse,
@@ -300,7 +300,7 @@ Tracker::Step Tracker::on_close(const Message& message, Flow& flow) {
     std::uint16_t what = 0;
     if (kind == 'S') {
         what = Request::drops_unnamed;
-        if (!in_sync_) unnamed_scope_ = scope_;
+        if (!unnamed_settled()) unnamed_scope_ = scope_;
         unnamed_.send_drop();
         in_sync_ = true;
     }

@@ -15,7 +15,8 @@ def login(daemon, **parameters):
 
 
 def pools(daemon):
-    return {row["database"]: row for row in daemon.console("SHOW POOLS")}
+    """The rows of SHOW POOLS for the pools of the application's user, by name."""
+    return {row["database"]: row for row in daemon.console("SHOW POOLS") if row["user"] == USER}
 
 
 def test_show_version_names_the_program_and_its_version(orders):
@@ -33,12 +34,12 @@ def test_show_pools_counts_as_sqlalchemy_does(leasehold, postgres):
     two.ok("BEGIN")
     three.ok("BEGIN")
     waiting.send(pgwire.query("SELECT 1"))
-    row = wait_until(lambda: [r for r in daemon.console("SHOW POOLS") if r["waiting"] == 1], 2)[0]
+    row = wait_until(lambda: [r for r in pools(daemon).values() if r["waiting"] == 1], 2)[0]
     assert (row["checkedin"], row["checkedout"], row["overflow"]) == (0, 3, 1)
     for session in (one, two, three):
         session.ok("COMMIT")
     assert waiting.reply().value() == "1"
-    row = wait_until(lambda: [r for r in daemon.console("SHOW POOLS") if r["checkedin"] == 2], 2)[0]
+    row = wait_until(lambda: [r for r in pools(daemon).values() if r["checkedin"] == 2], 2)[0]
     assert (row["checkedout"], row["overflow"], row["waiting"]) == (0, 0, 0)
 
 

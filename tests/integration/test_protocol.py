@@ -329,6 +329,19 @@ def test_a_client_that_leaves_in_the_middle_of_a_copy_leaves_no_rows(login, post
 
 # --- the end ------------------------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("ending", ["drop", "reset"])
+def test_a_pipeline_left_behind_is_cancelled_to_its_last_statement(login, postgres, ending):
+    """A cancel request ends one statement only, and none if it comes before the server has begun."""
+    for count in (1, 1, 1, 4):
+        session = login()
+        session.send(*[query("SELECT pg_sleep(20)"), run("SELECT pg_sleep(20)") + SYNC] * count)
+        getattr(session, ending)()
+    wait_until(lambda: not [b for b in postgres.backends("%") if b["usename"] == USER and b["state"] != "idle"], 2,
+               "all statements ended", 0.05)
+    with login() as session:
+        assert session.value("SELECT 1") == "1"
+
+
 def test_terminate_ends_the_session_and_frees_its_backend(daemon, login):
     session = login()
     session.send(query("SELECT 1"), pgwire.TERMINATE)

@@ -101,6 +101,7 @@ def in_transaction(postgres):
 def many_clients(daemon, postgres, verdicts):
     title(f"1  {CLIENTS} clients, {BACKENDS} backends")
     line(f"pgbench with {CLIENTS} connections runs read-write transactions through leasehold for {LOAD_SECONDS} seconds.")
+    # A thread per client: pgbench prepares statements blocking its thread, and would wait for its own other clients.
     load = subprocess.Popen(
         [postgres_bin("pgbench"), "-n", "-N", "-M", "prepared", "-c", str(CLIENTS), "-j", str(CLIENTS), "-T", str(LOAD_SECONDS),
          "-P", "1", "-h", daemon.host, "-p", str(daemon.port), "-U", USER, "orders"],

@@ -66,10 +66,14 @@ void Server::notify() {
 
 void Server::ready() {
     for (const auto& [name, value] : settings) {
-        if (reported_[name] != value) parameter_status(out_, name, value);
+        if (reported_[name] != value && is_reported(name)) parameter_status(out_, name, value);
     }
     reported_ = settings;
     ready_for_query(out_, status_);
+    release();
+}
+
+void Server::release() {
     held_.insert(held_.end(), out_.bytes().begin(), out_.bytes().end());
     out_.clear();
 }
@@ -91,6 +95,7 @@ void Server::fail(const Failure& failure) {
     error.sqlstate = failure.sqlstate;
     error.message = failure.message;
     error_response(out_, Severity::error, error);
+    release();  // as the real one does, even while it skips
     if (status_ == 'T') {
         status_ = 'E';
     } else if (status_ == 'I') {
@@ -149,10 +154,7 @@ void Server::on_message(std::uint8_t type, Bytes body) {
             close_complete(out_);
             break;
         }
-        case 'H':
-            held_.insert(held_.end(), out_.bytes().begin(), out_.bytes().end());
-            out_.clear();
-            break;
+        case 'H': release(); break;
         default: ADD_FAILURE() << "server got " << type; break;
     }
 }
@@ -180,7 +182,7 @@ void Server::query(std::string_view sql) {
         if (!failure && has_rows(statement)) row_description(out_, std::array<Field, 1>{Field{"x"}});
         if (!failure) failure = run(statement, "");
         if (copying_) copy_extended_ = false;
-        if (copying_) return held_.insert(held_.end(), out_.bytes().begin(), out_.bytes().end()), out_.clear();
+        if (copying_) return release();
     }
     if (failure) {
         fail(*failure);
@@ -280,8 +282,7 @@ std::optional<Server::Failure> Server::execute(const std::string& name) {
     auto failure = run(bound.statement, bound.parameters);
     if (copying_) {
         copy_extended_ = true;
-        held_.insert(held_.end(), out_.bytes().begin(), out_.bytes().end());
-        out_.clear();
+        release();
     }
     return failure;
 }
@@ -311,6 +312,7 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
         prepared.clear();
         portals_.clear();
         settings = Server().settings;
+        end_transaction(true);  // at once, also in a pipeline
         tag = "DISCARD ALL";
     } else if (starts(statement, "COPY IN")) {
         copying_ = true;
@@ -345,7 +347,6 @@ void Session::ship() {
     to_backend_.clear();
     if (!out.empty()) {
         ASSERT_NE(backend, nullptr);
-        if (getenv("DBG")) { Bytes b(out); fprintf(stderr,"%p ->", (void*)this); while (auto h = peek(b)) { std::string t(wire::as_text(b.subspan(5, std::min(h->body(), b.size()-5)))); for (char&c:t) if(c<32)c='.'; fprintf(stderr," %c[%s]", h->type, t.c_str()); if(b.size()<h->size()) break; b=b.subspan(h->size()); } fprintf(stderr,"\n"); }
         backend->server.feed(out);
     }
     to_client_.flatten(received_);
@@ -381,11 +382,11 @@ void Session::align() {
     for (const auto& setting : lease.held) {
         const std::string usual(lease.defaults.find(setting.name).value_or(""));
         backend->server.force(setting.name, usual);
-        lease.reported.set(setting.name, usual);
+        if (is_reported(setting.name)) lease.reported.set(setting.name, usual);
     }
     for (const auto& setting : tracker.settings()) {
         backend->server.force(setting.name, setting.value);
-        lease.reported.set(setting.name, setting.value);
+        if (is_reported(setting.name)) lease.reported.set(setting.name, setting.value);
     }
     lease.held = tracker.settings();
 }

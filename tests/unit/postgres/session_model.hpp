@@ -49,6 +49,7 @@ class Server {
     void extended(std::optional<Failure> failure);
     void fail(const Failure& failure);
     void ready();
+    void release();
     void end_transaction(bool commit);
     void start();
 

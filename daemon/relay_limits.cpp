@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The relay's limits of time: what a tick finds to have lasted too long, and what is done about it.
+#include "daemon/relay.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+namespace leasehold::daemon {
+namespace {
+
+using wire::Loss;
+
+constexpr auto cancel_within = std::chrono::seconds(5);
+
+std::string seconds(wire::Clock::duration passed) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(passed).count()) + " s";
+}
+
+}  // namespace
+
+void Relay::tick(wire::Clock::time_point now) {
+    if (mode_ != Mode::running || !lease_ || !tracker_.attached()) return;
+    const auto passed = [now](std::chrono::milliseconds limit, wire::Clock::time_point since) {
+        return limit.count() > 0 && now - since >= limit;
+    };
+    const bool in_transaction = tracker_.status() != wire::TransactionStatus::idle;
+    const bool busy = tracker_.busy();
+    if (in_transaction && !busy && passed(limits_.transaction_idle, quiet_since_)) {
+        const std::string reason = "idle in transaction for " + seconds(now - quiet_since_) + " (transaction_idle_timeout)";
+        finish({Event::lost, Loss{Loss::Kind::transaction_idle, reason, false}});
+    } else if (in_transaction && passed(limits_.transaction, transaction_since_)) {
+        const std::string reason = "transaction open for " + seconds(now - transaction_since_) + " (transaction_timeout)";
+        finish({Event::lost, Loss{Loss::Kind::transaction_time, reason, false}});
+    } else if (busy && !query_cancelled_ && passed(limits_.query, request_since_)) {
+        query_cancelled_ = true;
+        boost::asio::co_spawn(client_.executor(), backend_->cancel(now + cancel_within),
+                              [](const std::exception_ptr&, std::error_code) {});
+    } else if (!in_transaction && !busy && !tracker_.pin().empty() && passed(limits_.pin_idle, quiet_since_)) {
+        const std::string reason = "idle for " + seconds(now - quiet_since_) + " (pin_idle_timeout)";
+        finish({Event::lost, Loss{Loss::Kind::pin_idle, reason, false}});
+    } else if (boundary_held_) {
+        cancel_finished();
+    }
+}
+
+}  // namespace leasehold::daemon

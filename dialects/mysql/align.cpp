@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/align.hpp"
+
+namespace leasehold::mysql {
+
+Align::Align(const Alignment& plan, bool deprecate_eof) : round_(deprecate_eof) {
+    std::size_t commands = 0;
+    if (plan.reset && !plan.no_database) {
+        round_.command(Command::reset_connection);
+        ++commands;
+    }
+    if (!plan.sql.empty()) {
+        round_.command(Command::query, plan.sql);
+        ++commands;
+    }
+    // Last, so that its refusal leaves the rest done.
+    if (plan.database) {
+        round_.command(Command::init_db, *plan.database);
+        database_at_ = commands;
+    }
+}
+
+wire::Action Align::resume(Bytes input, std::error_code ec) {
+    wire::Action action = round_.resume(input, ec);
+    if (action.kind != wire::Action::Kind::done) return action;
+    diagnostics_ = round_.diagnostics();
+    if (action.error == wire::errc::server_error) {
+        database_refused_ = round_.failed_at() == database_at_;
+        action.error = make_error_code(wire::errc::settings_refused);
+    }
+    return action;
+}
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start of a connection on both legs: greeting a client and asking who it is (ClientGreeting, ClientAuthentication),
+// and our own login to a server (ServerLogin, ChangeUser). "Connection Phase" of the manual, mysql_native_password only.
+#pragma once
+
+#include "dialects/mysql/auth.hpp"
+#include "dialects/wire/exchange.hpp"
+
+namespace leasehold::mysql {
+
+// --- the client's leg ------------------------------------------------------------------------------------------
+
+// Writes the greeting, reads the response. Diagnostics are what the client is to be told.
+class ClientGreeting final : public wire::Exchange {
+  public:
+    // `greeting.capabilities`: what the server can do; the client is offered what leasehold passes on of it.
+    ClientGreeting(Greeting greeting, std::size_t max_bytes);
+    [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+
+    [[nodiscard]] const Greeting& greeting() const noexcept { return greeting_; }
+    [[nodiscard]] const HandshakeResponse& response() const noexcept { return response_; }
+    // Before the greeting was written: an error has sequence 0 and no SQLSTATE.
+    [[nodiscard]] bool greeted() const noexcept { return greeted_; }
+    // It closed in order before it answered.
+    [[nodiscard]] bool left() const noexcept { return left_; }
+    [[nodiscard]] std::uint8_t next_sequence() const noexcept { return next_sequence_; }
+
+  private:
+    [[nodiscard]] wire::Action fail(wire::errc error, const wire::Diagnostics& said);
+
+    Greeting greeting_;
+    std::size_t max_bytes_;
+    bool started_ = false, greeted_ = false, finished_ = false, left_ = false;
+    std::uint8_t next_sequence_ = 0;
+    HandshakeResponse response_;
+    wire::Writer out_;
+};
+
+struct ClientCredential {
+    enum class Kind : std::uint8_t {
+        password,  // `secret`: clear text, or "*" and the hash
+        trust,     // nothing is asked
+        none,      // nobody of that name: played to the end all the same
+    };
+    Kind kind = Kind::none;
+    std::string secret;
+};
+
+// Has a client that named another plugin switch to mysql_native_password; verifies its answer.
+class ClientAuthentication final : public wire::Exchange {
+  public:
+    ClientAuthentication(ClientCredential credential, const ClientGreeting& greeting);
+    [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+    [[nodiscard]] std::uint8_t next_sequence() const noexcept { return next_sequence_; }
+
+  private:
+    enum class State : std::uint8_t { start, switching, finished };
+    [[nodiscard]] wire::Action conclude(std::string_view answer, std::size_t consumed);
+
+    ClientCredential credential_;
+    std::string user_;
+    std::string answer_;
+    bool right_plugin_;
+    Salt salt_;
+    std::uint8_t next_sequence_;
+    State state_ = State::start;
+    wire::Writer out_;
+};
+
+// --- the server's leg ------------------------------------------------------------------------------------------
+
+struct ServerLoginParams {
+    std::string user;
+    std::string password;
+    std::string database;          // may be empty
+    std::uint32_t capabilities = 0;  // of cap::shared: what the server must be able to do
+    std::uint8_t charset = 0;      // 0: the server's own
+    std::string program_name;
+};
+
+// errc::server_saturated for 1040 and 1203, server_unready for 1053, authentication_failed for 1045, 1044 and 1698,
+// unsupported for another plugin.
+class ServerLogin final : public wire::Exchange {
+  public:
+    explicit ServerLogin(ServerLoginParams params) : params_(std::move(params)) {}
+    [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+
+    [[nodiscard]] const Greeting& greeting() const noexcept { return greeting_; }
+    [[nodiscard]] std::uint32_t capabilities() const noexcept { return capabilities_; }  // negotiated
+    [[nodiscard]] std::uint8_t charset() const noexcept { return charset_; }
+    [[nodiscard]] std::uint16_t status() const noexcept { return status_; }  // of the last OK
+
+  private:
+    enum class State : std::uint8_t { greeting, authenticating, finished };
+    [[nodiscard]] wire::Action on_greeting(const Packet& packet);
+    [[nodiscard]] wire::Action fail(std::error_code error, std::string_view message, std::size_t consumed);
+
+    ServerLoginParams params_;
+    State state_ = State::greeting;
+    Greeting greeting_;
+    std::uint32_t capabilities_ = 0;
+    std::uint8_t charset_ = 0;
+    std::uint16_t status_ = 0;
+    int switches_ = 0;
+    wire::Writer out_;
+};
+
+// A session begun anew on a connection that stands, without a current database: COM_CHANGE_USER.
+class ChangeUser final : public wire::Exchange {
+  public:
+    // `capabilities`, `charset`: of the connection's own handshake.
+    ChangeUser(ServerLoginParams params) : params_(std::move(params)) {}
+    [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+    [[nodiscard]] std::uint16_t status() const noexcept { return status_; }
+
+  private:
+    [[nodiscard]] wire::Action fail(std::error_code error, std::string_view message, std::size_t consumed);
+
+    ServerLoginParams params_;
+    bool started_ = false, finished_ = false;
+    std::uint16_t status_ = 0;
+    int switches_ = 0;
+    wire::Writer out_;
+};
+
+}  // namespace leasehold::mysql

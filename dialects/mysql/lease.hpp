@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of one backend between and during leases: the settings it holds, what of the last session's answers is
+// still in it, and the replies that it owes. The tracker writes it while attached; the backend's own exchanges otherwise.
+#pragma once
+
+#include "dialects/mysql/replies.hpp"
+#include "dialects/mysql/settings.hpp"
+#include "dialects/wire/tracker.hpp"
+
+#include <deque>
+
+namespace leasehold::mysql {
+
+// A reply that is due, oldest first.
+struct Due {
+    enum class For : std::uint8_t {
+        client,          // passed on
+        alignment,       // a statement of ours in front of the client's: its reply is swallowed
+        ping,            // asks for the transaction's state after an error
+        read_insert_id,  // SELECT LAST_INSERT_ID() at the end of a lease
+    };
+    Shape shape = Shape::simple;
+    For whose = For::client;
+};
+
+struct MysqlLease final : wire::LeaseState {
+    std::uint32_t capabilities = 0;  // negotiated; COM_SET_OPTION changes it
+    std::uint8_t charset = 0;        // of the handshake
+    bool mariadb = false;
+    bool default_autocommit = true;  // of a new or reset connection
+    std::string login_database;      // may be empty
+
+    Settings held;
+    std::uint16_t status = status::autocommit;  // of the last reply
+    bool dirty = false;              // session state that a reset must remove
+
+    // What LAST_INSERT_ID() would answer; none: not known.
+    std::optional<std::uint64_t> insert_id = 0;
+    // Whose statements its warnings, and its ROW_COUNT() and FOUND_ROWS(), are of: numbers of sessions; 0: nobody's.
+    std::uint64_t warnings_of = 0;
+    std::uint64_t counts_of = 0;
+    bool has_warnings = false;       // warnings or an error may be listed
+
+    std::deque<Due> due;
+    Reply reply;                     // of due.front()
+    bool half_sent = false;          // a packet or a file of the client's whose end has not been sent
+
+    [[nodiscard]] bool outstanding() const noexcept { return !due.empty(); }
+    [[nodiscard]] bool in_transaction() const noexcept { return (status & status::in_transaction) != 0; }
+    [[nodiscard]] bool deprecate_eof() const noexcept { return (capabilities & cap::deprecate_eof) != 0; }
+    // COM_RESET_CONNECTION was done; the current database stays.
+    void forget() {
+        held.variables.clear();
+        held.autocommit = default_autocommit;
+        insert_id = 0;
+        warnings_of = counts_of = 0;
+        has_warnings = false;
+        dirty = false;
+    }
+};
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/statements.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace leasehold::mysql {
+namespace {
+
+constexpr std::size_t max_kept = 256;        // of one token
+constexpr std::size_t few_tokens = 8;
+constexpr std::size_t max_set_tokens = 512;
+
+[[nodiscard]] bool is_word(char c) noexcept {
+    const auto b = static_cast<unsigned char>(c);
+    return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || b == '_' || b == '$' || b >= 0x80;
+}
+[[nodiscard]] bool is_space(char c) noexcept { return static_cast<unsigned char>(c) <= 0x20; }
+[[nodiscard]] char upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+// May stand between single quotes whatever the mode and character set.
+[[nodiscard]] bool is_plain(char c) noexcept { return c >= 0x20 && c < 0x7F && c != '\'' && c != '\\'; }
+
+// In place of the last word: a name or a string came.
+constexpr std::string_view behind_name = "'";
+
+// From here on versions differ between the families in what they execute.
+constexpr std::uint32_t first_uncertain_version = 50700;
+
+}  // namespace
+
+void Lexer::feed(Bytes text) {
+    const char* at = reinterpret_cast<const char*>(text.data());
+    const char* const end = at + text.size();
+    while (at != end) {
+        // Strings and comments are most of a long text.
+        if (state_ == State::quoted && kept_.size() >= max_kept) {
+            const char quote = quote_;
+            at = std::find_if(at, end, [quote](char c) { return c == quote || c == '\\'; });
+            if (at == end) return;
+        }
+        step(*at++);
+    }
+}
+
+const Statement& Lexer::finish() {
+    if (state_ == State::comment_open || state_ == State::executable || state_ == State::executable_version) state_ = State::comment;
+    step('\n');
+    if (state_ == State::quoted || state_ == State::quoted_escape) end_quote();  // the server will refuse it
+    end_statement();
+    return statement_;
+}
+
+void Lexer::step(char c) {
+    switch (state_) {
+        case State::code: in_code(c); return;
+        case State::word:
+            if (is_word(c)) {
+                keep(c);
+                return;
+            }
+            end_word();
+            in_code(c);
+            return;
+        case State::quoted:
+            if (c == quote_) {
+                state_ = State::quoted_end;
+            } else if (c == '\\' && quote_ != '`' && !mode_.no_backslash_escapes && !(quote_ == '"' && mode_.ansi_quotes)) {
+                state_ = State::quoted_escape;
+                quote_plain_ = false;
+            } else {
+                quote_plain_ = quote_plain_ && is_plain(c);
+                keep(c);
+            }
+            return;
+        case State::quoted_escape: state_ = State::quoted; return;
+        case State::quoted_end:
+            if (c == quote_) {
+                quote_plain_ = false;
+                keep(c);
+                state_ = State::quoted;
+                return;
+            }
+            end_quote();
+            in_code(c);
+            return;
+        case State::dash:
+            if (c == '-') {
+                state_ = State::dash_dash;
+                return;
+            }
+            state_ = State::code;
+            sign('-');
+            in_code(c);
+            return;
+        case State::dash_dash:
+            if (is_space(c)) {
+                state_ = c == '\n' ? State::code : State::line_comment;
+                return;
+            }
+            sign('-');
+            state_ = State::dash;  // "---": the last may begin a comment yet
+            step(c);
+            return;
+        case State::slash:
+            if (c == '*') {
+                state_ = State::comment_open;
+                return;
+            }
+            state_ = State::code;
+            sign('/');
+            in_code(c);
+            return;
+        case State::comment_open:
+            if (c == '!') {
+                state_ = State::executable_version;
+                version_ = 0;
+                version_digits_ = 0;
+            } else if (c == 'M') {
+                state_ = State::executable;
+            } else {
+                state_ = c == '*' ? State::comment_star : State::comment;
+            }
+            return;
+        case State::executable:  // "/*M"
+            if (c == '!') {
+                statement_.merge_pin("executable comment");
+                state_ = State::executable_version;
+                version_ = 0;
+                version_digits_ = 0;
+            } else {
+                state_ = c == '*' ? State::comment_star : State::comment;
+            }
+            return;
+        case State::executable_version:
+            if (c >= '0' && c <= '9' && version_digits_ < 6) {
+                version_ = version_ * 10 + static_cast<std::uint32_t>(c - '0');
+                ++version_digits_;
+                return;
+            }
+            end_executable_head();
+            in_code(c);
+            return;
+        case State::comment:
+            if (c == '*') state_ = State::comment_star;
+            return;
+        case State::comment_star: state_ = c == '/' ? State::code : c == '*' ? State::comment_star : State::comment; return;
+        case State::line_comment:
+            if (c == '\n') state_ = State::code;
+            return;
+        case State::star:
+            state_ = State::code;
+            if (c == '/') {
+                in_executable_ = false;
+                return;
+            }
+            sign('*');
+            in_code(c);
+            return;
+        case State::at:
+            if (c == '@') {
+                state_ = State::code;
+                kept_.clear();
+                take(Token::Kind::system_variable);
+                return;
+            }
+            if (c == '\'' || c == '"' || c == '`') {
+                begin_quote(c);
+                variable_quote_ = true;
+                return;
+            }
+            state_ = State::at_name;
+            kept_.clear();
+            kept_all_ = true;
+            step(c);
+            return;
+        case State::at_name:
+            if (is_word(c) || c == '.') {
+                keep(c);
+                return;
+            }
+            state_ = State::code;
+            take(Token::Kind::user_variable);
+            in_code(c);
+            return;
+    }
+}
+
+void Lexer::in_code(char c) {
+    if (is_space(c)) return;
+    if (is_word(c)) {
+        kept_.clear();
+        kept_all_ = true;
+        state_ = State::word;
+        keep(c);
+        return;
+    }
+    switch (c) {
+        case '\'':
+        case '"':
+        case '`': begin_quote(c); return;
+        case '#': state_ = State::line_comment; return;
+        case '-': state_ = State::dash; return;
+        case '/': state_ = State::slash; return;
+        case '@': state_ = State::at; return;
+        case ';': end_statement(); return;
+        case '*':
+            if (in_executable_) {
+                state_ = State::star;
+                return;
+            }
+            break;
+        default: break;
+    }
+    sign(c);
+}
+
+void Lexer::begin_quote(char quote) {
+    quote_ = quote;
+    quote_plain_ = true;
+    variable_quote_ = false;
+    kept_.clear();
+    kept_all_ = true;
+    state_ = State::quoted;
+}
+
+void Lexer::end_quote() {
+    state_ = State::code;
+    if (variable_quote_) {
+        // 'user'@'host' follows a name; a variable does not.
+        take(Token::Kind::user_variable);
+        return;
+    }
+    const bool name = quote_ == '`' || (quote_ == '"' && mode_.ansi_quotes);
+    if (kept_all_) {
+        // A native function may be called by its quoted name.
+        std::string folded = kept_;
+        std::ranges::transform(folded, folded.begin(), upper);
+        if (quote_ != '\'') note_name(folded);
+    }
+    take(name ? Token::Kind::name : Token::Kind::text);
+}
+
+void Lexer::end_word() {
+    state_ = State::code;
+    folded_.resize(kept_.size());
+    std::ranges::transform(kept_, folded_.begin(), upper);
+    note_word();
+    take(Token::Kind::word);
+}
+
+void Lexer::end_executable_head() {
+    state_ = State::code;
+    in_executable_ = true;
+    if (version_digits_ > 0 && version_ >= first_uncertain_version) statement_.merge_pin("executable comment");
+}
+
+void Lexer::sign(char c) {
+    kept_.assign(1, c);
+    kept_all_ = true;
+    take(Token::Kind::sign);
+}
+
+void Lexer::keep(char c) {
+    if (kept_.size() < max_kept) {
+        kept_ += c;
+    } else {
+        kept_all_ = false;
+    }
+}
+
+void Lexer::take(Token::Kind kind) {
+    ++token_count_;
+    if (kind == Token::Kind::user_variable) {
+        // Behind a name or a string it is an account's host: 'app'@'%', `app`@localhost.
+        const bool account = last_word_ == behind_name;
+        if (!account) statement_.merge_pin("user variable");
+    }
+    if (kind == Token::Kind::word) {
+        last_word_ = folded_;
+    } else {
+        last_word_ = kind == Token::Kind::name || kind == Token::Kind::text ? behind_name : std::string_view();
+    }
+    const bool set = !tokens_.empty() && tokens_.front().kind == Token::Kind::word && tokens_.front().text == "SET";
+    if (tokens_.size() >= (set ? max_set_tokens : few_tokens)) {
+        tokens_lost_ = true;
+        return;
+    }
+    Token token;
+    token.kind = kind;
+    token.text = kind == Token::Kind::word ? folded_ : kept_;
+    if (kind == Token::Kind::word) token.raw = kept_;
+    token.plain = kept_all_ && (kind != Token::Kind::text || quote_plain_);
+    tokens_.push_back(std::move(token));
+}
+
+void Lexer::note_name(std::string_view name) {
+    if (name.size() < 7 || name.size() > 19) return;
+    if (name == "GET_LOCK") statement_.merge_pin("GET_LOCK");
+    if (name == "NEXTVAL" || name == "LASTVAL") statement_.merge_pin("sequence");
+    if (name == "LAST_INSERT_ID") statement_.may_insert = statement_.calls = true;
+    if (name == "FOUND_ROWS") statement_.asks_counts = statement_.asks_found_rows = true;
+    if (name == "ROW_COUNT") statement_.asks_counts = true;
+}
+
+void Lexer::note_word() {
+    const std::string_view word = folded_;
+    note_name(word);
+    if (word == "SQL_CALC_FOUND_ROWS") statement_.merge_pin("SQL_CALC_FOUND_ROWS");
+    if (word == "IDENTITY" && last_word_.empty()) statement_.may_insert = statement_.calls = true;
+    if (word == "VALUE" && (last_word_ == "NEXT" || last_word_ == "PREVIOUS")) statement_.merge_pin("sequence");
+    if (word == "TEMPORARY" && token_count_ < 6) temporary_ = true;
+    if (word == "RELEASE" && last_word_ != "NO" && token_count_ > 0) release_ = true;
+    if (word == "EXPORT" || (word == "LOCK" && last_word_ == "READ")) reads_flush_lock_ = true;
+}
+
+void Lexer::end_statement() {
+    if (!tokens_.empty()) {
+        ++statement_.count;
+        classify(tokens_, {tokens_lost_, reads_flush_lock_, release_, temporary_}, statement_);
+    }
+    tokens_.clear();
+    tokens_lost_ = reads_flush_lock_ = release_ = temporary_ = false;
+    token_count_ = 0;
+    last_word_.clear();
+}
+
+}  // namespace leasehold::mysql

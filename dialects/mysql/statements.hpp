@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a statement's text says about the session it runs in: whether it sets what is carried, makes state that pins,
+// asks about the statement before it, or may end a transaction. Read once, in pieces of any size, never kept. It errs
+// towards "pins": what is not known to be harmless is not. "Language Structure" of the manual: strings, names,
+// comments, executable comments.
+#pragma once
+
+#include "dialects/wire/cursor.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace leasehold::mysql {
+
+using wire::Bytes;
+
+// How the server reads text; of sql_mode.
+struct LexMode {
+    bool no_backslash_escapes = false;
+    bool ansi_quotes = false;
+};
+
+// All statements of one text together.
+struct Statement {
+    int count = 0;                 // statements in the text, empty ones not counted
+    std::string_view pin;          // why the session keeps its backend to its end; empty: it need not
+    bool begins = false;           // BEGIN, START TRANSACTION
+    bool rolls_back = false;       // one statement, ROLLBACK of the whole transaction
+    bool may_commit = false;       // may end a transaction, or start one behind our back
+    bool one_shot = false;         // SET TRANSACTION for the next transaction only
+    bool kill = false;             // KILL, whose numbers are not the server's
+    bool may_insert = false;       // may set LAST_INSERT_ID(), or asks for it
+    bool calls = false;            // may have set LAST_INSERT_ID() although its reply does not say so
+    bool asks_counts = false;      // ROW_COUNT(), FOUND_ROWS()
+    bool asks_found_rows = false;
+    bool only_sets = false;        // nothing but SET: no transaction is started or used up
+    std::optional<std::string> database;  // of the last USE
+    // SET of session variables with literals, in order: name (lower case; "names"; "transaction isolation" and
+    // "transaction read only" of SET SESSION TRANSACTION) and literal as SQL.
+    std::vector<std::pair<std::string, std::string>> sets;
+
+    void merge_pin(std::string_view reason) noexcept {
+        if (pin.empty()) pin = reason;
+    }
+};
+
+// Client character sets in which a backslash or a quote may be the second half of a character.
+[[nodiscard]] bool is_unsafe_charset(std::string_view name) noexcept;
+[[nodiscard]] bool is_unsafe_charset(std::uint8_t collation) noexcept;
+// Whether an sql_mode has ANSI_QUOTES; modes that imply it included.
+[[nodiscard]] bool has_ansi_quotes(std::string_view sql_mode) noexcept;
+
+struct Token {
+    enum class Kind : std::uint8_t {
+        word,           // upper case
+        name,           // `quoted`, or "quoted" with ANSI_QUOTES
+        text,           // a string; `plain` if it can be written down again as it is
+        user_variable,  // @name
+        system_variable,  // @@, its name follows
+        sign,
+        end,
+    };
+    Kind kind = Kind::end;
+    std::string text;
+    std::string raw;   // of a word: as it stands
+    bool plain = true;
+};
+
+class Lexer {
+  public:
+    explicit Lexer(LexMode mode = {}) noexcept : mode_(mode) {}
+
+    void feed(Bytes text);
+    // The text has ended.
+    [[nodiscard]] const Statement& finish();
+    // What has been seen so far.
+    [[nodiscard]] const Statement& so_far() const noexcept { return statement_; }
+
+  private:
+    enum class State : std::uint8_t {
+        code, word, quoted, quoted_escape, quoted_end, dash, dash_dash, slash, comment, comment_star, line_comment,
+        comment_open, executable, executable_version, star, at, at_name,
+    };
+    void step(char c);
+    void in_code(char c);
+    void begin_quote(char quote);
+    void end_quote();
+    void end_word();
+    void end_executable_head();
+    void sign(char c);
+    void keep(char c);
+    void take(Token::Kind kind);
+    void note_name(std::string_view upper);
+    void note_word();
+    void end_statement();
+
+    LexMode mode_;
+    State state_ = State::code;
+    char quote_ = 0;
+    bool quote_plain_ = true;
+    bool variable_quote_ = false;  // @'name'
+    bool in_executable_ = false;
+    std::size_t version_digits_ = 0;
+    std::uint32_t version_ = 0;
+    std::string kept_;             // of the token being read, as it stands
+    std::string folded_;           // in upper case, of words
+    bool kept_all_ = true;
+    std::vector<Token> tokens_;    // of the statement being read: the first few, of SET all
+    bool tokens_lost_ = false;
+    std::size_t token_count_ = 0;
+    bool reads_flush_lock_ = false, release_ = false, temporary_ = false;
+    std::string last_word_;
+    Statement statement_;
+};
+
+// Shared by the two halves of the lexer: what the tokens of one statement mean.
+struct Seen {
+    bool lost = false;  // there were more tokens than `tokens`
+    bool flush_lock = false, release = false, temporary = false;
+};
+void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& into);
+void classify_set(const std::vector<Token>& tokens, bool lost, Statement& into);
+
+// The text for a record: at most `max_bytes`, literals replaced by ? unless `literals`.
+[[nodiscard]] std::string masked(std::string_view text, bool literals, std::size_t max_bytes = 256);
+
+}  // namespace leasehold::mysql

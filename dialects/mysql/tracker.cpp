@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tracker holds between bytes: settings, pins, its lease.
+#include "dialects/mysql/tracker.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace leasehold::mysql {
+namespace {
+
+std::uint64_t next_session() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+std::uint64_t variant_of(std::uint32_t capabilities, std::uint8_t charset) noexcept {
+    return (capabilities & cap::shared) | static_cast<std::uint64_t>(charset) << 32;
+}
+std::uint32_t capabilities_of(std::uint64_t variant) noexcept { return static_cast<std::uint32_t>(variant) & cap::shared; }
+std::uint8_t charset_of(std::uint64_t variant) noexcept { return static_cast<std::uint8_t>(variant >> 32); }
+
+Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit) {
+    Settings settings;
+    settings.autocommit = autocommit || isolation_level == "AUTOCOMMIT";
+    if (isolation_level.empty() || isolation_level == "AUTOCOMMIT") return settings;
+    std::string literal = "'";
+    for (const char c : isolation_level) {
+        const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        literal += letter ? c : '-';
+    }
+    settings.set(mariadb ? "tx_isolation" : "transaction_isolation", literal + "'");
+    return settings;
+}
+
+Tracker::Tracker(TrackerOptions options)
+    : options_(std::move(options)), number_(next_session()), capabilities_(options_.capabilities & cap::shared),
+      settings_(initial_settings(options_.isolation_level, options_.mariadb, (options_.status & status::autocommit) != 0)),
+      status_(options_.status), prepared_(options_.prepared_per_client) {
+    status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
+}
+
+void Tracker::attach(wire::LeaseState& backend) {
+    lease_ = &static_cast<MysqlLease&>(backend);  // a pool of this dialect has no other
+    status_ = lease_->status;
+    first_of_lease_ = true;
+    foreign_found_rows_ = false;
+    state_unknown_ = false;
+    // What came with the handshake and cannot be read safely.
+    if (is_unsafe_charset(options_.charset)) pin_to_end("character set of the handshake");
+}
+
+void Tracker::detach() noexcept {
+    if (lease_ != nullptr && dirty()) lease_->dirty = true;
+    lease_ = nullptr;
+    request_.active = false;
+    one_shot_ = false;
+    dirty_ = false;
+    insert_id_moved_ = false;
+    prepared_.clear();
+    prepared_inserts_ = false;
+}
+
+std::string_view Tracker::pin() const noexcept {
+    if (!pin_.empty()) return pin_;
+    if (!prepared_.empty()) return "prepared statement";
+    if (one_shot_) return "SET TRANSACTION";
+    return {};
+}
+
+wire::TransactionStatus Tracker::status() const noexcept {
+    if (lost_) return wire::TransactionStatus::failed;
+    return in_transaction() ? wire::TransactionStatus::active : wire::TransactionStatus::idle;
+}
+
+void Tracker::pin_to_end(std::string_view reason) {
+    if (pin_.empty()) {
+        pin_ = reason;
+        pin_young_ = in_transaction();
+    }
+    dirty_ = true;
+    if (lease_ != nullptr) lease_->dirty = true;
+}
+
+// COM_RESET_CONNECTION: a session as after its login, in the database where it is.
+void Tracker::reset_session() {
+    const std::optional<std::string> database = settings_.database;
+    const bool autocommit = (options_.status & status::autocommit) != 0;
+    settings_ = initial_settings(options_.isolation_level, options_.mariadb, autocommit);
+    settings_.database = database;
+    status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
+    pin_ = {};
+    one_shot_ = dirty_ = insert_id_moved_ = prepared_inserts_ = false;
+    prepared_.clear();
+    insert_id_ = 0;
+    lost_.reset();
+}
+
+LexMode Tracker::lex_mode() const noexcept {
+    LexMode mode;
+    mode.no_backslash_escapes = (status_ & status::no_backslash_escapes) != 0;
+    const auto set = std::ranges::find(settings_.variables, "sql_mode", &std::pair<std::string, std::string>::first);
+    const bool usual = set == settings_.variables.end() || set->second == "DEFAULT" || set->second == "default";
+    mode.ansi_quotes = has_ansi_quotes(usual ? std::string_view(options_.sql_mode) : std::string_view(set->second));
+    return mode;
+}
+
+}  // namespace leasehold::mysql

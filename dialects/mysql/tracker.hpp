@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Following a live session of the MySQL protocol: which requests need a backend, where a reply and a transaction end,
+// what is carried to the next backend and what pins. One client request is under way at a time; a client that sends
+// ahead is held at the next one. "Command Phase" of the manual.
+#pragma once
+
+#include "dialects/mysql/errors.hpp"
+#include "dialects/mysql/lease.hpp"
+#include "dialects/mysql/prepared.hpp"
+#include "dialects/mysql/statements.hpp"
+#include "dialects/mysql/transcript.hpp"
+
+#include <optional>
+
+namespace leasehold::mysql {
+
+struct TrackerOptions {
+    wire::LeaseMode mode = wire::LeaseMode::transaction;
+    bool disconnect_on_loss = false;
+    std::size_t prepared_per_client = 1000;
+    std::size_t max_settings = 1000;
+    std::uint32_t capabilities = 0;  // of the client, as far as it was offered them
+    std::uint8_t charset = 0;        // of its handshake
+    std::uint16_t status = status::autocommit;  // of the server's login
+    bool mariadb = true;
+    std::string sql_mode;            // of a new connection
+    std::string isolation_level;     // of the pool; empty: the server's
+    std::string application;
+};
+
+// The variant of a lease: what a handshake settles. The pool does not look into it.
+[[nodiscard]] std::uint64_t variant_of(std::uint32_t capabilities, std::uint8_t charset) noexcept;
+[[nodiscard]] std::uint32_t capabilities_of(std::uint64_t variant) noexcept;
+[[nodiscard]] std::uint8_t charset_of(std::uint64_t variant) noexcept;
+// What a pool's isolation_level makes of a new session.
+[[nodiscard]] Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit);
+
+class Tracker final : public wire::Tracker {
+  public:
+    explicit Tracker(TrackerOptions options);
+
+    [[nodiscard]] wire::Verdict from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) override;
+    [[nodiscard]] wire::Verdict from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) override;
+    void attach(wire::LeaseState& backend) override;
+    void detach() noexcept override;
+    [[nodiscard]] bool attached() const noexcept override { return lease_ != nullptr; }
+    [[nodiscard]] wire::Aftermath lose(const wire::Loss& loss, wire::Outbox& to_client) override;
+    [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
+    void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
+    [[nodiscard]] std::uint64_t variant() const noexcept override { return variant_of(capabilities_, options_.charset); }
+    [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
+    [[nodiscard]] wire::TransactionStatus status() const noexcept override;
+    [[nodiscard]] bool busy() const noexcept override { return lease_ != nullptr && lease_->outstanding(); }
+    [[nodiscard]] std::string_view pin() const noexcept override;
+    [[nodiscard]] bool dirty() const noexcept override { return dirty_ || !prepared_.empty(); }
+    [[nodiscard]] std::string_view application() const noexcept override { return options_.application; }
+    [[nodiscard]] std::vector<std::string> transcript(bool literals) const override { return transcript_.statements(literals); }
+
+    [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+
+  private:
+    enum class Step : std::uint8_t { taken, wait, lease, close, fatal };
+
+    // What leasehold answers by itself.
+    struct Answer {
+        enum class Kind : std::uint8_t { ok, end_of_rows, error, nothing } kind = Kind::ok;
+        wire::Diagnostics error{};
+        bool then_fatal = false;
+    };
+    // One packet of the client's that begins a command.
+    struct Incoming {
+        Bytes in;
+        std::size_t& at;
+        Header header;
+        Command command;
+        wire::Outbox& to_backend;
+        wire::Outbox& to_client;
+        [[nodiscard]] Bytes visible() const noexcept;
+        [[nodiscard]] bool whole() const noexcept;
+    };
+
+    // tracker_client.cpp
+    [[nodiscard]] Step on_command(Incoming packet);
+    [[nodiscard]] Step on_query(Incoming& packet);
+    [[nodiscard]] Step on_prepare(Incoming& packet);
+    [[nodiscard]] Step on_init_db(Incoming& packet);
+    [[nodiscard]] Step on_set_option(Incoming& packet);
+    [[nodiscard]] Step on_statement_command(Incoming& packet);
+    [[nodiscard]] Step on_without_reply(Incoming& packet);
+    [[nodiscard]] std::optional<Step> on_lost(Incoming& packet);
+    [[nodiscard]] Step simple(Incoming& packet, Shape shape);
+    [[nodiscard]] const Statement* scan(Incoming& packet);
+    [[nodiscard]] Step want_lease(const Incoming& packet) noexcept;
+    [[nodiscard]] Step forward(Incoming& packet, Shape shape, Statement statement = {});
+    [[nodiscard]] Step answer(Incoming& packet, Answer answer);
+    [[nodiscard]] Step answer(Incoming& packet, Fault fault, std::string_view detail = {});
+    void put_in_front(const Statement& statement, wire::Outbox& to_backend);
+    void pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend);
+    void pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend);
+    [[nodiscard]] bool message_ended(wire::Outbox& to_client);
+    void write(const Answer& answer, std::uint8_t sequence, wire::Outbox& to_client) const;
+
+    // tracker_backend.cpp
+    void on_complete(const Due& due);
+    void on_reply();
+    void apply(const Statement& statement);
+    void take_status(std::uint16_t status);
+    // Nothing is outstanding: asks what has to be asked, or says whether the lease may end.
+    [[nodiscard]] bool settle(wire::Outbox& to_backend);
+    void inject(Due::For whose, std::string_view sql, wire::Outbox& to_backend);
+
+    // tracker.cpp
+    void pin_to_end(std::string_view reason);
+    void reset_session();
+    [[nodiscard]] LexMode lex_mode() const noexcept;
+    [[nodiscard]] bool in_transaction() const noexcept { return (status_ & status::in_transaction) != 0; }
+    [[nodiscard]] bool receiving() const noexcept { return body_.left > 0 || body_.continues || infile_; }
+    // tracker_loss.cpp
+    [[nodiscard]] wire::Diagnostics loss_of_request(const wire::Loss& loss, bool was_in_transaction) const;
+    [[nodiscard]] bool answerable() const noexcept;
+    void answer_request(const wire::Diagnostics& error, bool then_fatal, wire::Outbox& to_client);
+
+    TrackerOptions options_;
+    std::uint64_t number_;               // of the session, in the process
+    std::uint32_t capabilities_;
+    Settings settings_;
+    std::uint16_t status_;               // of the last reply
+    MysqlLease* lease_ = nullptr;
+
+    // The client's message whose beginning was read.
+    struct Body {
+        std::uint32_t left = 0;          // of the current packet
+        bool continues = false;          // another packet belongs to it
+        bool dropped = false;            // it goes nowhere
+    } body_;
+    bool infile_ = false;                // packets of a file, up to an empty one
+    std::uint8_t reply_sequence_ = 1;
+    std::optional<Lexer> lexer_;         // of a statement too long to be seen at once
+    std::optional<Answer> answer_then_;  // when the message has been read
+
+    // The request whose reply is due.
+    struct Request {
+        bool active = false;
+        Command command = Command::sleep;
+        Statement statement{};
+        bool in_transaction = false;     // when it was sent
+    } request_;
+    bool state_unknown_ = false;         // after an error: the transaction may be over
+    bool first_of_lease_ = false;
+    bool foreign_found_rows_ = false;
+
+    std::optional<Statement> scanned_;   // of the request at hand, while a lease is waited for
+    bool wanted_whole_ = false;          // the request that waits for a lease was seen whole
+    bool skip_request_ = false;          // refuse() has answered it
+    std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read
+
+    std::string_view pin_;               // to the session's end
+    bool pin_young_ = false;             // made in the transaction in progress
+    bool one_shot_ = false;              // SET TRANSACTION waits for its transaction
+    bool dirty_ = false;
+    PreparedStatements prepared_;
+    bool prepared_inserts_ = false;      // a prepared statement may set LAST_INSERT_ID()
+    std::uint64_t insert_id_ = 0;        // what LAST_INSERT_ID() answers, as far as it was read
+    bool insert_id_moved_ = false;
+
+    std::optional<std::string> lost_;    // why the transaction is lost; the next request hears it
+    std::optional<wire::Diagnostics> doomed_;  // the next command hears it and ends the session
+    Transcript transcript_;
+};
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tracker's half that reads the backend: replies, what they say of the session, and where a lease may end.
+#include "dialects/mysql/tracker.hpp"
+
+#include <charconv>
+
+namespace leasehold::mysql {
+
+using wire::Verdict;
+
+wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) {
+    std::size_t at = 0;
+    if (lease_ == nullptr) return {Verdict::Kind::fatal, 0};
+    for (;;) {
+        // Servers speak unasked only to say goodbye.
+        if (lease_->due.empty()) return {at == in.size() ? Verdict::Kind::more : Verdict::Kind::lost, at};
+        const Due due = lease_->due.front();
+        Reply& reply = lease_->reply;
+        if (!reply.active()) reply.start(due.shape, lease_->deprecate_eof(), due.whose == Due::For::read_insert_id);
+        const std::size_t from = at;
+        const Reply::Event event = reply.advance(in, at);
+        if (due.whose == Due::For::client) to_client.pass(in.subspan(from, at - from));
+        switch (event) {
+            case Reply::Event::more: return {Verdict::Kind::more, at};
+            case Reply::Event::farewell: return {Verdict::Kind::lost, at};
+            case Reply::Event::bad: return {Verdict::Kind::fatal, at};
+            case Reply::Event::infile:
+                if (due.whose != Due::For::client || infile_) return {Verdict::Kind::fatal, at};
+                infile_ = true;
+                lease_->half_sent = true;
+                continue;
+            case Reply::Event::complete: break;
+        }
+        if (infile_ || (receiving() && due.whose == Due::For::client)) {
+            // An answer in front of the request's end: an error over a packet too large, say. What the client still
+            // sends has no meaning to the server any more.
+            return {Verdict::Kind::lost, at};
+        }
+        lease_->due.pop_front();
+        on_complete(due);
+        if (lease_->due.empty() && settle(to_backend)) return {Verdict::Kind::boundary, at};
+    }
+}
+
+void Tracker::on_complete(const Due& due) {
+    const Reply& reply = lease_->reply;
+    if (reply.has_status()) take_status(reply.status());
+    switch (due.whose) {
+        case Due::For::client: on_reply(); break;
+        case Due::For::alignment:
+            // It was to keep another session's answers away.
+            if (reply.failed()) pin_to_end("a statement of leasehold's own failed");
+            break;
+        case Due::For::ping: state_unknown_ = false; break;
+        case Due::For::read_insert_id: {
+            insert_id_moved_ = false;
+            const std::string& field = reply.first_field();
+            std::uint64_t value = 0;
+            const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+            const bool read = error == std::errc() && end == field.data() + field.size() && !field.empty();
+            if (read) insert_id_ = value;
+            lease_->insert_id = read ? std::optional(value) : std::nullopt;
+            lease_->counts_of = 0;  // it has changed ROW_COUNT() and FOUND_ROWS()
+            break;
+        }
+    }
+}
+
+void Tracker::take_status(std::uint16_t status) {
+    status_ = lease_->status = status;
+    settings_.autocommit = lease_->held.autocommit = (status & status::autocommit) != 0;
+}
+
+// The reply to the client's request is complete.
+void Tracker::on_reply() {
+    const Reply& reply = lease_->reply;
+    const Statement& statement = request_.statement;
+    request_.active = false;
+    if (reply.failed() || reply.warned()) lease_->has_warnings = true;
+    if (reply.had_rows()) foreign_found_rows_ = false;
+    if (reply.insert_id() != 0 || (statement.may_insert && reply.had_rows()) || statement.calls) insert_id_moved_ = true;
+    if (insert_id_moved_) lease_->insert_id.reset();
+    if (reply.failed()) {
+        // Without a transaction and with autocommit only what may commit can have changed that.
+        state_unknown_ = request_.in_transaction || !settings_.autocommit || statement.may_commit;
+        const bool several = statement.count > 1;
+        if (statement.sets.size() > 1 || (several && !statement.sets.empty())) pin_to_end("a SET that failed halfway");
+        if (several && statement.database) pin_to_end("a USE that may have failed");
+        if (several && statement.one_shot) pin_to_end("a SET that failed halfway");
+        return;
+    }
+    switch (request_.command) {
+        case Command::query:
+        case Command::init_db: apply(statement); break;
+        case Command::stmt_prepare: prepared_.open(reply.statement()); break;
+        case Command::reset_connection: {
+            const std::uint16_t status = status_;
+            reset_session();
+            status_ = status;
+            const bool mariadb = lease_->mariadb;
+            lease_->forget();
+            // MySQL's character sets are then the server's, not the handshake's: nobody else may have that.
+            lease_->dirty = !mariadb;
+            dirty_ = !mariadb;
+            break;
+        }
+        case Command::set_option: {
+            const auto change = [&](std::uint32_t& capabilities) {
+                capabilities = statement.count == 0 ? capabilities | cap::multi_statements : capabilities & ~cap::multi_statements;
+            };
+            change(capabilities_);
+            change(lease_->capabilities);
+            break;
+        }
+        default: break;
+    }
+    if (request_.command != Command::query) return;
+    if (statement.one_shot) {
+        one_shot_ = true;
+        dirty_ = lease_->dirty = true;  // whether it was used up is the server's secret
+    } else if (one_shot_ && !statement.only_sets && !in_transaction()) {
+        one_shot_ = false;
+    }
+}
+
+// What the client's statement has set is carried from now on.
+void Tracker::apply(const Statement& statement) {
+    if (statement.database) {
+        settings_.database = lease_->held.database = statement.database;
+    } else if ((status_ & status::database_dropped) != 0) {
+        settings_.database = lease_->held.database = std::string();
+    }
+    for (const auto& [name, literal] : statement.sets) {
+        std::string_view variable = name;
+        if (name == "transaction isolation") variable = options_.mariadb ? "tx_isolation" : "transaction_isolation";
+        if (name == "transaction read only") variable = options_.mariadb ? "tx_read_only" : "transaction_read_only";
+        settings_.set(variable, literal);
+        lease_->held.set(variable, literal);
+    }
+    if (settings_.variables.size() > options_.max_settings) pin_to_end("more settings than max_settings_per_session");
+}
+
+bool Tracker::settle(wire::Outbox& to_backend) {
+    if (receiving()) return false;
+    if (state_unknown_) {
+        // A reply with a status tells the truth: after an error the transaction may be gone, or not.
+        lease_->due.push_back({Shape::simple, Due::For::ping});
+        write_command(to_backend.own(), Command::ping);
+        return false;
+    }
+    if (in_transaction()) return false;
+    pin_young_ = false;
+    if (insert_id_moved_ && pin().empty()) {
+        inject(Due::For::read_insert_id, "SELECT LAST_INSERT_ID()", to_backend);
+        return false;
+    }
+    return true;
+}
+
+void Tracker::inject(Due::For whose, std::string_view sql, wire::Outbox& to_backend) {
+    lease_->due.push_back({Shape::query, whose});
+    write_command(to_backend.own(), Command::query, sql);
+}
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tracker's half that reads the client: commands, and what is answered without a backend.
+#include "dialects/mysql/tracker.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+using wire::Verdict;
+
+// A statement up to this long is looked at before it is passed on; of a longer one its beginning.
+constexpr std::size_t seen_whole = 16 * 1024;
+// What a client may send ahead of the reply it waits for.
+constexpr std::size_t max_held = 64 * 1024 * 1024;
+constexpr std::size_t max_database = 1024;
+
+// Takes warnings, ROW_COUNT() and FOUND_ROWS() away; a statement without a table would leave the warnings.
+constexpr std::string_view forget_answers = "DO (SELECT 0 FROM (SELECT 0) leasehold WHERE 0)";
+
+}  // namespace
+
+Bytes Tracker::Incoming::visible() const noexcept {
+    const Bytes rest = in.subspan(at + header_size);
+    return rest.first(std::min<std::size_t>(rest.size(), header.length));
+}
+
+bool Tracker::Incoming::whole() const noexcept { return !header.continues() && visible().size() == header.length; }
+
+wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) {
+    std::size_t at = 0;
+    for (;;) {
+        if (body_.left > 0) {
+            pass_body(in, at, to_backend);
+            if (body_.left > 0) return {Verdict::Kind::more, at};
+            if (!message_ended(to_client)) return {Verdict::Kind::fatal, at};
+        }
+        if (in.size() - at < header_size) return {Verdict::Kind::more, at};
+        const Header header = header_of(in.subspan(at));
+        if (body_.continues || infile_) {
+            pass_header(header, in, at, to_backend);
+            if (body_.left == 0 && !message_ended(to_client)) return {Verdict::Kind::fatal, at};
+            continue;
+        }
+        if (header.length == 0) {
+            if (busy()) return {Verdict::Kind::more, at};
+            Incoming empty{in, at, header, Command::sleep, to_backend, to_client};
+            if (answer(empty, Fault::unknown_command) == Step::fatal) return {Verdict::Kind::fatal, at};
+            continue;
+        }
+        if (in.size() - at == header_size) return {Verdict::Kind::more, at};
+        switch (on_command({in, at, header, static_cast<Command>(in[at + header_size]), to_backend, to_client})) {
+            case Step::taken: break;
+            case Step::wait: return {Verdict::Kind::more, at};
+            case Step::lease: return {Verdict::Kind::lease, at};
+            case Step::close: return {Verdict::Kind::close, at};
+            case Step::fatal: return {Verdict::Kind::fatal, at};
+        }
+    }
+}
+
+Tracker::Step Tracker::on_command(Incoming packet) {
+    if (packet.header.sequence != 0) {
+        const auto sequence = static_cast<std::uint8_t>(packet.header.sequence + 1);
+        write_error(packet.to_client.own(), failure(Fault::packets_out_of_order), sequence);
+        return Step::fatal;
+    }
+    if (packet.command == Command::quit) return Step::close;
+    if (busy()) {
+        if (packet.in.size() - packet.at < max_held) return Step::wait;
+        // In the middle of a reply: there is no place for a word.
+        return Step::fatal;
+    }
+    if (skip_request_ || refusal_) {
+        Answer given;
+        given.kind = skip_request_ ? Answer::Kind::nothing : Answer::Kind::error;
+        if (refusal_) given.error = std::move(*refusal_);
+        refusal_.reset();
+        skip_request_ = false;
+        scanned_.reset();
+        return answer(packet, std::move(given));
+    }
+    if (packet.command == Command::stmt_close || packet.command == Command::stmt_send_long_data) return on_without_reply(packet);
+    if (doomed_) return answer(packet, {Answer::Kind::error, *doomed_, true});
+    if (lost_) {
+        if (const std::optional<Step> step = on_lost(packet)) return *step;
+    }
+    switch (packet.command) {
+        case Command::query: return on_query(packet);
+        case Command::stmt_prepare: return on_prepare(packet);
+        case Command::stmt_execute:
+        case Command::stmt_fetch:
+        case Command::stmt_reset: return on_statement_command(packet);
+        case Command::init_db: return on_init_db(packet);
+        case Command::set_option: return on_set_option(packet);
+        case Command::ping: return attached() ? simple(packet, Shape::simple) : answer(packet, Answer{});
+        case Command::reset_connection:
+            if (attached()) return simple(packet, Shape::simple);
+            reset_session();
+            return answer(packet, Answer{});
+        case Command::field_list: return simple(packet, Shape::field_list);
+        case Command::statistics: return simple(packet, Shape::statistics);
+        case Command::process_info: return simple(packet, Shape::query);
+        case Command::change_user:
+            return answer(packet, Fault::not_supported, "COM_CHANGE_USER is not supported yet; connect anew as the other user");
+        case Command::process_kill:
+            return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
+        case Command::debug: return answer(packet, Fault::not_supported, "COM_DEBUG is not for clients of a pool");
+        default: return answer(packet, Fault::unknown_command);
+    }
+}
+
+// The transaction is lost and the client has not heard it.
+std::optional<Tracker::Step> Tracker::on_lost(Incoming& packet) {
+    if (packet.command == Command::ping || packet.command == Command::change_user) return std::nullopt;
+    if (packet.command == Command::reset_connection) return std::nullopt;
+    if (packet.command == Command::query) {
+        const Statement* statement = scan(packet);
+        if (statement == nullptr) return Step::wait;
+        if (packet.whole() && statement->rolls_back) {
+            lost_.reset();
+            return answer(packet, Answer{});
+        }
+    }
+    const std::string reason = std::move(*lost_);
+    lost_.reset();
+    return answer(packet, Fault::transaction_lost, reason);
+}
+
+// --- statements ------------------------------------------------------------------------------------------------
+
+// What the text says; null: more of it must be seen. Of a long text the rest is read while it passes.
+const Statement* Tracker::scan(Incoming& packet) {
+    const Bytes text = packet.visible();
+    if (!packet.whole() && text.size() < std::min<std::size_t>(packet.header.length, seen_whole)) return nullptr;
+    if (scanned_ && wanted_whole_) return &*scanned_;
+    lexer_.emplace(lex_mode());
+    lexer_->feed(text.subspan(1));
+    wanted_whole_ = packet.whole();
+    if (wanted_whole_) {
+        scanned_ = lexer_->finish();
+        lexer_.reset();
+    } else {
+        scanned_ = lexer_->so_far();
+        // Nobody knows yet what the rest asks for.
+        scanned_->may_insert = scanned_->calls = scanned_->may_commit = scanned_->asks_counts = true;
+        scanned_->count = std::max(scanned_->count, 1);
+    }
+    return &*scanned_;
+}
+
+Tracker::Step Tracker::want_lease(const Incoming& packet) noexcept {
+    wanted_whole_ = packet.whole();
+    lexer_.reset();
+    return Step::lease;
+}
+
+Tracker::Step Tracker::on_query(Incoming& packet) {
+    const Statement* statement = scan(packet);
+    if (statement == nullptr) return Step::wait;
+    if (statement->kill) {
+        return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
+    }
+    if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
+    if (!attached()) return want_lease(packet);
+    if (!in_transaction()) transcript_.clear();
+    transcript_.add(wire::as_text(packet.visible().subspan(1)));
+    Statement taken = std::move(*scanned_);
+    scanned_.reset();
+    return forward(packet, Shape::query, std::move(taken));
+}
+
+Tracker::Step Tracker::on_prepare(Incoming& packet) {
+    const Statement* statement = scan(packet);
+    if (statement == nullptr) return Step::wait;
+    if (statement->kill) {
+        return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
+    }
+    if (prepared_.full()) return answer(packet, Fault::too_many_statements);
+    if (!attached()) return want_lease(packet);
+    if (!in_transaction()) transcript_.clear();
+    transcript_.add(wire::as_text(packet.visible().subspan(1)));
+    Statement taken = std::move(*scanned_);
+    scanned_.reset();
+    prepared_inserts_ = prepared_inserts_ || taken.may_insert;
+    // When it runs its text is not seen again.
+    if (taken.one_shot || taken.database || !taken.sets.empty() || taken.only_sets) taken.merge_pin("prepared SET or USE");
+    taken.sets.clear();
+    taken.database.reset();
+    taken.one_shot = false;
+    return forward(packet, Shape::prepare, std::move(taken));
+}
+
+Tracker::Step Tracker::on_statement_command(Incoming& packet) {
+    // Without a lease there is no statement; to a backend its number could be anybody's.
+    if (!attached()) return answer(packet, Fault::unknown_statement);
+    Statement statement;
+    statement.may_commit = true;
+    statement.may_insert = statement.calls = prepared_inserts_;
+    switch (packet.command) {
+        case Command::stmt_execute: return forward(packet, Shape::query, std::move(statement));
+        case Command::stmt_fetch: return forward(packet, Shape::fetch, {});
+        default: return forward(packet, Shape::simple, {});
+    }
+}
+
+Tracker::Step Tracker::on_without_reply(Incoming& packet) {
+    if (!attached()) return answer(packet, {Answer::Kind::nothing, {}, false});
+    if (packet.command == Command::stmt_close) {
+        if (!packet.whole()) return packet.header.length > 16 ? answer(packet, {Answer::Kind::nothing, {}, false}) : Step::wait;
+        wire::Cursor cursor(packet.visible().subspan(1));
+        const std::uint32_t statement = cursor.u32le();
+        if (cursor.ok()) prepared_.close(statement);
+    }
+    const std::size_t n = header_size + packet.visible().size();
+    packet.to_backend.pass(packet.in.subspan(packet.at, n));
+    packet.at += n;
+    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), false};
+    lease_->half_sent = receiving();
+    return Step::taken;
+}
+
+// --- other commands --------------------------------------------------------------------------------------------
+
+Tracker::Step Tracker::simple(Incoming& packet, Shape shape) {
+    if (!attached()) return want_lease(packet);
+    Statement statement;
+    statement.may_commit = packet.command == Command::reset_connection;
+    return forward(packet, shape, std::move(statement));
+}
+
+Tracker::Step Tracker::on_init_db(Incoming& packet) {
+    if (packet.header.length > max_database) return answer(packet, failure(Fault::not_supported).number != 0 ? Fault::not_supported : Fault::internal, "the database's name is too long");
+    if (!packet.whole()) return Step::wait;
+    if (!attached()) return want_lease(packet);
+    Statement statement;
+    statement.database = wire::as_text(packet.visible().subspan(1));
+    return forward(packet, Shape::simple, std::move(statement));
+}
+
+// Switches multi-statements on and off: for the session, and for the backend that it holds.
+Tracker::Step Tracker::on_set_option(Incoming& packet) {
+    if (packet.header.length != 3) return answer(packet, Fault::unknown_command);
+    if (!packet.whole()) return Step::wait;
+    const std::uint8_t option = packet.visible()[1];
+    if (option > 1 || packet.visible()[2] != 0) return answer(packet, Fault::unknown_command);
+    if (attached()) {
+        Statement statement;
+        statement.count = option;  // applied when the server has agreed
+        return forward(packet, Shape::simple, std::move(statement));
+    }
+    capabilities_ = option == 0 ? capabilities_ | cap::multi_statements : capabilities_ & ~cap::multi_statements;
+    return answer(packet, {Answer::Kind::end_of_rows, {}, false});
+}
+
+// --- passing on ------------------------------------------------------------------------------------------------
+
+// What has to run in front of a statement so that it cannot see another session's answers.
+void Tracker::put_in_front(const Statement& statement, wire::Outbox& to_backend) {
+    const bool foreign_counts = lease_->counts_of != number_;
+    bool forget = statement.asks_found_rows && foreign_found_rows_;
+    if (first_of_lease_) {
+        const bool foreign_warnings = lease_->has_warnings && lease_->warnings_of != number_;
+        forget = foreign_warnings || (statement.asks_counts && foreign_counts);
+        foreign_found_rows_ = foreign_counts;
+        first_of_lease_ = false;
+    }
+    lease_->warnings_of = lease_->counts_of = number_;
+    if (statement.may_insert && lease_->insert_id != insert_id_) {
+        inject(Due::For::alignment, "SET last_insert_id=" + std::to_string(insert_id_), to_backend);
+        lease_->insert_id = insert_id_;
+    }
+    if (forget) {
+        inject(Due::For::alignment, forget_answers, to_backend);
+        lease_->has_warnings = false;
+        foreign_found_rows_ = false;
+    }
+}
+
+Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statement) {
+    const bool runs_text = packet.command == Command::query || packet.command == Command::stmt_prepare ||
+                           packet.command == Command::stmt_execute;
+    if (runs_text) put_in_front(statement, packet.to_backend);
+    if (!statement.pin.empty()) pin_to_end(statement.pin);
+    request_ = {true, packet.command, std::move(statement), in_transaction()};
+    state_unknown_ = false;
+    lease_->due.push_back({shape, Due::For::client});
+    const std::size_t n = header_size + packet.visible().size();
+    packet.to_backend.pass(packet.in.subspan(packet.at, n));
+    packet.at += n;
+    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), false};
+    reply_sequence_ = static_cast<std::uint8_t>(packet.header.sequence + 1);
+    lease_->half_sent = receiving();
+    return Step::taken;
+}
+
+Tracker::Step Tracker::answer(Incoming& packet, Answer answer) {
+    const std::size_t n = header_size + packet.visible().size();
+    const bool whole = packet.whole();
+    packet.at += n;
+    scanned_.reset();
+    lexer_.reset();
+    reply_sequence_ = static_cast<std::uint8_t>(packet.header.sequence + 1);
+    if (whole) {
+        write(answer, reply_sequence_, packet.to_client);
+        return answer.then_fatal ? Step::fatal : Step::taken;
+    }
+    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), true};
+    answer_then_ = std::move(answer);
+    return Step::taken;
+}
+
+Tracker::Step Tracker::answer(Incoming& packet, Fault fault, std::string_view detail) {
+    return answer(packet, {Answer::Kind::error, failure(fault, detail), scope(fault) == Scope::ends});
+}
+
+void Tracker::write(const Answer& answer, std::uint8_t sequence, wire::Outbox& to_client) const {
+    Ok ok;
+    ok.status = status_;
+    switch (answer.kind) {
+        case Answer::Kind::ok: write_ok(to_client.own(), ok, sequence); break;
+        case Answer::Kind::end_of_rows:
+            write_end_of_rows(to_client.own(), status_, (capabilities_ & cap::deprecate_eof) != 0, sequence);
+            break;
+        case Answer::Kind::error: write_error(to_client.own(), answer.error, sequence); break;
+        case Answer::Kind::nothing: break;
+    }
+}
+
+// --- long messages ---------------------------------------------------------------------------------------------
+
+void Tracker::pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend) {
+    const std::size_t n = std::min<std::size_t>(body_.left, in.size() - at);
+    const Bytes part = in.subspan(at, n);
+    if (lexer_) lexer_->feed(part);
+    if (!body_.dropped) to_backend.pass(part);
+    at += n;
+    body_.left -= static_cast<std::uint32_t>(n);
+}
+
+// A packet that belongs to what came before it: more of a long message, or of a file.
+void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend) {
+    if (!body_.continues && header.length == 0) infile_ = false;
+    if (!body_.dropped) to_backend.pass(in.subspan(at, header_size));
+    at += header_size;
+    body_.left = header.length;
+    body_.continues = header.continues();
+    reply_sequence_ = static_cast<std::uint8_t>(header.sequence + 1);
+}
+
+// A packet of the client's has been read to its end. False: its answer ends the session.
+bool Tracker::message_ended(wire::Outbox& to_client) {
+    if (body_.continues || infile_) return true;
+    if (lexer_) {
+        const Statement& rest = lexer_->finish();
+        if (request_.active && !rest.pin.empty()) pin_to_end(rest.pin);
+        if (request_.active) request_.statement = rest;
+        request_.statement.may_insert = request_.statement.calls = request_.statement.may_commit = true;
+        lexer_.reset();
+    }
+    if (lease_ != nullptr) lease_->half_sent = false;
+    body_.dropped = false;
+    if (!answer_then_) return true;
+    const Answer given = std::move(*answer_then_);
+    answer_then_.reset();
+    write(given, reply_sequence_, to_client);
+    return !given.then_fatal;
+}
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tracker tells a client whose backend is lost, refused, or whose session is ended. Nothing is ever written to
+// a client that waits for nothing: it would take it for the reply to its next command.
+#include "dialects/mysql/tracker.hpp"
+
+namespace leasehold::mysql {
+
+using wire::Aftermath;
+
+// The client waits for a reply and an error may stand where the reply has come to.
+bool Tracker::answerable() const noexcept {
+    if (!request_.active || lease_ == nullptr) return false;
+    const bool in_front = lease_->due.empty() || lease_->due.front().whose != Due::For::client;
+    return in_front || !lease_->reply.active() || lease_->reply.untouched() || lease_->reply.error_fits();
+}
+
+// The error in place of the reply; behind the request's end if that has not been read yet. To be called attached.
+void Tracker::answer_request(const wire::Diagnostics& error, bool then_fatal, wire::Outbox& to_client) {
+    if (receiving()) {
+        body_.dropped = true;
+        answer_then_ = Answer{Answer::Kind::error, error, then_fatal};
+        return;
+    }
+    const bool begun = lease_->reply.active() && !lease_->reply.untouched() && !lease_->due.empty() &&
+                       lease_->due.front().whose == Due::For::client;
+    write_error(to_client.own(), error, begun ? lease_->reply.next_sequence() : reply_sequence_);
+}
+
+wire::Diagnostics Tracker::loss_of_request(const wire::Loss& loss, bool was_in_transaction) const {
+    const bool known = loss.unwritten || (was_in_transaction && !request_.statement.may_commit);
+    if (known) {
+        std::string detail = loss.reason;
+        if (!was_in_transaction) detail += "; nothing of the statement was sent";
+        return failure(Fault::transaction_lost, detail);
+    }
+    std::string detail = loss.reason;
+    const std::string text = masked(transcript_.last(), false, 80);
+    if (!text.empty()) (detail += " while running: ") += text;
+    return failure(Fault::outcome_unknown, detail);
+}
+
+Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
+    if (lease_ == nullptr) return Aftermath::lives;
+    const bool waiting = request_.active;
+    const bool fits = answerable();
+    const bool was_in_transaction = in_transaction() || (waiting && request_.in_transaction) || state_unknown_;
+    const std::string_view pinned = !pin_.empty() && pin_young_ ? std::string_view() : pin();
+    Aftermath aftermath = Aftermath::lives;
+    if (options_.disconnect_on_loss) {
+        if (fits) answer_request(failure(Fault::state_lost, loss.reason), true, to_client);
+        aftermath = Aftermath::ends;
+    } else if (!pinned.empty()) {
+        std::string detail = loss.reason;
+        ((detail += "; lost with it: ") += pinned);
+        const wire::Diagnostics error = failure(Fault::state_lost, detail);
+        if (fits) answer_request(error, true, to_client);
+        if (waiting) {
+            aftermath = Aftermath::ends;
+        } else {
+            doomed_ = error;
+        }
+    } else if (waiting) {
+        if (fits) {
+            answer_request(loss_of_request(loss, was_in_transaction), false, to_client);
+        } else {
+            aftermath = Aftermath::ends;
+        }
+    } else if (was_in_transaction) {
+        lost_ = loss.reason;
+    }
+    // A file that nobody waits for is still on its way.
+    if (receiving()) body_.dropped = true;
+    detach();
+    lexer_.reset();
+    if (pin_young_) pin_ = {};
+    state_unknown_ = false;
+    status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
+    return aftermath;
+}
+
+Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_client) {
+    wire::Diagnostics said = error;
+    if (said.number == 0) said = failure(Fault::pool_timeout, error.message);
+    said.message = softened(said.message);
+    scanned_.reset();
+    if (wanted_whole_) {
+        write_error(to_client.own(), said, 1);
+        skip_request_ = true;
+    } else {
+        refusal_ = std::move(said);
+    }
+    return Aftermath::lives;
+}
+
+void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) {
+    if (answerable() && !receiving()) answer_request(error, true, to_client);
+}
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/prepared.hpp"
+
+#include "dialects/postgres/unnamed.hpp"
+
+#include <gtest/gtest.h>
+
+namespace leasehold::postgres {
+namespace {
+
+TextRef intern(StatementCache& cache, std::string_view tail) { return cache.intern(tail, true, [] { return Digest(); }); }
+
+TEST(StatementCache, GivesEqualTextsOneNumber) {
+    StatementCache cache(1 << 20);
+    const TextRef a = intern(cache, std::string_view("SELECT 1\0\0\0", 11));
+    const TextRef b = intern(cache, std::string_view("SELECT 1\0\0\0", 11));
+    const TextRef other_types = intern(cache, std::string_view("SELECT 1\0\0\1\0\0\0\x17", 15));
+    const TextRef other_rules = cache.intern(std::string_view("SELECT 1\0\0\0", 11), false, [] { return Digest(); });
+    EXPECT_EQ(a->id, b->id);
+    EXPECT_NE(a->id, other_types->id);
+    EXPECT_NE(a->id, other_rules->id);
+    EXPECT_EQ(a->text(), "SELECT 1");
+    EXPECT_EQ(cache.size(), 3u);
+}
+
+TEST(StatementCache, KeepsUnusedTextsWhileThereIsRoomAndDropsTheLongestUnusedFirst) {
+    StatementCache cache(4500);
+    const std::uint64_t first = intern(cache, std::string(1000, 'a'))->id;
+    const std::uint64_t second = intern(cache, std::string(1000, 'b'))->id;
+    EXPECT_EQ(intern(cache, std::string(1000, 'a'))->id, first);  // now used later than b
+    (void)intern(cache, std::string(2000, 'c'));
+    EXPECT_EQ(intern(cache, std::string(1000, 'a'))->id, first);
+    EXPECT_NE(intern(cache, std::string(1000, 'b'))->id, second);
+    EXPECT_LE(cache.bytes(), 4500u);
+}
+
+TEST(StatementCache, RefusesWhatDoesNotFitBesideTextsInUse) {
+    StatementCache cache(3000);
+    const TextRef held = intern(cache, std::string(2000, 'a'));
+    EXPECT_TRUE(held);
+    EXPECT_FALSE(intern(cache, std::string(2000, 'b')));
+    EXPECT_TRUE(intern(cache, std::string(2000, 'a')));
+}
+
+TEST(StatementCache, OfAThreadIsOneWhileSomebodyHoldsIt) {
+    const auto a = StatementCache::local(1000);
+    EXPECT_EQ(a, StatementCache::local(5000));
+}
+
+TEST(StatementCache, TextsThatAreNotKeptCostNothing) {
+    StatementCache cache(1000);
+    const TextRef text = cache.unkept(Digest());
+    EXPECT_FALSE(text->kept());
+    EXPECT_NE(text->id, 0u);
+    EXPECT_EQ(cache.bytes(), 0u);
+}
+
+TEST(Namespace, CutsNamesAsTheServerDoes) {
+    StatementCache cache(1 << 20);
+    Namespace names;
+    names.add(std::string(63, 'n'), intern(cache, "x"));
+    EXPECT_NE(names.find(std::string(80, 'n')), nullptr);
+    EXPECT_EQ(names.find(std::string(62, 'n')), nullptr);
+}
+
+TEST(Namespace, RestoresWhatWasRemovedUntilItSettles) {
+    StatementCache cache(1 << 20);
+    Namespace names;
+    Namespace::Named& named = names.add("a", intern(cache, "x"));
+    names.remove(named);
+    EXPECT_EQ(names.find("a"), nullptr);
+    Namespace::Named& again = names.add("a", intern(cache, "y"));
+    names.erase(again);
+    names.restore(named);
+    ASSERT_EQ(names.find("a"), &named);
+    EXPECT_EQ(named.second->tail, "x");
+    names.clear();
+    EXPECT_EQ(names.size(), 0u);
+    names.settle();
+    names.add("a", intern(cache, "z"));
+    EXPECT_EQ(names.size(), 1u);
+}
+
+TEST(HeldStatements, NameTheLeastRecentlyUsedAsSurplus) {
+    HeldStatements held(2);
+    EXPECT_EQ(held.surplus(), 0u);
+    held.add(1);
+    held.add(2);
+    EXPECT_EQ(held.surplus(), 1u);
+    EXPECT_TRUE(held.touch(1));
+    EXPECT_EQ(held.surplus(), 2u);
+    held.remove(2);
+    EXPECT_EQ(held.surplus(), 0u);
+    EXPECT_FALSE(held.touch(2));
+    held.clear();
+    EXPECT_EQ(held.size(), 0u);
+}
+
+TEST(HeldStatements, HaveRoomForOneAtLeast) {
+    HeldStatements held(0);
+    EXPECT_EQ(held.surplus(), 0u);
+    held.add(4);
+    EXPECT_EQ(held.surplus(), 4u);
+}
+
+TEST(BackendNames, AreNumbers) { EXPECT_EQ(BackendName(18446744073709551615ull).view(), "lh_18446744073709551615"); }
+
+wire::Bytes bytes(std::string_view text) { return wire::as_bytes(text); }
+
+TEST(UnnamedStatements, FallBackToTheConfirmedOneWhenLaterOnesAreSkipped) {
+    Unnamed unnamed;
+    const std::uint64_t first = unnamed.send(Digest(), bytes("first"));
+    (void)unnamed.send(Digest(), bytes("second"));
+    const std::uint64_t third = unnamed.send(Digest(), bytes("third"));
+    unnamed.confirm(first);
+    EXPECT_EQ(wire::as_text(unnamed.message()), "third");
+    unnamed.revert(false, 0);
+    EXPECT_EQ(unnamed.sent(), first);
+    EXPECT_EQ(wire::as_text(unnamed.message()), "first");
+    EXPECT_GT(unnamed.send(Digest(), bytes("fourth")), third);
+}
+
+TEST(UnnamedStatements, LoseTheirTextRatherThanMistakeItInLongPipelines) {
+    Unnamed unnamed;
+    std::vector<std::uint64_t> serials;
+    for (int i = 0; i < 50; ++i) serials.push_back(unnamed.send(Digest(), bytes(std::to_string(i))));
+    for (std::size_t i = 0; i < serials.size(); ++i) {
+        unnamed.confirm(serials[i]);
+        unnamed.revert(true, serials[i]);
+        const std::string_view text = wire::as_text(unnamed.message());
+        EXPECT_TRUE(text.empty() || text == std::to_string(i)) << i << " " << text;
+    }
+    EXPECT_EQ(wire::as_text(unnamed.message()), "49");
+}
+
+TEST(UnnamedStatements, AreGoneWhenDropped) {
+    Unnamed unnamed;
+    unnamed.confirm(unnamed.send(Digest(), bytes("x")));
+    unnamed.send_drop();
+    EXPECT_TRUE(unnamed.message().empty());
+    unnamed.confirm(0);
+    EXPECT_EQ(unnamed.confirmed(), 0u);
+}
+
+}  // namespace
+}  // namespace leasehold::postgres
