@@ -63,11 +63,24 @@ pool::Condition Backend::condition() const noexcept {
 bool Backend::quiet() noexcept { return !dead_ && inbox_.empty() && transport_->quiet(); }
 
 void Backend::watch(std::function<void()> broken) {
-    if (broken) {
-        transport_->on_readable(std::move(broken));
+    watcher_ = std::move(broken);
+    if (watcher_) {
+        arm_watch();
     } else {
         transport_->on_readable({});
     }
+}
+
+// A transport may call without cause; only what is there to be read, or the end, is one.
+void Backend::arm_watch() {
+    transport_->on_readable([this] {
+        if (quiet()) {
+            arm_watch();
+            return;
+        }
+        const std::function<void()> broken = std::move(watcher_);
+        if (broken) broken();
+    });
 }
 
 awaitable<std::error_code> Backend::run(wire::Exchange& exchange, pool::Deadline deadline) {

@@ -54,6 +54,7 @@ class Backend final : public dialects::Backend {
   private:
     [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
     void note(const Changes& changes);
+    void arm_watch();
     [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
 
     std::unique_ptr<wire::Transport> transport_;
@@ -63,6 +64,7 @@ class Backend final : public dialects::Backend {
     pool::Variant variant_;
     PostgresLease lease_;
     std::shared_ptr<int> cancelling_ = std::make_shared<int>(0);  // requests on their way; outlives the backend
+    std::function<void()> watcher_;
     bool soiled_ = false;
     bool dead_ = false;
 };
