@@ -178,7 +178,6 @@ void Relay::take(pool::Lease lease) {
 void Relay::attach() {
     tracker_.attach(backend_->lease_state());
     sent_mark_ = backend_->transport().sent();
-    query_cancelled_ = false;
     arm_backend();
 }
 

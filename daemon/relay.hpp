@@ -101,10 +101,10 @@ class Relay {
     bool stopping_ = false;
     bool draining_ = false;
     bool boundary_held_ = false;  // a boundary came while a cancel was on its way
-    bool query_cancelled_ = false;
     std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding
     std::uint64_t leases_ = 0;
     wire::Clock::time_point transaction_since_{}, quiet_since_{}, request_since_{};
+    wire::Clock::time_point cancel_again_at_{};  // query_timeout
 };
 
 }  // namespace leasehold::daemon

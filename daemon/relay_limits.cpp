@@ -10,6 +10,7 @@ namespace {
 using wire::Loss;
 
 constexpr auto cancel_within = std::chrono::seconds(5);
+constexpr auto cancel_again_after = std::chrono::seconds(1);
 
 std::string seconds(wire::Clock::duration passed) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(passed).count()) + " s";
@@ -30,8 +31,9 @@ void Relay::tick(wire::Clock::time_point now) {
     } else if (in_transaction && passed(limits_.transaction, transaction_since_)) {
         const std::string reason = "transaction open for " + seconds(now - transaction_since_) + " (transaction_timeout)";
         finish({Event::lost, Loss{Loss::Kind::transaction_time, reason, false}});
-    } else if (busy && !query_cancelled_ && passed(limits_.query, request_since_)) {
-        query_cancelled_ = true;
+    } else if (busy && passed(limits_.query, request_since_) && now >= cancel_again_at_) {
+        // Repeated: a request that comes between two statements of a pipeline hits nothing.
+        cancel_again_at_ = now + cancel_again_after;
         boost::asio::co_spawn(client_.executor(), backend_->cancel(now + cancel_within),
                               [](const std::exception_ptr&, std::error_code) {});
     } else if (!in_transaction && !busy && !tracker_.pin().empty() && passed(limits_.pin_idle, quiet_since_)) {

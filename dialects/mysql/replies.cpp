@@ -10,7 +10,7 @@ namespace {
 
 // What must be seen of a packet's beginning: an OK up to its warnings.
 constexpr std::uint32_t head_size = 1 + 9 + 9 + 2 + 2;
-constexpr std::uint32_t kept_row_size = 64;
+constexpr std::uint32_t kept_row_size = 2048;
 constexpr std::uint32_t max_columns = 65535;
 
 constexpr std::uint8_t ok_mark = 0x00, infile_mark = 0xFB, eof_mark = 0xFE, error_mark = 0xFF;

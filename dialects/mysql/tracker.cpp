@@ -45,6 +45,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     lease_ = &static_cast<MysqlLease&>(backend);  // a pool of this dialect has no other
     status_ = lease_->status;
     first_of_lease_ = true;
+    session_pinned_ = options_.mode == wire::LeaseMode::session;
     foreign_found_rows_ = false;
     state_unknown_ = false;
     // What came with the handshake and cannot be read safely.
@@ -63,6 +64,11 @@ void Tracker::detach() noexcept {
 }
 
 std::string_view Tracker::pin() const noexcept {
+    const std::string_view state = state_pin();
+    return state.empty() && session_pinned_ ? std::string_view("session mode") : state;
+}
+
+std::string_view Tracker::state_pin() const noexcept {
     if (!pin_.empty()) return pin_;
     if (!prepared_.empty()) return "prepared statement";
     if (one_shot_) return "SET TRANSACTION";

@@ -52,6 +52,8 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
     [[nodiscard]] bool busy() const noexcept override { return lease_ != nullptr && lease_->outstanding(); }
     [[nodiscard]] std::string_view pin() const noexcept override;
+    // The part of it that a lost backend takes along.
+    [[nodiscard]] std::string_view state_pin() const noexcept;
     [[nodiscard]] bool dirty() const noexcept override { return dirty_ || !prepared_.empty(); }
     [[nodiscard]] std::string_view application() const noexcept override { return options_.application; }
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override { return transcript_.statements(literals); }
@@ -144,6 +146,7 @@ class Tracker final : public wire::Tracker {
         Command command = Command::sleep;
         Statement statement{};
         bool in_transaction = false;     // when it was sent
+        std::uint8_t option = 0;         // of COM_SET_OPTION
     } request_;
     bool state_unknown_ = false;         // after an error: the transaction may be over
     bool first_of_lease_ = false;
@@ -155,6 +158,7 @@ class Tracker final : public wire::Tracker {
     std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read
 
     std::string_view pin_;               // to the session's end
+    bool session_pinned_ = false;        // session mode, from the first lease on
     bool pin_young_ = false;             // made in the transaction in progress
     bool one_shot_ = false;              // SET TRANSACTION waits for its transaction
     bool dirty_ = false;

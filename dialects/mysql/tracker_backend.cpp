@@ -23,7 +23,11 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         switch (event) {
             case Reply::Event::more: return {Verdict::Kind::more, at};
             case Reply::Event::farewell: return {Verdict::Kind::lost, at};
-            case Reply::Event::bad: return {Verdict::Kind::fatal, at};
+            case Reply::Event::bad:
+                if (answerable() && !receiving()) {
+                    answer_request(failure(Fault::internal, "the server's reply is not the protocol's"), true, to_client);
+                }
+                return {Verdict::Kind::fatal, at};
             case Reply::Event::infile:
                 if (due.whose != Due::For::client || infile_) return {Verdict::Kind::fatal, at};
                 infile_ = true;
@@ -34,6 +38,8 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         if (infile_ || (receiving() && due.whose == Due::For::client)) {
             // An answer in front of the request's end: an error over a packet too large, say. What the client still
             // sends has no meaning to the server any more.
+            lease_->due.pop_front();
+            request_.active = false;
             return {Verdict::Kind::lost, at};
         }
         lease_->due.pop_front();
@@ -106,7 +112,7 @@ void Tracker::on_reply() {
         }
         case Command::set_option: {
             const auto change = [&](std::uint32_t& capabilities) {
-                capabilities = statement.count == 0 ? capabilities | cap::multi_statements : capabilities & ~cap::multi_statements;
+                capabilities = request_.option == 0 ? capabilities | cap::multi_statements : capabilities & ~cap::multi_statements;
             };
             change(capabilities_);
             change(lease_->capabilities);

@@ -18,6 +18,16 @@ constexpr std::size_t max_database = 1024;
 // Takes warnings, ROW_COUNT() and FOUND_ROWS() away; a statement without a table would leave the warnings.
 constexpr std::string_view forget_answers = "DO (SELECT 0 FROM (SELECT 0) leasehold WHERE 0)";
 
+// A statement that is prepared: when it runs its text is not seen again.
+void make_opaque(Statement& statement) {
+    if (statement.one_shot || statement.database || !statement.sets.empty() || statement.only_sets) {
+        statement.merge_pin("prepared SET or USE");
+    }
+    statement.sets.clear();
+    statement.database.reset();
+    statement.one_shot = false;
+}
+
 }  // namespace
 
 Bytes Tracker::Incoming::visible() const noexcept {
@@ -176,6 +186,7 @@ Tracker::Step Tracker::on_prepare(Incoming& packet) {
     if (statement->kill) {
         return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
     }
+    if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
     if (prepared_.full()) return answer(packet, Fault::too_many_statements);
     if (!attached()) return want_lease(packet);
     if (!in_transaction()) transcript_.clear();
@@ -183,11 +194,7 @@ Tracker::Step Tracker::on_prepare(Incoming& packet) {
     Statement taken = std::move(*scanned_);
     scanned_.reset();
     prepared_inserts_ = prepared_inserts_ || taken.may_insert;
-    // When it runs its text is not seen again.
-    if (taken.one_shot || taken.database || !taken.sets.empty() || taken.only_sets) taken.merge_pin("prepared SET or USE");
-    taken.sets.clear();
-    taken.database.reset();
-    taken.one_shot = false;
+    make_opaque(taken);
     return forward(packet, Shape::prepare, std::move(taken));
 }
 
@@ -230,7 +237,7 @@ Tracker::Step Tracker::simple(Incoming& packet, Shape shape) {
 }
 
 Tracker::Step Tracker::on_init_db(Incoming& packet) {
-    if (packet.header.length > max_database) return answer(packet, failure(Fault::not_supported).number != 0 ? Fault::not_supported : Fault::internal, "the database's name is too long");
+    if (packet.header.length > max_database) return answer(packet, Fault::not_supported, "the database's name is too long");
     if (!packet.whole()) return Step::wait;
     if (!attached()) return want_lease(packet);
     Statement statement;
@@ -245,9 +252,9 @@ Tracker::Step Tracker::on_set_option(Incoming& packet) {
     const std::uint8_t option = packet.visible()[1];
     if (option > 1 || packet.visible()[2] != 0) return answer(packet, Fault::unknown_command);
     if (attached()) {
-        Statement statement;
-        statement.count = option;  // applied when the server has agreed
-        return forward(packet, Shape::simple, std::move(statement));
+        const Step step = forward(packet, Shape::simple);
+        request_.option = option;  // applied when the server has agreed
+        return step;
     }
     capabilities_ = option == 0 ? capabilities_ | cap::multi_statements : capabilities_ & ~cap::multi_statements;
     return answer(packet, {Answer::Kind::end_of_rows, {}, false});
@@ -282,7 +289,7 @@ Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statemen
                            packet.command == Command::stmt_execute;
     if (runs_text) put_in_front(statement, packet.to_backend);
     if (!statement.pin.empty()) pin_to_end(statement.pin);
-    request_ = {true, packet.command, std::move(statement), in_transaction()};
+    request_ = {true, packet.command, std::move(statement), in_transaction(), 0};
     state_unknown_ = false;
     lease_->due.push_back({shape, Due::For::client});
     const std::size_t n = header_size + packet.visible().size();
@@ -352,10 +359,12 @@ void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire:
 bool Tracker::message_ended(wire::Outbox& to_client) {
     if (body_.continues || infile_) return true;
     if (lexer_) {
-        const Statement& rest = lexer_->finish();
-        if (request_.active && !rest.pin.empty()) pin_to_end(rest.pin);
-        if (request_.active) request_.statement = rest;
-        request_.statement.may_insert = request_.statement.calls = request_.statement.may_commit = true;
+        if (request_.active) {
+            request_.statement = lexer_->finish();
+            if (request_.command == Command::stmt_prepare) make_opaque(request_.statement);
+            if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
+            request_.statement.may_insert = request_.statement.calls = request_.statement.may_commit = true;
+        }
         lexer_.reset();
     }
     if (lease_ != nullptr) lease_->half_sent = false;

@@ -8,6 +8,7 @@
 #include "dialects/postgres/ping.hpp"
 #include "dialects/postgres/reset.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -15,6 +16,7 @@ namespace leasehold::postgres {
 namespace {
 
 using wire::awaitable;
+using Timer = boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor>;
 
 // Delivers one cancel request. Owns all it needs: the backend may be closed meanwhile.
 awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
@@ -29,6 +31,21 @@ awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Logi
     }
     --*cancelling;
     co_return ec;
+}
+
+// A cancel request hits nothing when it comes before its statement has begun, and only one statement of several: it is
+// repeated, ever more rarely, until the drain is over.
+awaitable<void> keep_cancelling(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
+                                std::shared_ptr<bool> over, pool::Deadline deadline) {
+    auto pause = std::chrono::milliseconds(20);
+    for (;;) {
+        Timer timer(executor, pause);
+        co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
+        if (*over || wire::Clock::now() >= deadline) co_return;
+        (void)co_await deliver_cancel(executor, login, cancelling, deadline);
+        if (*over) co_return;
+        pause = std::min(pause * 2, std::chrono::milliseconds(500));
+    }
 }
 
 }  // namespace
@@ -118,13 +135,30 @@ awaitable<std::error_code> Backend::cancel(pool::Deadline deadline) {
 }
 
 awaitable<std::error_code> Backend::drain(pool::Deadline deadline) {
+    const auto over = std::make_shared<bool>(false);
+    if (lease_.outstanding()) {
+        boost::asio::co_spawn(transport_->executor(),
+                              keep_cancelling(transport_->executor(), login_, cancelling_, over, deadline),
+                              [](const std::exception_ptr&) {});
+    }
     Drain exchange(lease_.unfinished);
     const std::error_code ec = co_await run(exchange, deadline);
+    *over = true;
     note(exchange.changes());
     if (ec) co_return ec;
     if (exchange.status() != 0) lease_.status = exchange.status();
     lease_.unfinished = {};
-    co_return ec;
+    co_return co_await cancels_delivered(deadline);
+}
+
+// Each request that is on its way must have arrived before a later statement may run.
+awaitable<std::error_code> Backend::cancels_delivered(pool::Deadline deadline) {
+    while (*cancelling_ > 0) {
+        Timer timer(transport_->executor(), std::chrono::milliseconds(2));
+        co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
+        if (wire::Clock::now() >= deadline) co_return make_error_code(wire::errc::timed_out);
+    }
+    co_return std::error_code{};
 }
 
 // What the server reported while an exchange of our own ran.
@@ -140,14 +174,8 @@ awaitable<std::error_code> Backend::recover(pool::Deadline deadline, pool::Recov
         ec = co_await cancel(deadline);
         sink.rung(pool::Rung::cancel, ec);
         if (ec) co_return ec;
-        // Requests of others, sent before ours: each must have arrived before a later statement may run.
-        while (*cancelling_ > 0) {
-            boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor> pause(
-                transport_->executor(), std::chrono::milliseconds(5)
-            );
-            co_await pause.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
-            if (wire::Clock::now() >= deadline) co_return make_error_code(wire::errc::timed_out);
-        }
+        ec = co_await cancels_delivered(deadline);
+        if (ec) co_return ec;
     }
     if (running || lease_.half_message() || !inbox_.empty()) {
         // A message to the server whose end will never come: nothing can follow it.

@@ -37,7 +37,7 @@ Connection connect(const config::Url& url, std::chrono::seconds timeout) {
         names.push_back(name);
         values.push_back(value.c_str());
     };
-    const std::string application = "leasehold check";
+    const std::string application = "leasehold control";
     const std::string sslmode(url.option("sslmode"));
     const std::string rootcert(url.option("sslrootcert"));
     const std::string cert(url.option("sslcert"));

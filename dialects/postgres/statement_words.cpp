@@ -127,9 +127,9 @@ void Scanner::first_word(std::string_view w) noexcept {
         current_.kind = found->kind;
         expect_ = found->expect;
     }
-    previous_ = expect_ == Expect::create              ? Previous::temp_follows
-                : w == "insert" || w == "merge" ? Previous::insert
-                                                       : Previous::none;
+    previous_ = Previous::none;
+    if (expect_ == Expect::create) previous_ = Previous::temp_follows;
+    if (w == "insert" || w == "merge") previous_ = Previous::insert;
 }
 
 // The second and third words of a statement that needs them.
@@ -137,62 +137,14 @@ void Scanner::early_word(std::string_view w, bool quoted) noexcept {
     const Expect expected = expect_;
     expect_ = Expect::nothing;
     switch (expected) {
-        case Expect::start: break;
         case Expect::set:
         case Expect::set_session:
-            if (!quoted && expected == Expect::set && w == "local") {
-                current_.kind = Kind::set_local;
-            } else if (!quoted && expected == Expect::set && w == "session") {
-                expect_ = Expect::set_session;
-            } else if (!quoted && (w == "transaction" || w == "constraints")) {
-                current_.kind = Kind::set_local;
-            } else if (!quoted && w == "time") {
-                expect_ = Expect::time_zone;
-            } else if (!quoted && expected == Expect::set_session && w == "authorization") {
-                take_variable("session_authorization");
-            } else if (!quoted && w == "characteristics") {
-                take_variable("session characteristics");
-            } else if (!quoted && w == "names") {
-                take_variable("client_encoding");
-            } else if (!quoted && w == "schema") {
-                take_variable("search_path");
-            } else {
-                take_variable(w);
-                expect_ = Expect::variable_more;
-            }
-            break;
         case Expect::variable:
-            take_variable(w);
-            expect_ = Expect::variable_more;
-            break;
-        case Expect::variable_more: break;
-        case Expect::time_zone:  // SET TIME ZONE, or a setting of that name
-            take_variable(!quoted && w == "zone" ? "timezone" : "time");
-            break;
-        case Expect::reset:
-            if (!quoted && w == "all") {
-                current_.kind = Kind::reset_all;
-            } else if (!quoted && w == "time") {
-                expect_ = Expect::time_zone;
-            } else if (!quoted && w == "session") {
-                take_variable("session_authorization");
-            } else {
-                take_variable(w);
-                expect_ = Expect::variable_more;
-            }
-            break;
+        case Expect::time_zone:
+        case Expect::reset: setting_word(expected, w, quoted); break;
         case Expect::rollback:
-        case Expect::commit: {
-            const bool back = expected == Expect::rollback;
-            if (w == "prepared") current_.kind = back ? Kind::rollback_prepared : Kind::commit_prepared;
-            if (w == "work" || w == "transaction") expect_ = expected;
-            if (w == "to" && back) current_.kind = Kind::rollback_to;
-            if (w == "and") expect_ = Expect::chain;
-            break;
-        }
-        case Expect::chain:  // AND NO CHAIN is the default
-            if (w == "chain") current_.marks |= mark::chain;
-            break;
+        case Expect::commit:
+        case Expect::chain: ending_word(expected, w); break;
         case Expect::prepare:
             if (!quoted && w == "transaction") expect_ = Expect::prepare_transaction;
             break;
@@ -206,28 +158,69 @@ void Scanner::early_word(std::string_view w, bool quoted) noexcept {
             if (w == "sequences") current_.kind = Kind::discard_sequences;
             break;
         case Expect::deallocate:
-            if (!quoted && w == "prepare") {
-                expect_ = Expect::prepared_tail;
-                break;
-            }
-            [[fallthrough]];
         case Expect::prepared_tail:
-            if (!quoted && w == "all") {
+            if (!quoted && w == "prepare" && expected == Expect::deallocate) {
+                expect_ = Expect::prepared_tail;
+            } else if (!quoted && w == "all") {
                 current_.kind = Kind::deallocate_all;
             } else {
                 take_variable(w);
             }
             break;
-        case Expect::declare: break;  // the cursor's name
         case Expect::create:
-            if (w == "or") expect_ = Expect::create;
-            if (w == "replace") expect_ = Expect::create;
+            if (w == "or" || w == "replace") expect_ = Expect::create;
             if (w == "function" || w == "procedure") routine_ = true;
             later_word(w, quoted);
             break;
+        case Expect::start:
+        case Expect::variable_more:
+        case Expect::declare:  // the cursor's name
         case Expect::nothing:
         case Expect::first: break;
     }
+}
+
+// What follows SET and RESET, up to the setting's name.
+void Scanner::setting_word(Expect expected, std::string_view w, bool quoted) noexcept {
+    const bool set = expected == Expect::set, after_session = expected == Expect::set_session;
+    const bool keyword = !quoted && expected != Expect::variable;
+    if (expected == Expect::time_zone) {  // SET TIME ZONE, or a setting of that name
+        take_variable(keyword && w == "zone" ? "timezone" : "time");
+    } else if (keyword && set && w == "local") {
+        current_.kind = Kind::set_local;
+    } else if (keyword && set && w == "session") {
+        expect_ = Expect::set_session;
+    } else if (keyword && (set || after_session) && (w == "transaction" || w == "constraints")) {
+        current_.kind = Kind::set_local;
+    } else if (keyword && after_session && w == "characteristics") {
+        take_variable("session characteristics");
+    } else if (keyword && ((after_session && w == "authorization") || (expected == Expect::reset && w == "session"))) {
+        take_variable("session_authorization");
+    } else if (keyword && w == "time") {
+        expect_ = Expect::time_zone;
+    } else if (keyword && expected == Expect::reset && w == "all") {
+        current_.kind = Kind::reset_all;
+    } else if (keyword && expected != Expect::reset && w == "names") {
+        take_variable("client_encoding");
+    } else if (keyword && expected != Expect::reset && w == "schema") {
+        take_variable("search_path");
+    } else {
+        take_variable(w);
+        expect_ = Expect::variable_more;
+    }
+}
+
+// What follows COMMIT and ROLLBACK.
+void Scanner::ending_word(Expect expected, std::string_view w) noexcept {
+    if (expected == Expect::chain) {  // AND NO CHAIN is the default
+        if (w == "chain") current_.marks |= mark::chain;
+        return;
+    }
+    const bool back = expected == Expect::rollback;
+    if (w == "prepared") current_.kind = back ? Kind::rollback_prepared : Kind::commit_prepared;
+    if (w == "work" || w == "transaction") expect_ = expected;
+    if (w == "to" && back) current_.kind = Kind::rollback_to;
+    if (w == "and") expect_ = Expect::chain;
 }
 
 // CREATE FUNCTION ... BEGIN ATOMIC ...; ...; END: semicolons inside end nothing, as in psql.
@@ -236,6 +229,7 @@ void Scanner::function_body(std::string_view w) noexcept {
     if (w == "end" && body_depth_ > 0) --body_depth_;
 }
 
+// Names that make session state wherever they stand, and the words around TEMP and HOLD.
 void Scanner::later_word(std::string_view w, bool quoted) noexcept {
     const Previous before = previous_;
     previous_ = Previous::none;
@@ -256,45 +250,54 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
             break;
         case 'c':
             if (w == "currval") found = mark::last_value;
-            if (!quoted && w == "create") previous_ = Previous::temp_follows;
             break;
         case 'd':
             if (begins(w, "dblink_connect")) found = mark::foreign_session;
             break;
         case 'l':
             if (w == "lastval") found = mark::last_value;
-            if (!quoted && w == "local") previous_ = before;
             break;
-        case 'g':
-            if (!quoted && w == "global") previous_ = before;
-            break;
-        case 'o':
-        case 'r':
-            if (!quoted && (w == "or" || w == "replace")) previous_ = before;
+        default: break;
+    }
+    current_.marks |= found;
+    if (quoted) return;
+    structure_word(w, before);
+    if (routine_) function_body(w);
+}
+
+void Scanner::structure_word(std::string_view w, Previous before) noexcept {
+    switch (w.front()) {
+        case 'c':
+            if (w == "create") previous_ = Previous::temp_follows;
             break;
         case 'i':
-            if (!quoted && w == "into" && before != Previous::insert) previous_ = Previous::temp_follows;
-            if (!quoted && w == "insert") previous_ = Previous::insert;
+            if (w == "into" && before != Previous::insert) previous_ = Previous::temp_follows;
+            if (w == "insert") previous_ = Previous::insert;
             break;
         case 'm':
-            if (!quoted && w == "merge") previous_ = Previous::insert;
+            if (w == "merge") previous_ = Previous::insert;
+            break;
+        case 'g':
+        case 'l':
+        case 'o':
+        case 'r':
+            if (w == "global" || w == "local" || w == "or" || w == "replace") previous_ = before;
             break;
         case 't':
-            if (!quoted && before == Previous::temp_follows && (w == "temp" || w == "temporary")) found = mark::temporary;
+            if (before != Previous::temp_follows || (w != "temp" && w != "temporary")) break;
+            current_.marks |= mark::temporary;
+            if (current_.kind == Kind::other) current_.kind = Kind::create_temp;
             break;
         case 'w':
-            if (!quoted && w == "with") previous_ = Previous::with;
+            if (w == "with") previous_ = Previous::with;
             break;
         case 'h':
-            if (!quoted && w == "hold" && before == Previous::with && current_.kind == Kind::declare) {
+            if (w == "hold" && before == Previous::with && current_.kind == Kind::declare) {
                 current_.kind = Kind::declare_hold;
             }
             break;
         default: break;
     }
-    current_.marks |= found;
-    if ((found & mark::temporary) != 0 && current_.kind == Kind::other) current_.kind = Kind::create_temp;
-    if (routine_ && !quoted) function_body(w);
 }
 
 }  // namespace leasehold::postgres

@@ -51,8 +51,7 @@ void Scanner::open_text(bool escapes) noexcept {
 
 void Scanner::end_word() noexcept {
     state_ = State::plain;
-    const std::size_t length = word_length_ < word_.size() ? word_length_ : word_.size() - 1;
-    word({word_.data(), length}, false);
+    word(kept_word(), false);
 }
 
 // One character outside of words, literals and comments.
@@ -104,7 +103,7 @@ void Scanner::plain(char c) noexcept {
 void Scanner::finish() noexcept {
     if (state_ == State::word) end_word();
     if (state_ == State::dollar_tag) symbol('$');
-    if (state_ == State::identifier_quote) word({word_.data(), word_length_ < 63 ? word_length_ : 63}, true);
+    if (state_ == State::identifier_quote) word(kept_word(), true);
     state_ = State::plain;
     if (expect_ == Expect::prepare_transaction) current_.kind = Kind::prepare_transaction;
     ended_ = true;
@@ -116,171 +115,190 @@ std::size_t Scanner::feed(std::string_view text) noexcept {
     const char* const end = begin + text.size();
     const char* p = begin;
     while (p < end) {
-        const char c = *p;
         switch (state_) {
             case State::plain:
-                plain(c);
-                ++p;
+                plain(*p++);
                 if (ended_) return static_cast<std::size_t>(p - begin);
                 break;
             case State::word:
                 while (p < end && in_word(*p)) put(lower(*p++));
-                if (p == end) break;
-                if (word_length_ == 1 && *p == '\'' && word_[0] == 'e') {
-                    symbol('\'');
-                    open_text(true);
-                    ++p;
-                } else if (word_length_ == 1 && *p == '&' && word_[0] == 'u') {
-                    state_ = State::u_ampersand;
-                    ++p;
-                } else {
-                    end_word();
-                }
-                break;
-            case State::u_ampersand:
-                if (c == '\'' || c == '"') {
-                    symbol(c);
-                    if (c == '"') current_.marks |= mark::obscure;
-                    word_length_ = 0;
-                    if (c == '"') state_ = State::identifier;
-                    if (c == '\'') open_text(!conforming_);
-                    ++p;
-                } else {
-                    word_length_ = 1;  // it was the name u, and an operator
-                    word_[0] = 'u';
-                    end_word();
-                    symbol('&');
-                }
-                break;
-            case State::dash:
-                if (c == '-') {
-                    state_ = State::line_comment;
-                    ++p;
-                } else {
-                    state_ = State::plain;
-                    continues_ = false;
-                    symbol('-');
-                }
-                break;
-            case State::slash:
-                continues_ = false;
-                if (c == '*') {
-                    state_ = State::block_comment;
-                    comment_depth_ = 1;
-                    ++p;
-                } else {
-                    state_ = State::plain;
-                    symbol('/');
-                }
-                break;
-            case State::line_comment:
-                while (p < end && class_of(*p) != newline) ++p;
-                if (p < end) state_ = State::plain;
-                break;
-            case State::block_comment:
-                while (p < end && *p != '*' && *p != '/') ++p;
-                if (p < end) state_ = *p++ == '*' ? State::block_star : State::block_slash;
-                break;
-            case State::block_star:
-                state_ = c == '*' ? State::block_star : State::block_comment;
-                if (c == '/' && --comment_depth_ == 0) state_ = State::plain;
-                ++p;
-                break;
-            case State::block_slash:
-                state_ = c == '/' ? State::block_slash : State::block_comment;
-                if (c == '*') ++comment_depth_;
-                ++p;
+                if (p < end) p = after_word(p);
                 break;
             case State::text:
                 while (p < end && *p != '\'' && !(escapes_ && *p == '\\')) ++p;
                 if (p < end) state_ = *p++ == '\'' ? State::text_quote : State::text_escape;
                 break;
             case State::text_escape:
-                state_ = State::text;
-                ++p;
-                break;
             case State::text_quote:
-                if (c == '\'') {
-                    state_ = State::text;
-                    ++p;
-                } else {
-                    state_ = State::plain;
-                    continues_ = escapes_;
-                    newline_ = false;
-                }
-                break;
             case State::identifier:
-                while (p < end && *p != '"') put(*p++);
-                if (p < end) {
-                    state_ = State::identifier_quote;
-                    ++p;
-                }
-                break;
             case State::identifier_quote:
-                if (c == '"') {
-                    put(c);
-                    state_ = State::identifier;
-                    ++p;
-                } else {
-                    state_ = State::plain;
-                    word({word_.data(), word_length_ < 63 ? word_length_ : 63}, true);
-                }
-                break;
+            case State::u_ampersand: p = in_quotes(p, end); break;
+            case State::dash:
+            case State::slash:
+            case State::line_comment:
+            case State::block_comment:
+            case State::block_star:
+            case State::block_slash: p = in_comment(p, end); break;
             case State::dollar:
-                if (class_of(c) == digit) {
-                    symbol('$');
-                    state_ = State::parameter;
-                } else if (c == '$' || class_of(c) == letter) {
-                    tag_length_ = 0;
-                    word_length_ = 0;
-                    state_ = State::dollar_tag;
-                } else {
-                    symbol('$');
-                    state_ = State::plain;
-                }
-                break;
-            case State::parameter:
-                while (p < end && class_of(*p) == digit) ++p;
-                if (p < end) state_ = State::plain;
-                break;
             case State::dollar_tag:
-                if (c == '$') {
-                    symbol('$');
-                    state_ = tag_length_ > tag_.size() ? State::unreadable : State::body;
-                    if (state_ == State::unreadable) mark_all();
-                    ++p;
-                } else if (class_of(c) >= letter) {
-                    if (tag_length_ < tag_.size()) tag_[tag_length_] = c;
-                    ++tag_length_;
-                    put(lower(c));
-                    ++p;
-                } else {  // no tag: an operator and a name
-                    symbol('$');
-                    end_word();
-                }
-                break;
-            case State::body: {
-                const void* found = std::memchr(p, '$', static_cast<std::size_t>(end - p));
-                p = found == nullptr ? end : static_cast<const char*>(found) + 1;
-                tag_at_ = 0;
-                if (found != nullptr) state_ = State::body_tag;
-                break;
-            }
-            case State::body_tag:
-                if (tag_at_ == tag_length_ && c == '$') {
-                    state_ = State::plain;
-                    ++p;
-                } else if (tag_at_ < tag_length_ && c == tag_[tag_at_]) {
-                    ++tag_at_;
-                    ++p;
-                } else {
-                    state_ = State::body;  // this character may be a '$' that begins the tag
-                }
-                break;
+            case State::parameter:
+            case State::body:
+            case State::body_tag: p = in_dollars(p, end); break;
             case State::unreadable: p = end; break;
         }
     }
     return text.size();
+}
+
+// The character at p ends a word; the word may be the prefix of a literal.
+const char* Scanner::after_word(const char* p) noexcept {
+    if (word_length_ == 1 && *p == '\'' && word_[0] == 'e') {
+        symbol('\'');
+        open_text(true);
+        return p + 1;
+    }
+    if (word_length_ == 1 && *p == '&' && word_[0] == 'u') {
+        state_ = State::u_ampersand;
+        return p + 1;
+    }
+    end_word();
+    return p;
+}
+
+const char* Scanner::in_quotes(const char* p, const char* end) noexcept {
+    const char c = *p;
+    switch (state_) {
+        case State::text_escape: state_ = State::text; return p + 1;
+        case State::text_quote:
+            if (c == '\'') {
+                state_ = State::text;
+                return p + 1;
+            }
+            state_ = State::plain;
+            continues_ = escapes_;
+            newline_ = false;
+            return p;
+        case State::identifier:
+            while (p < end && *p != '"') put(*p++);
+            if (p == end) return p;
+            state_ = State::identifier_quote;
+            return p + 1;
+        case State::identifier_quote:
+            if (c == '"') {
+                put(c);
+                state_ = State::identifier;
+                return p + 1;
+            }
+            state_ = State::plain;
+            word(kept_word(), true);
+            return p;
+        default: break;  // u_ampersand
+    }
+    if (c != '\'' && c != '"') {
+        word_length_ = 1;  // it was the name u, and an operator
+        word_[0] = 'u';
+        end_word();
+        symbol('&');
+        return p;
+    }
+    symbol(c);
+    word_length_ = 0;
+    if (c == '"') {
+        current_.marks |= mark::obscure;
+        state_ = State::identifier;
+    } else {
+        open_text(!conforming_);
+    }
+    return p + 1;
+}
+
+const char* Scanner::in_comment(const char* p, const char* end) noexcept {
+    const char c = *p;
+    switch (state_) {
+        case State::dash:
+        case State::slash: {
+            const bool line = state_ == State::dash;
+            if (!line || c != '-') continues_ = false;
+            if (c == (line ? '-' : '*')) {
+                state_ = line ? State::line_comment : State::block_comment;
+                comment_depth_ = 1;
+                return p + 1;
+            }
+            state_ = State::plain;
+            symbol(line ? '-' : '/');
+            return p;
+        }
+        case State::line_comment:
+            while (p < end && class_of(*p) != newline) ++p;
+            if (p < end) state_ = State::plain;
+            return p;
+        case State::block_comment:
+            while (p < end && *p != '*' && *p != '/') ++p;
+            if (p == end) return p;
+            state_ = *p == '*' ? State::block_star : State::block_slash;
+            return p + 1;
+        case State::block_star:
+            state_ = c == '*' ? State::block_star : State::block_comment;
+            if (c == '/' && --comment_depth_ == 0) state_ = State::plain;
+            return p + 1;
+        default:  // block_slash
+            state_ = c == '/' ? State::block_slash : State::block_comment;
+            if (c == '*') ++comment_depth_;
+            return p + 1;
+    }
+}
+
+const char* Scanner::in_dollars(const char* p, const char* end) noexcept {
+    const char c = *p;
+    switch (state_) {
+        case State::dollar:
+            if (c == '$' || class_of(c) == letter) {
+                tag_length_ = word_length_ = 0;
+                state_ = State::dollar_tag;
+            } else {
+                symbol('$');
+                state_ = class_of(c) == digit ? State::parameter : State::plain;
+            }
+            return p;
+        case State::parameter:
+            while (p < end && class_of(*p) == digit) ++p;
+            if (p < end) state_ = State::plain;
+            return p;
+        case State::dollar_tag:
+            if (c == '$') {
+                symbol('$');
+                state_ = tag_length_ > tag_.size() ? State::unreadable : State::body;
+                if (state_ == State::unreadable) mark_all();
+                return p + 1;
+            }
+            if (class_of(c) < letter) {  // no tag: an operator and a name
+                symbol('$');
+                end_word();
+                return p;
+            }
+            if (tag_length_ < tag_.size()) tag_[tag_length_] = c;
+            ++tag_length_;
+            put(lower(c));
+            return p + 1;
+        case State::body: {
+            const void* found = std::memchr(p, '$', static_cast<std::size_t>(end - p));
+            tag_at_ = 0;
+            if (found == nullptr) return end;
+            state_ = State::body_tag;
+            return static_cast<const char*>(found) + 1;
+        }
+        default: break;  // body_tag
+    }
+    if (tag_at_ == tag_length_ && c == '$') {
+        state_ = State::plain;
+        return p + 1;
+    }
+    if (tag_at_ < tag_length_ && c == tag_[tag_at_]) {
+        ++tag_at_;
+        return p + 1;
+    }
+    state_ = State::body;  // this character may be a '$' that begins the tag
+    return p;
 }
 
 }  // namespace leasehold::postgres

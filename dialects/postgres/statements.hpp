@@ -122,11 +122,21 @@ class Scanner {
 
     void begin_statement() noexcept;
     void plain(char c) noexcept;
+    [[nodiscard]] const char* after_word(const char* p) noexcept;
+    [[nodiscard]] const char* in_quotes(const char* p, const char* end) noexcept;
+    [[nodiscard]] const char* in_comment(const char* p, const char* end) noexcept;
+    [[nodiscard]] const char* in_dollars(const char* p, const char* end) noexcept;
+    [[nodiscard]] std::string_view kept_word() const noexcept {
+        return {word_.data(), word_length_ < word_.size() ? word_length_ : word_.size() - 1};
+    }
     void end_word() noexcept;
     void word(std::string_view w, bool quoted) noexcept;
     void first_word(std::string_view w) noexcept;
     void early_word(std::string_view w, bool quoted) noexcept;
+    void setting_word(Expect expected, std::string_view w, bool quoted) noexcept;
+    void ending_word(Expect expected, std::string_view w) noexcept;
     void later_word(std::string_view w, bool quoted) noexcept;
+    void structure_word(std::string_view w, Previous before) noexcept;
     void function_body(std::string_view w) noexcept;
     void symbol(char c) noexcept;
     void take_variable(std::string_view w) noexcept;

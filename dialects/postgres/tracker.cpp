@@ -166,14 +166,15 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
             if (request_left_ > 0) break;
         }
         const Bytes rest = in.subspan(at);
-        const std::optional<Header> header = peek(rest);
-        if (!header) break;
-        if (max_length(Sender::client, Stage::session, header->type) == 0) {
-            return die(at, "invalid frontend message type " + std::to_string(header->type), to_client);
+        if (rest.size() < header_size) break;
+        const Header header = header_at(rest);
+        if (!acceptable(header, Sender::client, Stage::session)) {
+            const bool unknown = max_length(Sender::client, Stage::session, header.type) == 0;
+            return die(at, unknown ? "invalid frontend message type " + std::to_string(header.type) : "invalid message length",
+                       to_client);
         }
-        if (!acceptable(*header, Sender::client, Stage::session)) return die(at, "invalid message length", to_client);
-        if (rest.size() < visible(*header)) break;
-        const Message message{header->type, rest.first(std::min(rest.size(), header->size())), header->size()};
+        if (rest.size() < visible(header)) break;
+        const Message message{header.type, rest.first(std::min(rest.size(), header.size())), header.size()};
         const Step step = lease_ != nullptr ? attached_message(message, flow) : local_message(message, rest, flow);
         switch (step) {
             case Step::hold: return {What::more, at};

@@ -28,6 +28,12 @@ struct TrackerOptions {
     std::size_t max_statement_cache_bytes = 64u << 20;
 };
 
+// The header in front of at least header_size bytes; what peek() does, without a question.
+[[nodiscard]] inline Header header_at(Bytes in) noexcept {
+    const auto byte = [in](std::size_t i) { return std::uint32_t{in[i]}; };
+    return {in[0], byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4)};
+}
+
 class Tracker final : public wire::Tracker {
   public:
     explicit Tracker(TrackerOptions options);
@@ -132,6 +138,9 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Step lost_message(const Message& message, Bytes rest, Flow& flow);
     [[nodiscard]] Step lost_query(const Message& message, Bytes rest, Flow& flow);
     [[nodiscard]] Step lost_extended(const Message& message, Bytes rest, Flow& flow);
+    struct LostRequest;
+    [[nodiscard]] LostRequest lost_request(const Message& message);
+    void accept_lost(std::uint8_t type, const Message& message, const LostRequest& request, wire::Outbox& to_client);
     [[nodiscard]] bool lost_accepts(const Digest& digest) const noexcept;
     void lost_error(bool ends, wire::Outbox& to_client);
     [[nodiscard]] const Digest* statement_digest(std::string_view name) noexcept;

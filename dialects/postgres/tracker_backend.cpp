@@ -70,24 +70,24 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
     take_turn();
     while (reply_left_ == 0) {
         const Bytes rest = in.subspan(at);
-        const std::optional<Header> header = peek(rest);
-        if (!header) break;
+        if (rest.size() < header_size) break;
+        const Header header = header_at(rest);
         Passing passing = Passing::pass;
-        std::size_t taken = header->size();
-        if (!acceptable(*header, Sender::server, Stage::session)) {
+        std::size_t taken = header.size();
+        if (!acceptable(header, Sender::server, Stage::session)) {
             passing = Passing::fatal;
-        } else if (header_only(header->type)) {
-            if (!on_header(header->type)) passing = Passing::fatal;
-            taken = stream_reply(rest, header->size());
+        } else if (header_only(header.type)) {
+            if (!on_header(header.type)) passing = Passing::fatal;
+            taken = stream_reply(rest, header.size());
         } else {
-            const bool long_error = header->type == backend::error && header->size() > whole_error;
-            const std::size_t wanted = long_error ? whole_error : header->size();
+            const bool long_error = header.type == backend::error && header.size() > whole_error;
+            const std::size_t wanted = long_error ? whole_error : header.size();
             if (rest.size() < wanted) break;
             const std::size_t before = at - run;
             // Errors may be written anew, behind what was passed.
-            if (header->type == backend::error && before > 0) pass_run();
-            passing = on_reply(header->type, rest.subspan(header_size, wanted - header_size), to_client);
-            if (long_error && passing == Passing::pass) taken = stream_reply(rest, header->size());
+            if (header.type == backend::error && before > 0) pass_run();
+            passing = on_reply(header.type, rest.subspan(header_size, wanted - header_size), to_client);
+            if (long_error && passing == Passing::pass) taken = stream_reply(rest, header.size());
         }
         switch (passing) {
             case Passing::pass: at += taken; break;

@@ -236,65 +236,76 @@ void Tracker::parse_locally(const Message& message, std::string_view name, Bytes
     }
 }
 
-Tracker::Step Tracker::lost_extended(const Message& message, Bytes rest, Flow& flow) {
-    wire::Writer& to = flow.to_client.own();
+// What a message of the extended protocol is about: a statement that a lost session may still run, or not.
+struct Tracker::LostRequest {
+    std::uint8_t kind = 0;           // Describe, Close: 'S' or 'P'
+    std::string_view name{};         // of a statement; of a Parse, the new one
+    Bytes tail{};                    // Parse: behind the name
+    std::optional<Digest> what{};    // of the statement, when it is known
+    bool ok = true;
+};
+
+Tracker::LostRequest Tracker::lost_request(const Message& message) {
+    LostRequest request;
     wire::Cursor cursor(message.body());
-    const Digest* what = nullptr;
-    Digest parsed;
-    ParseFields fields;
-    std::uint8_t kind = 0;
-    std::string_view name;
-    switch (message.type) {
-        case frontend::parse:
-            fields = parse_fields(message.body());
-            if (message.whole() && !fields.ok) return Step::fatal;
-            parsed = digest(query_text(fields.tail));
-            what = &parsed;
-            break;
-        case frontend::bind:
-            (void)cursor.cstring();
-            name = cursor.cstring();
-            if (!cursor.ok()) return Step::fatal;
-            what = statement_digest(name);
-            break;
-        case frontend::close:
-        case frontend::describe:
-            kind = cursor.u8();
-            name = cursor.cstring();
-            if (!cursor.ok()) return Step::fatal;
-            if (kind == 'S') what = statement_digest(name);
-            break;
-        default: break;
+    if (message.type == frontend::parse) {
+        const ParseFields fields = parse_fields(message.body());
+        request.ok = fields.ok || !message.whole();
+        request.name = fields.name;
+        request.tail = fields.tail;
+        request.what = digest(query_text(fields.tail));
+        return request;
     }
+    if (message.type == frontend::bind) (void)cursor.cstring();
+    if (message.type == frontend::describe || message.type == frontend::close) request.kind = cursor.u8();
+    if (message.type == frontend::execute) return request;
+    request.name = cursor.cstring();
+    request.ok = cursor.ok();
+    const Digest* known = request.kind == 'P' ? nullptr : statement_digest(request.name);
+    if (known != nullptr) request.what = *known;
+    return request;
+}
+
+Tracker::Step Tracker::lost_extended(const Message& message, Bytes rest, Flow& flow) {
+    const LostRequest request = lost_request(message);
+    if (!request.ok) return Step::fatal;
     if (message.type == frontend::close) {
-        if (kind == 'S') {
-            close_locally(name, flow.to_client);
+        if (request.kind == 'S') {
+            close_locally(request.name, flow.to_client);
         } else {
-            close_complete(to);
+            close_complete(flow.to_client.own());
         }
         return Step::taken;
     }
-    if (!lost_implicit_ && what != nullptr && what->discards) {
+    if (!lost_implicit_ && request.what && request.what->discards) {
         clear_lost();
         return local_request(message, rest, flow);
     }
-    const bool of_portal = message.type == frontend::execute || (message.type == frontend::describe && kind != 'S');
-    const bool accepted = !lost_implicit_ && message.whole() &&
-                          (of_portal ? lost_portal_ : what != nullptr && lost_accepts(*what));
-    const bool taken_name = message.type == frontend::parse && !fields.name.empty() && names_.find(fields.name) != nullptr;
-    if (!accepted || taken_name) {
-        const bool unknown = message.type == frontend::bind && what == nullptr && lost_ == Lost::heard;
-        if (unknown) say(Fault::unknown_statement, name, flow.to_client);
-        if (taken_name && accepted) say(Fault::duplicate_statement, fields.name, flow.to_client);
-        const bool ends = lost_implicit_ || (what != nullptr && what->commits());
-        if (!unknown && !(taken_name && accepted)) lost_error(ends, flow.to_client);
-        lost_portal_ = false;
-        skipping_ = true;
+    const bool of_portal = message.type == frontend::execute || (message.type == frontend::describe && request.kind != 'S');
+    const bool runs = of_portal ? lost_portal_ : request.what && lost_accepts(*request.what);
+    const bool taken = message.type == frontend::parse && !request.name.empty() && names_.find(request.name) != nullptr;
+    if (runs && !taken && !lost_implicit_ && message.whole()) {
+        accept_lost(message.type, message, request, flow.to_client);
         return Step::taken;
     }
-    switch (message.type) {
+    if (lost_ == Lost::heard && message.type == frontend::bind && !request.what) {
+        say(Fault::unknown_statement, request.name, flow.to_client);
+    } else if (taken && runs) {
+        say(Fault::duplicate_statement, request.name, flow.to_client);
+    } else {
+        lost_error(lost_implicit_ || (request.what && request.what->commits()), flow.to_client);
+    }
+    lost_portal_ = false;
+    skipping_ = true;
+    return Step::taken;
+}
+
+// A step of a ROLLBACK that no server has to do.
+void Tracker::accept_lost(std::uint8_t type, const Message& message, const LostRequest& request, wire::Outbox& to_client) {
+    wire::Writer& to = to_client.own();
+    switch (type) {
         case frontend::parse:
-            parse_locally(message, fields.name, fields.tail, parsed);
+            parse_locally(message, request.name, request.tail, *request.what);
             parse_complete(to);
             break;
         case frontend::bind:
@@ -302,7 +313,7 @@ Tracker::Step Tracker::lost_extended(const Message& message, Bytes rest, Flow& f
             lost_portal_ = true;
             break;
         case frontend::describe:
-            if (kind == 'S') {
+            if (request.kind == 'S') {
                 const Framed none(to, backend::parameter_description);
                 to.u16be(0);
             }
@@ -314,7 +325,6 @@ Tracker::Step Tracker::lost_extended(const Message& message, Bytes rest, Flow& f
             clear_lost();
             break;
     }
-    return Step::taken;
 }
 
 }  // namespace leasehold::postgres

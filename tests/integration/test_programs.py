@@ -149,8 +149,9 @@ def stage(leasehold, postgres):
     postgres.query("DROP TABLE IF EXISTS p, locked; CREATE TABLE p (id bigint PRIMARY KEY);"
                    " CREATE TABLE locked (id int); INSERT INTO locked SELECT generate_series(0, 49);"
                    " GRANT ALL ON p, locked TO app", database="orders")
-    return leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": BACKENDS,
-                                       "max_overflow": 0, "pool_timeout": "30s"}})
+    yield leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": BACKENDS,
+                                      "max_overflow": 0, "pool_timeout": "30s"}})
+    postgres.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [USER])
 
 
 def test_random_programs_leave_nothing_unfinished_behind(stage, postgres):

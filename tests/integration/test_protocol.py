@@ -19,7 +19,7 @@ def daemon(leasehold, postgres):
 
 
 @pytest.fixture
-def login(daemon):
+def login(daemon, postgres):
     """A factory of logged-in sessions, dropped at the end."""
     sessions = []
 
@@ -30,6 +30,12 @@ def login(daemon):
     yield start
     for session in sessions:
         session.drop()
+    end_all(postgres)
+
+
+def end_all(postgres):
+    """A failed test's statements must not fail the next one too."""
+    postgres.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [USER])
 
 
 @pytest.fixture

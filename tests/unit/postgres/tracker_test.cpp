@@ -170,6 +170,17 @@ TEST_F(Tracking, StreamsLongMessagesAndReadsThemAlong) {
               "E(E 26000 unnamed prepared statement does not exist) Z(I)");
 }
 
+TEST_F(Tracking, StreamsLongMessagesUnderOtherNames) {
+    const std::string sql = "SELECT $" + std::string(500000, 'x'), value(300000, 'v');
+    EXPECT_EQ(ask(client.parse("a", sql).sync(), 30000), "1 Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "");
+    for (int i = 0; i < 2; ++i) {
+        const std::string got = ask(client.bind_with("a", value).execute().sync(), 11000);
+        EXPECT_EQ(got, "2 D(" + sql + value + ") C(SELECT 1) Z(I)");
+    }
+    EXPECT_EQ(session->leases, 3u);
+}
+
 TEST_F(Tracking, KeepsAParseThatIsTooLongToCarryWhereItIs) {
     const std::string sql = "SELECT " + std::string(2u << 20, 'x');
     EXPECT_EQ(ask(client.parse("big", sql).sync(), 60000), "1 Z(I)");

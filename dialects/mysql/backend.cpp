@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/backend.hpp"
+
+#include "dialects/mysql/align.hpp"
+#include "dialects/mysql/cancel.hpp"
+#include "dialects/mysql/drain.hpp"
+#include "dialects/mysql/finish.hpp"
+#include "dialects/mysql/ping.hpp"
+#include "dialects/mysql/reset.hpp"
+#include "dialects/mysql/tracker.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace leasehold::mysql {
+namespace {
+
+using wire::awaitable;
+
+// The server has no such database any more, or not for this user: sessions go on without a current one.
+constexpr int no_such_database = 1049, no_access = 1044;
+
+// Delivers one KILL QUERY. Owns all it needs: the backend may be closed meanwhile.
+awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
+                                          pool::Deadline deadline) {
+    ++*cancelling;
+    wire::Dialled dialled = co_await wire::dial(executor, login.address.host, login.address.port, deadline);
+    std::error_code ec = dialled.error;
+    if (!ec) {
+        Cancel exchange(login.params, login.connection);
+        wire::Inbox inbox;
+        ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
+    }
+    --*cancelling;
+    co_return ec;
+}
+
+}  // namespace
+
+std::string ServerAddress::text() const { return host.starts_with('/') ? host : host + ":" + std::to_string(port); }
+
+Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant)
+    : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)), address_(login_.address.text()),
+      charset_bits_(variant_of(0, charset_of(variant))) {
+    lease_.capabilities = login_.capabilities;
+    lease_.charset = login_.charset;
+    lease_.mariadb = login_.mariadb;
+    lease_.status = login_.status;
+    lease_.default_autocommit = (login_.status & status::autocommit) != 0;
+    lease_.held.autocommit = lease_.default_autocommit;
+    lease_.login_database = login_.params.database;
+}
+
+Backend::~Backend() = default;
+
+pool::Variant Backend::variant() const noexcept { return variant_of(lease_.capabilities, 0) | charset_bits_; }
+
+pool::Condition Backend::condition() const noexcept {
+    pool::Condition condition;
+    condition.dead = dead_ || !transport_->is_open();
+    condition.half_message = !inbox_.empty() || transport_->unsent() > 0 || lease_.half_sent ||
+                             (lease_.reply.active() && lease_.reply.in_packet());
+    condition.outstanding = lease_.outstanding();
+    condition.cancelling = *cancelling_ > 0;
+    condition.in_transaction = lease_.in_transaction();
+    condition.dirty = lease_.dirty;
+    return condition;
+}
+
+bool Backend::quiet() noexcept { return !dead_ && inbox_.empty() && transport_->quiet(); }
+
+void Backend::watch(std::function<void()> broken) {
+    if (broken) {
+        transport_->on_readable(std::move(broken));
+    } else {
+        transport_->on_readable({});
+    }
+}
+
+awaitable<std::error_code> Backend::run(wire::Exchange& exchange, pool::Deadline deadline) {
+    const std::error_code ec = co_await wire::drive(*transport_, exchange, inbox_, deadline);
+    if (ec && ec != wire::errc::settings_refused) dead_ = true;
+    co_return ec;
+}
+
+awaitable<std::error_code> Backend::ping(pool::Deadline deadline) {
+    Ping exchange(lease_.deprecate_eof());
+    const std::error_code ec = co_await run(exchange, deadline);
+    if (!ec) lease_.status = exchange.status();
+    co_return ec;
+}
+
+awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
+    // After a reset MySQL has the server's character sets; MariaDB those of the handshake, as it should.
+    if (!lease_.mariadb) co_return co_await change_user(deadline);
+    Reset exchange(lease_.deprecate_eof());
+    const std::error_code ec = co_await run(exchange, deadline);
+    if (!ec) {
+        lease_.status = exchange.status();
+        lease_.forget();
+    }
+    co_return ec;
+}
+
+// A new session on the same connection, without a current database.
+awaitable<std::error_code> Backend::change_user(pool::Deadline deadline) {
+    ServerLoginParams params = login_.params;
+    params.database.clear();
+    params.capabilities = login_.capabilities;
+    params.charset = login_.charset;
+    ChangeUser exchange(std::move(params));
+    const std::error_code ec = co_await run(exchange, deadline);
+    if (!ec) {
+        lease_.status = exchange.status();
+        lease_.forget();
+        lease_.held.database = std::string();
+    }
+    co_return ec;
+}
+
+awaitable<std::error_code> Backend::finish(bool commit, pool::Deadline deadline) {
+    Finish exchange(commit, lease_.deprecate_eof());
+    const std::error_code ec = co_await run(exchange, deadline);
+    if (!ec) lease_.status = exchange.status();
+    lease_.counts_of = 0;
+    co_return ec;
+}
+
+awaitable<std::error_code> Backend::cancel(pool::Deadline deadline) {
+    co_return co_await deliver_cancel(transport_->executor(), login_, cancelling_, deadline);
+}
+
+// The quarantine ladder. A rung that fails is the last; the pool closes the connection then.
+awaitable<std::error_code> Backend::recover(pool::Deadline deadline, pool::RecoverSink& sink) {
+    std::error_code ec;
+    const bool running = lease_.outstanding() || *cancelling_ > 0;
+    // A message or a file whose end will never come: nothing can follow it, and what was sent may not be half done.
+    const bool cut = lease_.half_sent || !transport_->flush() || transport_->unsent() > 0;
+    if (cut) {
+        ec = make_error_code(wire::errc::unsupported);
+        sink.rung(pool::Rung::drain, ec);
+        co_return ec;
+    }
+    if (running) {
+        ec = co_await cancel(deadline);
+        sink.rung(pool::Rung::cancel, ec);
+        if (ec) co_return ec;
+        // Requests of others, sent before ours: each must have arrived before a later statement may run.
+        while (*cancelling_ > 0) {
+            boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor> pause(
+                transport_->executor(), std::chrono::milliseconds(5)
+            );
+            co_await pause.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
+            if (wire::Clock::now() >= deadline) co_return make_error_code(wire::errc::timed_out);
+        }
+        Drain exchange(lease_);
+        ec = co_await run(exchange, deadline);
+        sink.rung(pool::Rung::drain, ec);
+        if (ec) co_return ec;
+    }
+    if (lease_.in_transaction()) {
+        ec = co_await finish(false, deadline);
+        sink.rung(pool::Rung::rollback, ec);
+        if (ec) co_return ec;
+    }
+    ec = co_await ping(deadline);
+    sink.rung(pool::Rung::verify, ec);
+    if (ec) co_return ec;
+    ec = co_await reset(deadline);
+    sink.rung(pool::Rung::reset, ec);
+    if (ec) co_return ec;
+    if (!quiet()) ec = make_error_code(wire::errc::protocol_violation);
+    sink.rung(pool::Rung::unread, ec);
+    co_return ec;
+}
+
+void Backend::close() noexcept {
+    if (!transport_->is_open()) return;
+    if (!dead_ && !lease_.outstanding() && !lease_.half_sent && transport_->unsent() == 0) {
+        wire::Writer goodbye;
+        write_command(goodbye, Command::quit);
+        (void)transport_->send(goodbye.bytes());
+    }
+    dead_ = true;
+    transport_->close();
+}
+
+bool Backend::aligned(const wire::Tracker& session) const noexcept {
+    const Settings& wanted = static_cast<const Tracker&>(session).settings();
+    return lease_.held == wanted ||
+           alignment(lease_.held, wanted, lease_.login_database, lease_.default_autocommit).nothing();
+}
+
+awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, pool::Deadline deadline) {
+    Aligned result;
+    auto& tracker = static_cast<Tracker&>(session);  // a pool of this dialect serves sessions of this dialect
+    const Settings wanted = tracker.settings();
+    Alignment plan = alignment(lease_.held, wanted, lease_.login_database, lease_.default_autocommit);
+    if (plan.no_database || (plan.reset && !lease_.mariadb)) {
+        result.error = co_await change_user(deadline);
+        if (result.error) co_return result;
+        plan = alignment(lease_.held, wanted, lease_.login_database, lease_.default_autocommit);
+    }
+    if (!plan.nothing()) {
+        Align exchange(plan, lease_.deprecate_eof());
+        result.error = co_await run(exchange, deadline);
+        result.diagnostics = exchange.diagnostics();
+        if (!result.error) lease_.status = exchange.status();
+        if (plan.reset && !result.error) lease_.forget();
+        const int number = result.diagnostics.number;
+        if (exchange.database_refused() && (number == no_such_database || number == no_access)) {
+            // As if it had been dropped under the session: it can name another.
+            result = {};
+            Settings without = wanted;
+            without.database = std::string();
+            result.error = co_await change_user(deadline);
+            plan = alignment(lease_.held, without, lease_.login_database, lease_.default_autocommit);
+            if (!result.error && !plan.nothing()) {
+                Align again(plan, lease_.deprecate_eof());
+                result.error = co_await run(again, deadline);
+                result.diagnostics = again.diagnostics();
+            }
+            if (!result.error) {
+                lease_.held = without;
+                lease_.held.autocommit = wanted.autocommit;
+            }
+            co_return result;
+        }
+    }
+    if (!result.error) lease_.held = wanted;
+    co_return result;
+}
+
+}  // namespace leasehold::mysql

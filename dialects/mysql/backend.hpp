@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A logged-in connection to a MySQL or MariaDB server, as the pool and the session see it. The exchanges that it drives
+// are pure and live beside it; here is only which one runs when.
+#pragma once
+
+#include "dialects/dialect.hpp"
+#include "dialects/mysql/handshake.hpp"
+#include "dialects/mysql/lease.hpp"
+
+#include <memory>
+
+namespace leasehold::mysql {
+
+// Where a server is: KILL QUERY goes to the address that the backend itself is connected to.
+struct ServerAddress {
+    std::string host;  // or a unix socket's path
+    std::uint16_t port = 0;
+    [[nodiscard]] std::string text() const;
+};
+
+class Backend final : public dialects::Backend {
+  public:
+    struct Login {
+        ServerAddress address;
+        ServerLoginParams params;        // as it logged in: for KILL QUERY and COM_CHANGE_USER
+        std::uint32_t capabilities = 0;  // negotiated
+        std::uint8_t charset = 0;
+        std::uint32_t connection = 0;    // the server's number of it
+        std::uint16_t status = 0;
+        bool mariadb = false;
+    };
+    Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant);
+    ~Backend() override;
+
+    [[nodiscard]] pool::Condition condition() const noexcept override;
+    [[nodiscard]] pool::Variant variant() const noexcept override;
+    [[nodiscard]] pool::Fingerprint fingerprint() const noexcept override { return lease_.held.fingerprint(); }
+    [[nodiscard]] bool quiet() noexcept override;
+    void watch(std::function<void()> broken) override;
+    [[nodiscard]] wire::awaitable<std::error_code> ping(pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<std::error_code> reset(pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<std::error_code> finish(bool commit, pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<std::error_code> recover(pool::Deadline deadline, pool::RecoverSink& sink) override;
+    [[nodiscard]] wire::awaitable<std::error_code> cancel(pool::Deadline deadline) override;
+    void close() noexcept override;
+    [[nodiscard]] std::uint64_t server_id() const noexcept override { return login_.connection; }
+    [[nodiscard]] std::string_view address() const noexcept override { return address_; }
+
+    [[nodiscard]] wire::Transport& transport() noexcept override { return *transport_; }
+    [[nodiscard]] wire::LeaseState& lease_state() noexcept override { return lease_; }
+    [[nodiscard]] wire::Inbox& inbox() noexcept override { return inbox_; }
+    [[nodiscard]] bool aligned(const wire::Tracker& session) const noexcept override;
+    [[nodiscard]] wire::awaitable<Aligned> align(wire::Tracker& session, pool::Deadline deadline) override;
+    void soil() noexcept override { lease_.dirty = true; }
+    void mark_dead() noexcept override { dead_ = true; }
+
+  private:
+    [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
+    [[nodiscard]] wire::awaitable<std::error_code> change_user(pool::Deadline deadline);
+
+    std::unique_ptr<wire::Transport> transport_;
+    wire::Inbox inbox_;
+    Login login_;
+    std::string address_;
+    std::uint64_t charset_bits_;  // of the variant; the session's flags may change, this does not
+    MysqlLease lease_;
+    std::shared_ptr<int> cancelling_ = std::make_shared<int>(0);  // requests on their way; outlives the backend
+    bool dead_ = false;
+};
+
+}  // namespace leasehold::mysql

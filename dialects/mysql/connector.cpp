@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/connector.hpp"
+
+#include "dialects/mysql/align.hpp"
+#include "dialects/mysql/tracker.hpp"
+
+namespace leasehold::mysql {
+
+Connector::Connector(dialects::ConnectorParams params) : params_(std::move(params)) {
+    for (const config::HostPort& host : params_.url.hosts) {
+        const bool folder = host.host.starts_with('/') && !host.host.ends_with(".sock");
+        // A unix socket by its own path, or the usual name in a folder.
+        addresses_.push_back({folder ? host.host + "/mysqld.sock" : host.host, host.port});
+    }
+    const std::string_view socket = params_.url.option("unix_socket");
+    if (!socket.empty()) addresses_.assign(1, {std::string(socket), 0});
+    if (!addresses_.empty()) address_ = addresses_.front().text();
+}
+
+dialects::Facts Connector::facts() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return facts_;
+}
+
+ServerLoginParams Connector::login_params(pool::Variant variant) const {
+    ServerLoginParams login;
+    login.user = params_.user;
+    login.password = params_.password.value_or("");
+    login.database = params_.url.database;
+    login.capabilities = capabilities_of(variant);
+    login.charset = charset_of(variant);
+    login.program_name = params_.application;
+    return login;
+}
+
+void Connector::publish(const ServerLogin& login, std::string sql_mode) {
+    const Greeting& greeting = login.greeting();
+    auto facts = std::make_shared<dialects::ServerFacts>();
+    facts->version = plain_version(greeting.version);
+    facts->parameters = {{"greeting_version", greeting.version}, {"sql_mode", std::move(sql_mode)}};
+    facts->capabilities = greeting.capabilities;
+    facts->charset = greeting.charset;
+    facts->status = login.status();
+    const std::lock_guard lock(mutex_);
+    facts_ = std::move(facts);
+}
+
+// What a new connection is asked and told; `message` receives the server's sql_mode, or what went wrong.
+wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::string* message, pool::Deadline deadline) {
+    auto& lease = static_cast<MysqlLease&>(backend->lease_state());
+    Round round(lease.deprecate_eof());
+    round.command(Command::query, "SELECT @@sql_mode", true);
+    Settings wanted = initial_settings(params_.isolation_level, lease.mariadb, lease.default_autocommit);
+    const Alignment plan = alignment(lease.held, wanted, lease.login_database, lease.default_autocommit);
+    if (!plan.sql.empty()) round.command(Command::query, plan.sql);
+    const std::error_code ec = co_await wire::drive(backend->transport(), round, backend->inbox(), deadline);
+    if (ec) {
+        *message = round.diagnostics().message.empty() ? ec.message() : round.diagnostics().message;
+        co_return ec;
+    }
+    if (round.status() != 0) lease.status = round.status();
+    lease.held = std::move(wanted);
+    *message = round.first_field();
+    co_return ec;
+}
+
+wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool::Deadline deadline) {
+    pool::Connected result;
+    for (const ServerAddress& address : addresses_) {
+        wire::Dialled dialled = co_await wire::dial(params_.executor, address.host, address.port, deadline);
+        if (dialled.error) {
+            result.error = dialled.error;
+            result.message = std::move(dialled.message);
+            continue;
+        }
+        ServerLoginParams params = login_params(variant);
+        ServerLogin login(params);
+        wire::Inbox inbox;
+        result.error = co_await wire::drive(*dialled.transport, login, inbox, deadline, params_.computing);
+        if (result.error) {
+            const wire::Diagnostics& said = login.diagnostics();
+            result.message = address.text() + ": " + (said.message.empty() ? result.error.message() : said.message);
+            result.sqlstate = said.sqlstate;
+            result.saturated = result.error == wire::errc::server_saturated;
+            result.refused = result.error == wire::errc::unsupported ||
+                             (said.from_server && (result.error == wire::errc::authentication_failed ||
+                                                   result.error == wire::errc::server_error));
+            if (result.saturated || result.refused) co_return result;
+            continue;
+        }
+        Backend::Login logged_in;
+        logged_in.address = address;
+        logged_in.params = std::move(params);
+        logged_in.capabilities = login.capabilities();
+        logged_in.charset = login.charset();
+        logged_in.connection = login.greeting().connection_id;
+        logged_in.status = login.status();
+        logged_in.mariadb = is_mariadb(login.greeting().version);
+        auto backend = std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in), variant);
+        std::string said;
+        result.error = co_await prepare(backend.get(), &said, deadline);
+        if (result.error) {
+            result.message = address.text() + ": " + said;
+            backend->close();
+            continue;
+        }
+        publish(login, std::move(said));
+        result.backend = std::move(backend);
+        result.message.clear();
+        co_return result;
+    }
+    co_return result;
+}
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/dialect.hpp"
+
+#include "dialects/mysql/connector.hpp"
+#include "dialects/mysql/control.hpp"
+#include "dialects/mysql/errors.hpp"
+#include "dialects/mysql/handshake.hpp"
+#include "dialects/mysql/local_service.hpp"
+#include "dialects/mysql/tracker.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+using Failure = dialects::Dialect::Failure;
+
+// Of ServerFacts::parameters.
+std::string_view parameter(const dialects::ServerFacts& facts, std::string_view name) noexcept {
+    const auto found = std::ranges::find(facts.parameters, name, &std::pair<std::string, std::string>::first);
+    return found == facts.parameters.end() ? std::string_view() : std::string_view(found->second);
+}
+
+Greeting greeting_of(const dialects::ServerFacts* facts, std::uint32_t connection) {
+    Greeting greeting;
+    greeting.connection_id = connection;
+    greeting.salt = make_salt();
+    if (facts == nullptr) return greeting;
+    const std::string_view sent = parameter(*facts, "greeting_version");
+    greeting.version = sent.empty() ? std::string_view(facts->version) : sent;
+    greeting.capabilities = facts->capabilities;
+    greeting.charset = facts->charset;
+    greeting.status = static_cast<std::uint16_t>(facts->status & ~status::in_transaction);
+    return greeting;
+}
+
+class Login final : public dialects::Login {
+  public:
+    Login(dialects::Facts facts, dialects::CancelKey key, const config::Limits& limits)
+        : known_(facts != nullptr), greeting_(greeting_of(facts.get(), key.id), static_cast<std::size_t>(limits.max_startup_bytes)) {}
+
+    [[nodiscard]] wire::Exchange& greeting() override { return greeting_; }
+
+    [[nodiscard]] const dialects::LoginRequest& request() const noexcept override {
+        using Kind = dialects::LoginRequest::Kind;
+        request_.kind = greeting_.left() ? Kind::closed : Kind::session;
+        request_.user = greeting_.response().user;
+        request_.database = greeting_.response().database;
+        request_.application = greeting_.response().program_name;
+        return request_;
+    }
+
+    [[nodiscard]] wire::Exchange& authentication(dialects::Credential credential) override {
+        ClientCredential made;
+        switch (credential.kind) {
+            case dialects::Credential::Kind::password: made.kind = ClientCredential::Kind::password; break;
+            case dialects::Credential::Kind::trust: made.kind = ClientCredential::Kind::trust; break;
+            case dialects::Credential::Kind::none: made.kind = ClientCredential::Kind::none; break;
+        }
+        made.secret = std::move(credential.secret);
+        return authentication_.emplace(std::move(made), greeting_);
+    }
+
+    void welcome(const dialects::ServerFacts& facts, dialects::CancelKey, wire::Writer& to_client) override {
+        Ok ok;
+        ok.status = static_cast<std::uint16_t>(facts.status & ~status::in_transaction);
+        write_ok(to_client, ok, next_sequence());
+    }
+
+    void refuse(const wire::Diagnostics& error, wire::Writer& to_client) override {
+        // In place of a greeting there is no SQLSTATE yet.
+        write_error(to_client, error, next_sequence(), greeting_.greeted());
+    }
+
+    [[nodiscard]] std::unique_ptr<wire::Tracker> tracker(const dialects::ServerFacts& facts, dialects::SessionOptions options) override {
+        TrackerOptions made;
+        made.mode = options.mode;
+        made.disconnect_on_loss = options.disconnect_on_loss;
+        made.prepared_per_client = options.prepared_per_client;
+        made.max_settings = options.max_settings;
+        made.capabilities = greeting_.response().capabilities & greeting_.greeting().capabilities;
+        made.charset = greeting_.response().charset;
+        made.status = facts.status;
+        made.mariadb = is_mariadb(facts.version);
+        made.sql_mode = parameter(facts, "sql_mode");
+        made.isolation_level = std::move(options.isolation_level);
+        made.application = greeting_.response().program_name;
+        return std::make_unique<Tracker>(std::move(made));
+    }
+
+    [[nodiscard]] bool deprecate_eof() const noexcept {
+        return (greeting_.response().capabilities & greeting_.greeting().capabilities & cap::deprecate_eof) != 0;
+    }
+
+  private:
+    [[nodiscard]] std::uint8_t next_sequence() const noexcept {
+        if (authentication_) return authentication_->next_sequence();
+        return known_ ? greeting_.next_sequence() : std::uint8_t{0};
+    }
+
+    bool known_;
+    ClientGreeting greeting_;
+    mutable dialects::LoginRequest request_;
+    std::optional<ClientAuthentication> authentication_;
+};
+
+class Dialect final : public dialects::Dialect {
+  public:
+    [[nodiscard]] std::string_view name() const noexcept override { return "mysql"; }
+    [[nodiscard]] bool greets_first() const noexcept override { return true; }
+    [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::Facts greeting, dialects::CancelKey key,
+                                                         const config::Limits& limits) const override {
+        return std::make_unique<Login>(std::move(greeting), key, limits);
+    }
+    [[nodiscard]] std::unique_ptr<dialects::LocalService> local_service(dialects::Login& login) const override {
+        return std::make_unique<LocalService>(static_cast<Login&>(login).deprecate_eof());
+    }
+    [[nodiscard]] std::unique_ptr<dialects::Connector> connector(dialects::ConnectorParams params) const override {
+        return std::make_unique<Connector>(std::move(params));
+    }
+    [[nodiscard]] std::unique_ptr<dialects::Control> control() const override { return std::make_unique<Control>(); }
+
+    [[nodiscard]] wire::Diagnostics failure(Failure kind, std::string message) const override {
+        return mysql::failure(fault_of(kind), message);
+    }
+
+  private:
+    static Fault fault_of(Failure kind) noexcept {
+        switch (kind) {
+            case Failure::no_such_pool: return Fault::no_such_pool;
+            case Failure::no_pool_named: return Fault::no_pool_named;
+            case Failure::too_many_clients: return Fault::too_many_clients;
+            case Failure::pool_timeout_at_login: return Fault::pool_timeout_at_login;
+            case Failure::pool_timeout: return Fault::pool_timeout;
+            case Failure::server_unavailable: return Fault::server_unavailable;
+            case Failure::shutting_down: return Fault::shutting_down;
+            case Failure::killed: return Fault::killed;
+            case Failure::handshake_timeout: return Fault::handshake_timeout;
+            case Failure::not_permitted: return Fault::not_permitted;
+            case Failure::internal: return Fault::internal;
+            case Failure::settings_refused: return Fault::settings_refused;
+            case Failure::syntax: return Fault::syntax;
+            case Failure::cancelled: return Fault::query_cancelled;
+        }
+        return Fault::internal;
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<dialects::Dialect> make_dialect() { return std::make_unique<Dialect>(); }
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/local_service.hpp"
+
+#include "dialects/mysql/errors.hpp"
+#include "dialects/mysql/messages.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+using wire::Writer;
+
+constexpr std::size_t max_command = 64 * 1024;
+constexpr std::size_t max_cell = 1024 * 1024;
+constexpr std::uint16_t utf8mb4 = 45;
+constexpr std::uint8_t type_long_long = 8, type_double = 5, type_var_string = 253;
+
+bool begins(std::string_view text, std::string_view word) noexcept {
+    if (text.size() < word.size()) return false;
+    for (std::size_t i = 0; i < word.size(); ++i) {
+        const char c = text[i] >= 'a' && text[i] <= 'z' ? static_cast<char>(text[i] - 32) : text[i];
+        if (c != word[i]) return false;
+    }
+    return text.size() == word.size() || text[word.size()] == ' ' || text[word.size()] == ';' || text[word.size()] == '\n';
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+    constexpr std::string_view blank = " \t\r\n;";
+    const std::size_t first = text.find_first_not_of(blank);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
+
+void column(Writer& out, const dialects::Column& column, std::uint8_t sequence) {
+    const std::size_t mark = begin_packet(out, sequence);
+    out.lenenc_text("def");
+    out.lenenc_text("");
+    out.lenenc_text("");
+    out.lenenc_text("");
+    out.lenenc_text(column.name);
+    out.lenenc_text("");
+    out.lenenc(0x0C);
+    out.u16le(utf8mb4);
+    out.u32le(1024);
+    switch (column.type) {
+        case dialects::Column::Type::text: out.u8(type_var_string); break;
+        case dialects::Column::Type::integer: out.u8(type_long_long); break;
+        case dialects::Column::Type::real: out.u8(type_double); break;
+    }
+    out.u16le(0);
+    out.u8(column.type == dialects::Column::Type::real ? 31 : 0);
+    out.zeros(2);
+    end_packet(out, mark);
+}
+
+}  // namespace
+
+LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client) {
+    Command command;
+    for (;;) {
+        const Packet packet = first_packet(in.subspan(command.consumed), max_command);
+        if (packet.kind == Packet::Kind::incomplete) return command;
+        if (packet.kind == Packet::Kind::too_long || packet.payload.empty() || packet.sequence != 0) {
+            write_error(to_client.own(), failure(Fault::packet_too_large), static_cast<std::uint8_t>(packet.sequence + 1));
+            command.kind = Command::Kind::fatal;
+            return command;
+        }
+        command.consumed += packet.size();
+        Ok ok;
+        ok.status = status::autocommit;
+        switch (static_cast<mysql::Command>(packet.payload[0])) {
+            case mysql::Command::quit: command.kind = Command::Kind::close; return command;
+            case mysql::Command::ping:
+            case mysql::Command::init_db:
+            case mysql::Command::reset_connection: write_ok(to_client.own(), ok, 1); break;
+            case mysql::Command::set_option: write_end_of_rows(to_client.own(), ok.status, deprecate_eof_, 1); break;
+            case mysql::Command::query: {
+                const std::string_view text = trimmed(wire::as_text(packet.payload.subspan(1)));
+                if (answered(text, to_client)) break;
+                command.kind = Command::Kind::query;
+                command.text = text;
+                return command;
+            }
+            case mysql::Command::stmt_close: break;
+            default: write_error(to_client.own(), failure(Fault::unknown_command), 1); break;
+        }
+    }
+}
+
+// What drivers and the command line send by themselves.
+bool LocalService::answered(std::string_view text, wire::Outbox& to_client) {
+    if (begins(text, "SET") || begins(text, "ROLLBACK") || begins(text, "COMMIT") || begins(text, "BEGIN") || begins(text, "USE")) {
+        Ok ok;
+        ok.status = status::autocommit;
+        write_ok(to_client.own(), ok, 1);
+        return true;
+    }
+    if (begins(text, "SELECT")) {
+        const std::string_view what = trimmed(text.substr(6));
+        dialects::Result answer;
+        std::string name(what.substr(0, what.find_first_of(" \t\n")));
+        const bool version = name.find("version") != std::string::npos || name.find("VERSION") != std::string::npos;
+        if (!version && what != "1" && !name.starts_with("@@") && !name.starts_with("$$") && !begins(what, "DATABASE()") &&
+            !begins(what, "USER()")) {
+            return false;
+        }
+        answer.columns.push_back({name, dialects::Column::Type::text});
+        std::optional<std::string> value;
+        if (version) value = "leasehold " LEASEHOLD_VERSION;
+        if (what == "1") value = "1";
+        if (begins(what, "DATABASE()")) value = "leasehold";
+        answer.rows.push_back({std::move(value)});
+        result(answer, to_client);
+        return true;
+    }
+    return false;
+}
+
+void LocalService::result(const dialects::Result& result, wire::Outbox& to_client) {
+    Writer& out = to_client.own();
+    std::uint8_t sequence = 1;
+    if (result.columns.empty()) {
+        Ok ok;
+        ok.status = status::autocommit;
+        write_ok(out, ok, sequence);
+        return;
+    }
+    const std::size_t count = begin_packet(out, sequence++);
+    out.lenenc(result.columns.size());
+    end_packet(out, count);
+    for (const dialects::Column& one : result.columns) column(out, one, sequence++);
+    if (!deprecate_eof_) write_end_of_rows(out, status::autocommit, false, sequence++);
+    for (const auto& row : result.rows) {
+        const std::size_t mark = begin_packet(out, sequence++);
+        for (std::size_t i = 0; i < result.columns.size(); ++i) {
+            if (i < row.size() && row[i]) {
+                out.lenenc_text(std::string_view(*row[i]).substr(0, max_cell / result.columns.size()));
+            } else {
+                out.u8(0xFB);
+            }
+        }
+        end_packet(out, mark);
+    }
+    write_end_of_rows(out, status::autocommit, deprecate_eof_, sequence);
+}
+
+void LocalService::error(const wire::Diagnostics& error, wire::Outbox& to_client) {
+    wire::Diagnostics said = error;
+    if (said.number == 0) said.number = failure(Fault::syntax).number;
+    write_error(to_client.own(), said, 1);
+}
+
+}  // namespace leasehold::mysql

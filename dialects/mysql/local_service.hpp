@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The console's side of the protocol: COM_QUERY of a client whose commands leasehold itself answers, as text result
+// sets. What clients say on their own account when they connect is answered here and never becomes a command.
+#pragma once
+
+#include "dialects/dialect.hpp"
+
+namespace leasehold::mysql {
+
+class LocalService final : public dialects::LocalService {
+  public:
+    explicit LocalService(bool deprecate_eof) noexcept : deprecate_eof_(deprecate_eof) {}
+    [[nodiscard]] Command next(wire::Bytes in, wire::Outbox& to_client) override;
+    void result(const dialects::Result& result, wire::Outbox& to_client) override;
+    void error(const wire::Diagnostics& error, wire::Outbox& to_client) override;
+
+  private:
+    [[nodiscard]] bool answered(std::string_view text, wire::Outbox& to_client);
+    bool deprecate_eof_;
+};
+
+}  // namespace leasehold::mysql
