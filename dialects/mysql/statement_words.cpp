@@ -97,7 +97,7 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     const bool parenthesis = tokens[0].kind == Kind::sign && tokens[0].text == "(";
     const std::string_view verb = parenthesis ? std::string_view("SELECT") : word_at(tokens, 0);
     const bool only = into.count == 1;
-    if (!only) into.rolls_back = false;
+    if (!only) into.rolls_back = into.ends = false;
     into.only_sets = verb == "SET" && (only || into.only_sets);
     if (verb == "INSERT" || verb == "REPLACE" || verb == "LOAD") into.may_insert = true;
     if (one_of(verb, harmless)) return;
@@ -115,6 +115,8 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     if (verb == "CALL") into.may_insert = into.calls = true;
     if (verb == "BEGIN" || verb == "START") classify_begin(tokens, into);
     if (verb == "ROLLBACK") into.rolls_back = only && !seen.release;
+    const bool bare = tokens.size() == 1 || (tokens.size() == 2 && word_at(tokens, 1) == "WORK");
+    if (verb == "COMMIT" || verb == "ROLLBACK") into.ends = only && bare;
     if ((verb == "COMMIT" || verb == "ROLLBACK") && seen.release) into.merge_pin("RELEASE ends the connection");
     if (verb == "CREATE" && seen.temporary) into.merge_pin("temporary table");
     if (verb == "FLUSH" && seen.flush_lock) into.merge_pin("FLUSH TABLES WITH READ LOCK");

@@ -29,6 +29,7 @@ struct Statement {
     std::string_view pin;          // why the session keeps its backend to its end; empty: it need not
     bool begins = false;           // BEGIN, START TRANSACTION
     bool rolls_back = false;       // one statement, ROLLBACK of the whole transaction
+    bool ends = false;             // one statement, COMMIT or ROLLBACK of the whole transaction, and no more than that
     bool may_commit = false;       // may end a transaction, or start one behind our back
     bool one_shot = false;         // SET TRANSACTION for the next transaction only
     bool kill = false;             // KILL, whose numbers are not the server's

@@ -147,6 +147,8 @@ class Tracker final : public wire::Tracker {
         Statement statement{};
         bool in_transaction = false;     // when it was sent
         std::uint8_t option = 0;         // of COM_SET_OPTION
+        // As it was before: what is no statement to the server has made no state.
+        bool unpinned = true, was_dirty = false, lease_was_dirty = false;
     } request_;
     bool state_unknown_ = false;         // after an error: the transaction may be over
     bool first_of_lease_ = false;

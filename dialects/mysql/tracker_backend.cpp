@@ -8,6 +8,12 @@ namespace leasehold::mysql {
 
 using wire::Verdict;
 
+namespace {
+
+constexpr std::uint16_t syntax_error = 1064;
+
+}  // namespace
+
 wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) {
     std::size_t at = 0;
     if (lease_ == nullptr) return {Verdict::Kind::fatal, 0};
@@ -90,6 +96,11 @@ void Tracker::on_reply() {
         // Without a transaction and with autocommit only what may commit can have changed that.
         state_unknown_ = request_.in_transaction || !settings_.autocommit || statement.may_commit;
         const bool several = statement.count > 1;
+        if (reply.error() == syntax_error && !several && request_.unpinned && !statement.pin.empty()) {
+            pin_ = {};
+            dirty_ = request_.was_dirty;
+            lease_->dirty = request_.lease_was_dirty;
+        }
         if (statement.sets.size() > 1 || (several && !statement.sets.empty())) pin_to_end("a SET that failed halfway");
         if (several && statement.database) pin_to_end("a USE that may have failed");
         if (several && statement.one_shot) pin_to_end("a SET that failed halfway");

@@ -172,6 +172,8 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
         return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
     }
     if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
+    // There is nothing to end; drivers do this often.
+    if (!attached() && statement->ends && !settings_.holds("completion_type")) return answer(packet, Answer{});
     if (!attached()) return want_lease(packet);
     if (!in_transaction()) transcript_.clear();
     transcript_.add(wire::as_text(packet.visible().subspan(1)));
@@ -288,8 +290,8 @@ Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statemen
     const bool runs_text = packet.command == Command::query || packet.command == Command::stmt_prepare ||
                            packet.command == Command::stmt_execute;
     if (runs_text) put_in_front(statement, packet.to_backend);
-    if (!statement.pin.empty()) pin_to_end(statement.pin);
-    request_ = {true, packet.command, std::move(statement), in_transaction(), 0};
+    request_ = {true, packet.command, std::move(statement), in_transaction(), 0, pin_.empty(), dirty_, lease_->dirty};
+    if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
     state_unknown_ = false;
     lease_->due.push_back({shape, Due::For::client});
     const std::size_t n = header_size + packet.visible().size();

@@ -11,8 +11,8 @@ namespace leasehold::postgres {
 
 // State that cannot be carried to another backend yet.
 enum class PinKind : std::uint8_t {
-    none, setting, temporary, listen, advisory_lock, held_cursor, prepared, load, set_config, last_value, foreign_session,
-    oversized,
+    none, setting, temporary, listen, advisory_lock, held_cursor, prepared, load, set_config, last_value,
+    foreign_session, oversized,
 };
 
 struct Digest {

@@ -7,7 +7,9 @@
 namespace leasehold::postgres {
 namespace {
 
-[[nodiscard]] bool begins(std::string_view w, std::string_view with) noexcept { return w.substr(0, with.size()) == with; }
+[[nodiscard]] bool begins(std::string_view w, std::string_view with) noexcept {
+    return w.substr(0, with.size()) == with;
+}
 
 }  // namespace
 

@@ -61,9 +61,9 @@ inline constexpr std::uint16_t last_value = 1 << 3;     // currval, lastval
 inline constexpr std::uint16_t pg_temp = 1 << 4;
 inline constexpr std::uint16_t temporary = 1 << 5;      // CREATE TEMP, INTO TEMP, wherever it stands
 inline constexpr std::uint16_t chain = 1 << 6;          // COMMIT AND CHAIN: a new transaction follows
-inline constexpr std::uint16_t foreign_session = 1 << 7;  // dblink_connect, replication origins: state beyond the server's
+inline constexpr std::uint16_t foreign_session = 1 << 7;  // dblink_connect, replication origins
 inline constexpr std::uint16_t seed = 1 << 8;           // setseed
-inline constexpr std::uint16_t obscure = 1 << 9;        // names that this lexer does not decode: U&"...", endless $tags$
+inline constexpr std::uint16_t obscure = 1 << 9;        // names that are not decoded here: U&"...", endless $tags$
 }  // namespace mark
 
 struct Statement {

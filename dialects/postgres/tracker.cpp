@@ -25,12 +25,14 @@ constexpr std::size_t waited_for_parse = 1024 * 1024;
 [[nodiscard]] bool treacherous(std::string_view encoding) noexcept {
     constexpr std::array<std::string_view, 8> names{"SJIS",    "BIG5",  "GBK", "UHC",
                                                     "GB18030", "JOHAB", "SHIFT_JIS_2004", "MSKANJI"};
-    return std::any_of(names.begin(), names.end(), [encoding](std::string_view name) { return same_name(name, encoding); });
+    const auto is = [encoding](std::string_view name) { return same_name(name, encoding); };
+    return std::any_of(names.begin(), names.end(), is);
 }
 
 }  // namespace
 
-Tracker::Tracker(TrackerOptions options) : options_(std::move(options)), id_(++last_session), settings_(options_.startup) {
+Tracker::Tracker(TrackerOptions options)
+    : options_(std::move(options)), id_(++last_session), settings_(options_.startup) {
     for (const auto& [name, value] : options_.parameters) {
         told_.set(name, value);
         note_parameter(name, value);
@@ -46,7 +48,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     dropping_ = 0;
     status_ = lease_->status;
     scope_done_ = scope_ - 1;
-    in_sync_ = lease_->unnamed == (unnamed_.confirmed() == 0 ? UnnamedOwner{} : UnnamedOwner{id_, unnamed_.confirmed()});
+    in_sync_ = holds_unnamed();
     parameters_differ_ = lease_->reported.fingerprint() != told_.fingerprint();
     if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
     front_ran_ = 0;
@@ -170,8 +172,8 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
         const Header header = header_at(rest);
         if (!acceptable(header, Sender::client, Stage::session)) {
             const bool unknown = max_length(Sender::client, Stage::session, header.type) == 0;
-            return die(at, unknown ? "invalid frontend message type " + std::to_string(header.type) : "invalid message length",
-                       to_client);
+            const std::string type = std::to_string(header.type);
+            return die(at, unknown ? "invalid frontend message type " + type : "invalid message length", to_client);
         }
         if (rest.size() < visible(header)) break;
         const Message message{header.type, rest.first(std::min(rest.size(), header.size())), header.size()};
@@ -217,9 +219,13 @@ std::size_t Tracker::stream_rest(Bytes in, Flow& flow) {
             sql.remove_prefix(scanner_->feed(sql));
             if (scanner_->ended()) digester_->take(scanner_->statement());
         }
-        if (end != std::string_view::npos) scanner_->finish();
-        if (end != std::string_view::npos && scanner_->statement().kind != Kind::none) digester_->take(scanner_->statement());
-        if (end != std::string_view::npos) scanner_.reset();
+        if (end != std::string_view::npos) {
+            if (!scanner_->ended()) {
+                scanner_->finish();
+                digester_->take(scanner_->statement());
+            }
+            scanner_.reset();
+        }
     }
     request_left_ -= part.size();
     if (request_left_ == 0) end_stream(flow);

@@ -140,7 +140,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Step lost_extended(const Message& message, Bytes rest, Flow& flow);
     struct LostRequest;
     [[nodiscard]] LostRequest lost_request(const Message& message);
-    void accept_lost(std::uint8_t type, const Message& message, const LostRequest& request, wire::Outbox& to_client);
+    void accept_lost(const Message& message, const LostRequest& request, wire::Outbox& to_client);
     [[nodiscard]] bool lost_accepts(const Digest& digest) const noexcept;
     void lost_error(bool ends, wire::Outbox& to_client);
     [[nodiscard]] const Digest* statement_digest(std::string_view name) noexcept;
@@ -166,6 +166,7 @@ class Tracker final : public wire::Tracker {
     void advance(wire::Outbox& to_client);
     [[nodiscard]] bool has_local_turn() const noexcept;
     void resync_unnamed();
+    [[nodiscard]] bool holds_unnamed() const noexcept;
     void transaction_over();
     void all_answered() noexcept;
     void write_patched_error(Bytes body, std::string_view from, std::string_view to, wire::Outbox& to_client) const;

@@ -340,8 +340,13 @@ void Tracker::resync_unnamed() {
         }
     }
     unnamed_.revert(false, 0);
+    in_sync_ = holds_unnamed();
+}
+
+// The backend has this session's unnamed statement, or neither has one.
+bool Tracker::holds_unnamed() const noexcept {
     const std::uint64_t mine = unnamed_.confirmed();
-    in_sync_ = lease_->unnamed == (mine == 0 ? UnnamedOwner{} : UnnamedOwner{id_, mine});
+    return lease_->unnamed == (mine == 0 ? UnnamedOwner{} : UnnamedOwner{id_, mine});
 }
 
 Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
@@ -370,7 +375,8 @@ Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
     return passing;
 }
 
-void Tracker::write_patched_error(Bytes body, std::string_view from, std::string_view to, wire::Outbox& to_client) const {
+void Tracker::write_patched_error(Bytes body, std::string_view from, std::string_view to,
+                                  wire::Outbox& to_client) const {
     const Framed framed(to_client.own(), backend::error);
     wire::Writer& out = to_client.own();
     wire::Cursor cursor(body);

@@ -281,11 +281,12 @@ Tracker::Step Tracker::lost_extended(const Message& message, Bytes rest, Flow& f
         clear_lost();
         return local_request(message, rest, flow);
     }
-    const bool of_portal = message.type == frontend::execute || (message.type == frontend::describe && request.kind != 'S');
+    const bool describes = message.type == frontend::describe && request.kind != 'S';
+    const bool of_portal = message.type == frontend::execute || describes;
     const bool runs = of_portal ? lost_portal_ : request.what && lost_accepts(*request.what);
     const bool taken = message.type == frontend::parse && !request.name.empty() && names_.find(request.name) != nullptr;
     if (runs && !taken && !lost_implicit_ && message.whole()) {
-        accept_lost(message.type, message, request, flow.to_client);
+        accept_lost(message, request, flow.to_client);
         return Step::taken;
     }
     if (lost_ == Lost::heard && message.type == frontend::bind && !request.what) {
@@ -301,9 +302,9 @@ Tracker::Step Tracker::lost_extended(const Message& message, Bytes rest, Flow& f
 }
 
 // A step of a ROLLBACK that no server has to do.
-void Tracker::accept_lost(std::uint8_t type, const Message& message, const LostRequest& request, wire::Outbox& to_client) {
+void Tracker::accept_lost(const Message& message, const LostRequest& request, wire::Outbox& to_client) {
     wire::Writer& to = to_client.own();
-    switch (type) {
+    switch (message.type) {
         case frontend::parse:
             parse_locally(message, request.name, request.tail, *request.what);
             parse_complete(to);

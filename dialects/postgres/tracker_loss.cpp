@@ -8,7 +8,8 @@ namespace {
 
 [[nodiscard]] std::string why(const wire::Loss& loss) {
     if (!loss.reason.empty()) return loss.reason;
-    return loss.kind == wire::Loss::Kind::backend ? "the server connection was lost" : std::string(to_string(loss.kind));
+    if (loss.kind == wire::Loss::Kind::backend) return "the server connection was lost";
+    return std::string(to_string(loss.kind));
 }
 
 }  // namespace

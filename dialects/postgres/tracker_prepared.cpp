@@ -248,7 +248,8 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
           named == nullptr ? std::string_view() : named->second->text());
     const BackendName renamed(named == nullptr ? nobody : named->second->id);
     const std::size_t before = portal.size() + 1;
-    put_renamed(flow.to_backend.own(), frontend::bind, message.size, {portal.data(), before}, name.size(), renamed.view());
+    put_renamed(flow.to_backend.own(), frontend::bind, message.size, {portal.data(), before}, name.size(),
+                renamed.view());
     flow.to_backend.pass(message.body().subspan(before + name.size() + 1));
     outstanding_.push({.type = frontend::bind, .bits = partial, .named = named});
     if (named == nullptr) outstanding_.add({.kind = Effect::Kind::rename, .id = nobody, .text = std::string(name)});

@@ -5,7 +5,8 @@ namespace leasehold::postgres {
 namespace {
 
 [[nodiscard]] std::size_t length_at(const std::vector<char>& bytes, std::size_t at) noexcept {
-    return static_cast<std::size_t>(static_cast<unsigned char>(bytes[at])) << 8 | static_cast<unsigned char>(bytes[at + 1]);
+    const auto byte = [&bytes](std::size_t i) { return std::size_t{static_cast<unsigned char>(bytes[i])}; };
+    return byte(at) << 8 | byte(at + 1);
 }
 
 [[nodiscard]] std::string_view shortened(std::string_view text) noexcept {

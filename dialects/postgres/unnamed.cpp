@@ -45,8 +45,10 @@ void Unnamed::complete(const Digest& digest) noexcept {
 
 const Unnamed::Text* Unnamed::find(std::uint64_t serial) const noexcept {
     if (serial == 0) return nullptr;
-    const auto found = std::find_if(texts_.begin(), texts_.end(), [serial](const Text& text) { return text.serial == serial; });
-    return found == texts_.end() ? nullptr : &*found;
+    for (const Text& text : texts_) {
+        if (text.serial == serial) return &text;
+    }
+    return nullptr;
 }
 
 }  // namespace leasehold::postgres

@@ -214,6 +214,7 @@ def test_state_of_a_session_is_its_own_and_dies_with_it(small, state):
     assert [other.value(look) in (clean, "0") for _ in range(4)] == [True] * 4, "another session sees it"
     assert [owner.value(look) for _ in range(2)] == [mine] * 2, "its owner has lost it"
     owner.quit()
+    other.quit()  # reading a user variable pins as well
     with contextlib.ExitStack() as stack:  # both backends at once
         for session in [stack.enter_context(login(daemon)) for _ in range(2)]:
             session.query("BEGIN")
