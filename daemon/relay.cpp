@@ -12,6 +12,8 @@ using wire::Verdict;
 
 // A client that pipelines while it waits for a lease is read on up to here, to see its end.
 constexpr std::size_t watched_bytes = 256 * 1024;
+// More than a tracker ever wants to see whole.
+constexpr std::size_t unused_bytes = 2 * 1024 * 1024;
 
 }  // namespace
 
@@ -129,7 +131,9 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
         if (verdict.kind == Verdict::Kind::lease && acquire()) continue;
         keep_tail(in.subspan(consumed), from_inbox, consumed, client_in_);
         switch (verdict.kind) {
-            case Verdict::Kind::close: finish({Event::close, {}}); return;
+            case Verdict::Kind::close:
+                if (!leave()) finish({Event::close, {}});
+                return;
             case Verdict::Kind::fatal: finish({Event::fatal, {}}); return;
             case Verdict::Kind::lease: return;  // acquire() has finished the run
             case Verdict::Kind::more:
@@ -148,7 +152,21 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
         backend_->transport().on_writable([this] { backend_writable(); });
         return;
     }
-    arm_client();
+    arm_client_bounded();
+}
+
+// A client may send on while its bytes wait for replies: only so far.
+void Relay::arm_client_bounded() {
+    if (client_in_.size() < unused_bytes || !tracker_.attached() || !tracker_.busy()) arm_client();
+}
+
+// A goodbye behind a request: a server would carry the request out before it reads on, and so it is here, with nobody
+// left to be told of the outcome. False: nothing runs.
+bool Relay::leave() {
+    if (backend_ == nullptr || !tracker_.attached() || !tracker_.busy() || !tracker_.completes()) return false;
+    leaving_ = true;
+    client_.on_readable({});
+    return true;
 }
 
 // A lease for the held request, if one is to be had and used at once; else the run is finished.
@@ -231,7 +249,12 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
         backend_gone("the server ended the connection");
         return;
     }
-    if (!client_open) {
+    if (leaving_ && (!tracker_.busy() || !tracker_.completes())) {
+        finish({Event::close, {}});
+        return;
+    }
+    if (!client_open && leaving_) gone_ = true;  // carried out all the same
+    if (!client_open && !leaving_) {
         gone_ = true;
         finish({Event::client_gone, {}});
         return;
@@ -240,14 +263,14 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
         boundary();
         return;
     }
-    if (client_.unsent() > 0) {
+    if (client_.unsent() > 0 && !gone_) {
         // The client does not take more: stop reading the server until it does.
         client_.on_writable([this] { client_writable(); });
         return;
     }
     arm_backend();
     // The tracker may have held the client's bytes until these replies had passed.
-    if (!client_in_.empty()) on_client(client_in_.bytes(), true);
+    if (!client_in_.empty() && !leaving_) on_client(client_in_.bytes(), true);
 }
 
 void Relay::boundary() {
@@ -296,7 +319,7 @@ void Relay::backend_gone(std::string reason) {
 
 bool Relay::ship_to_client() {
     if (to_client_.empty()) return true;
-    const bool open = client_.send(to_client_);
+    const bool open = gone_ || client_.send(to_client_);
     to_client_.clear();
     return open;
 }
@@ -310,12 +333,13 @@ void Relay::ship_to_backend() {
 void Relay::client_writable() {
     if (mode_ != Mode::running) return;
     if (!client_.flush()) {
-        gone_ = true;
+        gone_ = true;  // also behind a goodbye: a large result that nobody takes is given up
         finish({Event::client_gone, {}});
     } else if (client_.unsent() > 0) {
         client_.on_writable([this] { client_writable(); });
     } else {
         if (backend_ != nullptr) arm_backend();
+        if (leaving_) return;
         if (!client_in_.empty()) {
             on_client(client_in_.bytes(), true);
         } else {
@@ -341,35 +365,6 @@ void Relay::say(wire::Outbox& to_client) {
     if (to_client.empty()) return;
     if (!client_.send(to_client)) gone_ = true;
     to_client.clear();
-}
-
-// --- from outside ----------------------------------------------------------------------------------------------
-
-void Relay::watch_client(std::function<void()> gone) {
-    on_gone_ = std::move(gone);
-    if (on_gone_) {
-        mode_ = Mode::watching;
-        arm_client();
-    } else {
-        mode_ = Mode::stopped;
-        client_.on_readable({});
-    }
-}
-
-void Relay::cancel_finished() {
-    if (!boundary_held_ || mode_ != Mode::running || backend_ == nullptr || backend_->condition().cancelling) return;
-    boundary_held_ = false;
-    if (!tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle) boundary();
-}
-
-void Relay::drain() {
-    draining_ = true;
-    if (mode_ == Mode::running && !lease_) finish({Event::stop, {}});
-}
-
-void Relay::stop() {
-    stopping_ = true;
-    if (mode_ == Mode::running) finish({Event::stop, {}});
 }
 
 }  // namespace leasehold::daemon

@@ -75,6 +75,8 @@ class Relay {
     void on_client(wire::Bytes in, bool from_inbox);
     void on_backend(wire::Bytes in, bool from_inbox);
     [[nodiscard]] bool acquire();
+    void arm_client_bounded();
+    [[nodiscard]] bool leave();
     void boundary();
     void keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox);
     [[nodiscard]] bool ship_to_client();
@@ -100,6 +102,7 @@ class Relay {
     bool gone_ = false;
     bool stopping_ = false;
     bool draining_ = false;
+    bool leaving_ = false;        // the client said goodbye behind a request that still runs
     bool boundary_held_ = false;  // a boundary came while a cancel was on its way
     std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding
     std::uint64_t leases_ = 0;

@@ -46,7 +46,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     status_ = lease_->status;
     first_of_lease_ = true;
     session_pinned_ = options_.mode == wire::LeaseMode::session;
-    foreign_found_rows_ = false;
+    foreign_found_rows_ = insert_id_own_ = insert_id_moved_ = false;
     state_unknown_ = false;
     // What came with the handshake and cannot be read safely.
     if (is_unsafe_charset(options_.charset)) pin_to_end("character set of the handshake");

@@ -51,6 +51,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
     [[nodiscard]] bool busy() const noexcept override { return lease_ != nullptr && lease_->outstanding(); }
+    [[nodiscard]] bool completes() const noexcept override { return !receiving(); }
     [[nodiscard]] std::string_view pin() const noexcept override;
     // The part of it that a lost backend takes along.
     [[nodiscard]] std::string_view state_pin() const noexcept;
@@ -167,7 +168,8 @@ class Tracker final : public wire::Tracker {
     PreparedStatements prepared_;
     bool prepared_inserts_ = false;      // a prepared statement may set LAST_INSERT_ID()
     std::uint64_t insert_id_ = 0;        // what LAST_INSERT_ID() answers, as far as it was read
-    bool insert_id_moved_ = false;
+    bool insert_id_own_ = false;         // the backend's is the session's, in this lease
+    bool insert_id_moved_ = false;       // it changed since it was read
 
     std::optional<std::string> lost_;    // why the transaction is lost; the next request hears it
     std::optional<wire::Diagnostics> doomed_;  // the next command hears it and ends the session

@@ -91,7 +91,10 @@ void Tracker::on_reply() {
     if (reply.failed() || reply.warned()) lease_->has_warnings = true;
     if (reply.had_rows()) foreign_found_rows_ = false;
     if (reply.insert_id() != 0 || (statement.may_insert && reply.had_rows()) || statement.calls) insert_id_moved_ = true;
-    if (insert_id_moved_) lease_->insert_id.reset();
+    if (insert_id_moved_) {
+        insert_id_own_ = true;
+        lease_->insert_id.reset();
+    }
     if (reply.failed()) {
         // Without a transaction and with autocommit only what may commit can have changed that.
         state_unknown_ = request_.in_transaction || !settings_.autocommit || statement.may_commit;

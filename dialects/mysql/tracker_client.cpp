@@ -275,9 +275,13 @@ void Tracker::put_in_front(const Statement& statement, wire::Outbox& to_backend)
         first_of_lease_ = false;
     }
     lease_->warnings_of = lease_->counts_of = number_;
-    if (statement.may_insert && lease_->insert_id != insert_id_) {
-        inject(Due::For::alignment, "SET last_insert_id=" + std::to_string(insert_id_), to_backend);
+    // Once in a lease: from then on it is the session's own.
+    if (statement.may_insert && !insert_id_own_) {
+        if (lease_->insert_id != insert_id_) {
+            inject(Due::For::alignment, "SET last_insert_id=" + std::to_string(insert_id_), to_backend);
+        }
         lease_->insert_id = insert_id_;
+        insert_id_own_ = true;
     }
     if (forget) {
         inject(Due::For::alignment, forget_answers, to_backend);

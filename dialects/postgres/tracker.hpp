@@ -50,6 +50,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
     [[nodiscard]] bool busy() const noexcept override;
+    [[nodiscard]] bool completes() const noexcept override { return !copy_in_ && !scope_open_ && request_left_ == 0; }
     [[nodiscard]] std::string_view pin() const noexcept override;
     [[nodiscard]] bool dirty() const noexcept override;
     [[nodiscard]] std::string_view application() const noexcept override;

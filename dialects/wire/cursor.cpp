@@ -5,35 +5,18 @@
 
 namespace leasehold::wire {
 
-Bytes Cursor::take(std::size_t n) noexcept {
-    if (!ok_ || n > remaining()) {
-        ok_ = false;
-        at_ = bytes_.size();
-        return {};
-    }
-    const Bytes taken = bytes_.subspan(at_, n);
-    at_ += n;
-    return taken;
-}
-
-template <class T, bool Big>
-T Cursor::integer(std::size_t n) noexcept {
+template <class T>
+T Cursor::little_endian(std::size_t n) noexcept {
     const Bytes raw = take(n);
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-        const std::size_t shift = 8 * (Big ? raw.size() - 1 - i : i);
-        value |= static_cast<std::uint64_t>(raw[i]) << shift;
-    }
+    for (std::size_t i = 0; i < raw.size(); ++i) value |= static_cast<std::uint64_t>(raw[i]) << (8 * i);
     return static_cast<T>(value);
 }
 
-std::uint8_t Cursor::u8() noexcept { return integer<std::uint8_t, true>(1); }
-std::uint16_t Cursor::u16be() noexcept { return integer<std::uint16_t, true>(2); }
-std::uint32_t Cursor::u32be() noexcept { return integer<std::uint32_t, true>(4); }
-std::uint16_t Cursor::u16le() noexcept { return integer<std::uint16_t, false>(2); }
-std::uint32_t Cursor::u24le() noexcept { return integer<std::uint32_t, false>(3); }
-std::uint32_t Cursor::u32le() noexcept { return integer<std::uint32_t, false>(4); }
-std::uint64_t Cursor::u64le() noexcept { return integer<std::uint64_t, false>(8); }
+std::uint16_t Cursor::u16le() noexcept { return little_endian<std::uint16_t>(2); }
+std::uint32_t Cursor::u24le() noexcept { return little_endian<std::uint32_t>(3); }
+std::uint32_t Cursor::u32le() noexcept { return little_endian<std::uint32_t>(4); }
+std::uint64_t Cursor::u64le() noexcept { return little_endian<std::uint64_t>(8); }
 
 std::uint64_t Cursor::lenenc() noexcept {
     const std::uint8_t first = u8();

@@ -27,9 +27,20 @@ class Cursor {
     [[nodiscard]] std::size_t remaining() const noexcept { return bytes_.size() - at_; }
     [[nodiscard]] std::size_t position() const noexcept { return at_; }
 
-    std::uint8_t u8() noexcept;
-    std::uint16_t u16be() noexcept;
-    std::uint32_t u32be() noexcept;
+    // The fields of every PostgreSQL message: inline, as they stand on the path of each byte.
+    std::uint8_t u8() noexcept {
+        const Bytes raw = take(1);
+        return raw.empty() ? std::uint8_t{0} : raw[0];
+    }
+    std::uint16_t u16be() noexcept {
+        const Bytes raw = take(2);
+        return raw.empty() ? std::uint16_t{0} : static_cast<std::uint16_t>(raw[0] << 8 | raw[1]);
+    }
+    std::uint32_t u32be() noexcept {
+        const Bytes raw = take(4);
+        if (raw.empty()) return 0;
+        return std::uint32_t{raw[0]} << 24 | std::uint32_t{raw[1]} << 16 | std::uint32_t{raw[2]} << 8 | raw[3];
+    }
     std::uint16_t u16le() noexcept;
     std::uint32_t u24le() noexcept;
     std::uint32_t u32le() noexcept;
@@ -39,13 +50,22 @@ class Cursor {
     std::string_view lenenc_text() noexcept;
     // Up to, not including, the next NUL, which is consumed; fails if there is none.
     std::string_view cstring() noexcept;
-    Bytes take(std::size_t n) noexcept;
+    Bytes take(std::size_t n) noexcept {
+        if (!ok_ || n > remaining()) {
+            ok_ = false;
+            at_ = bytes_.size();
+            return {};
+        }
+        const Bytes taken = bytes_.subspan(at_, n);
+        at_ += n;
+        return taken;
+    }
     void skip(std::size_t n) noexcept { (void)take(n); }
     Bytes rest() noexcept { return take(remaining()); }
 
   private:
-    template <class T, bool Big>
-    T integer(std::size_t n) noexcept;
+    template <class T>
+    T little_endian(std::size_t n) noexcept;
 
     Bytes bytes_;
     std::size_t at_ = 0;

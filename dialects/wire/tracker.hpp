@@ -7,7 +7,8 @@
 // when the bytes from in[consumed] on need one. The session checks a backend out, align()s it to settings(), calls
 // attach(), and from_client() again with the same bytes. While attached both directions run, in any order, until
 // from_backend() returns `boundary`, or something is lost. Unconsumed bytes are presented again, with more behind
-// them: a tracker asks for more than it has seen only for what it must see whole, and streams everything else.
+// them or after the next from_backend(): a tracker leaves unconsumed what it must see whole and what has to wait for
+// the other side, and streams everything else. The relay bounds what it reads meanwhile.
 #pragma once
 
 #include "dialects/wire/buffer.hpp"
@@ -34,7 +35,7 @@ struct Verdict {
         more,      // all that is usable was taken; call again with more bytes of that side
         lease,     // from_client, not attached: in[consumed..] needs a backend
         boundary,  // from_backend: the lease may end here (unless pin() says otherwise)
-        close,     // from_client: the client took its leave in order; nothing to answer
+        close,     // from_client: the client took its leave in order; what it sent before is carried out first (busy())
         fatal,     // the session cannot go on; to_client holds its last words. From the backend: it is unusable as well
         lost,      // from_backend: the server said farewell (not passed on); treat as the end of the connection
     };
@@ -91,6 +92,8 @@ class Tracker {
     [[nodiscard]] virtual TransactionStatus status() const noexcept = 0;
     // A request was forwarded and its reply is not complete.
     [[nodiscard]] virtual bool busy() const noexcept = 0;
+    // What is outstanding comes to its end without another byte of the client.
+    [[nodiscard]] virtual bool completes() const noexcept = 0;
     // The reason why the lease does not end at the next boundary; empty: it does. Valid until the next call.
     [[nodiscard]] virtual std::string_view pin() const noexcept = 0;
     // The session made state on its backend that reset() must remove before anybody else gets it.

@@ -26,7 +26,7 @@ class Sampler:
         with connection.cursor() as cursor:
             while not self.done.wait(0.01):
                 cursor.execute("SELECT application_name FROM pg_stat_activity WHERE backend_type = 'client backend'"
-                               " AND usename = %s AND application_name <> 'leasehold check'", [USER])
+                               " AND usename = %s AND application_name <> 'leasehold control'", [USER])
                 names = [row[0] for row in cursor.fetchall()]
                 self.most, self.samples = max(self.most, len(names)), self.samples + 1
                 self.names.update(names)
@@ -86,7 +86,7 @@ def test_500_idle_clients_cost_the_daemon_little_and_the_server_nothing(ten, pos
             session.ok("SELECT 1")
         per_client = (ten.rss() - before) / CLIENTS
         held = [b for b in postgres.backends("%") if b["usename"] == USER
-                and b["application_name"] != "leasehold check"]
+                and b["application_name"] != "leasehold control"]
         for session in crowd:
             session.terminate()
     assert len(held) == 1

@@ -35,7 +35,7 @@ def table(postgres):
 
 def backends(server, user=USER):
     """The backends of a user, but for the one connection that asks the server for its limits."""
-    return [b for b in server.backends("%") if b["usename"] == user and b["application_name"] != "leasehold check"]
+    return [b for b in server.backends("%") if b["usename"] == user and b["application_name"] != "leasehold control"]
 
 
 def open_all(daemon, count):

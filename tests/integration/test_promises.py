@@ -265,7 +265,7 @@ def test_p5_what_was_answered_happened_once_and_the_rest_at_most_once(small, pos
 
 def ours(postgres):
     """leasehold's backends, but for the one connection that asks the server for its limits."""
-    return [b for b in postgres.backends("%") if b["usename"] == USER and b["application_name"] != "leasehold check"]
+    return [b for b in postgres.backends("%") if b["usename"] == USER and b["application_name"] != "leasehold control"]
 
 
 def test_p6_no_backend_is_dialled_before_it_is_needed(small, postgres):

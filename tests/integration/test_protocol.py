@@ -356,3 +356,15 @@ def test_terminate_ends_the_session_and_frees_its_backend(daemon, login):
     assert session.closed_by_peer()
     wait_until(lambda: not [c for c in daemon.console("SHOW CLIENTS") if c["database"] == "orders"], 2,
                "the session gone")
+
+
+def test_a_statement_sent_right_before_the_goodbye_is_carried_out(login):
+    """As a server does: it reads Terminate only when the statement in front of it is done."""
+    with login() as watcher:
+        watcher.ok("CREATE TABLE IF NOT EXISTS last_words (n int)")
+        watcher.ok("TRUNCATE last_words")
+        for n in range(20):
+            session = login()
+            session.send(query(f"INSERT INTO last_words SELECT {n} FROM pg_sleep(0.01)"), pgwire.TERMINATE)
+            session.socket.close()
+            wait_until(lambda: watcher.value("SELECT count(*) FROM last_words") == str(n + 1), 3, f"row {n}", 0.01)

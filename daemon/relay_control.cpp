@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The relay's limits of time: what a tick finds to have lasted too long, and what is done about it.
+// The relay as others reach into it: limits of time at each tick, the end of a wait, a drain, a stop.
 #include "daemon/relay.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -42,6 +42,33 @@ void Relay::tick(wire::Clock::time_point now) {
     } else if (boundary_held_) {
         cancel_finished();
     }
+}
+
+void Relay::watch_client(std::function<void()> gone) {
+    on_gone_ = std::move(gone);
+    if (on_gone_) {
+        mode_ = Mode::watching;
+        arm_client();
+    } else {
+        mode_ = Mode::stopped;
+        client_.on_readable({});
+    }
+}
+
+void Relay::cancel_finished() {
+    if (!boundary_held_ || mode_ != Mode::running || backend_ == nullptr || backend_->condition().cancelling) return;
+    boundary_held_ = false;
+    if (!tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle) boundary();
+}
+
+void Relay::drain() {
+    draining_ = true;
+    if (mode_ == Mode::running && !lease_) finish({Event::stop, {}});
+}
+
+void Relay::stop() {
+    stopping_ = true;
+    if (mode_ == Mode::running) finish({Event::stop, {}});
 }
 
 }  // namespace leasehold::daemon

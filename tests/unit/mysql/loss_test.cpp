@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client hears when its backend is lost, or none is to be had: the loss table, row by row.
+#include "tests/unit/mysql/played_session.hpp"
+
+namespace leasehold::mysql {
+namespace {
+
+using namespace test;
+using wire::Aftermath;
+using Kind = wire::Verdict::Kind;
+
+PlayedSession begun() {
+    PlayedSession s;
+    s.client(query("BEGIN"));
+    s.server(ok(1, in_trans));
+    s.take_client();
+    s.take_backend();
+    return s;
+}
+
+TEST(MysqlLoss, BetweenRequestsOfATransactionTheNextRequestHearsIt) {
+    for (const Raw& request : {query("SELECT 1"), query("COMMIT"), query("BEGIN"), command(2, "x"), command(22, "SELECT 1"), query("ROLLBACK TO a")}) {
+        PlayedSession s = begun();
+        EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+        EXPECT_TRUE(s.to_client.empty()) << "nothing is written to a client that waits for nothing";
+        EXPECT_EQ(s.tracker.status(), wire::TransactionStatus::failed);
+        s.client(command(14));
+        EXPECT_EQ(s.client_error(), 0) << "COM_PING is no request";
+        s.client(request);
+        EXPECT_EQ(s.client_error(), 1213);
+        EXPECT_EQ(s.leases, 1);
+        s.take_client();
+        s.client(query("SELECT 2"));
+        EXPECT_EQ(s.leases, 2) << "there is no transaction any more";
+    }
+}
+
+TEST(MysqlLoss, RollbackAndResetEndItUnheard) {
+    for (const Raw& request : {query("ROLLBACK"), query(" rollback work ; "), command(31)}) {
+        PlayedSession s = begun();
+        (void)s.lose("it died");
+        s.client(request);
+        EXPECT_EQ(s.to_client, ok(1));
+        s.take_client();
+        s.client(query("SELECT 2"));
+        EXPECT_EQ(s.leases, 2);
+        EXPECT_EQ(s.client_error(), 0);
+    }
+}
+
+TEST(MysqlLoss, ARunningStatementThatCannotEndTheTransactionIsAnsweredAtOnce) {
+    PlayedSession s = begun();
+    s.client(query("UPDATE t SET a=1"));
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    EXPECT_EQ(s.client_error(), 1213);
+    s.client(query("SELECT 1"));
+    EXPECT_EQ(s.leases, 2);
+}
+
+TEST(MysqlLoss, AnOutcomeThatNobodyKnowsIsCalledUnknown) {
+    for (const char* sql : {"COMMIT", "CREATE TABLE t (a int)", "DO 1", "SELECT 1; COMMIT", "LOCK TABLES t READ", "SET autocommit=1", "ALTER TABLE t ADD b int"}) {
+        PlayedSession s = begun();
+        s.client(query(sql));
+        EXPECT_EQ(s.lose("it died"), Aftermath::lives) << sql;
+        EXPECT_EQ(s.client_error(), 1180) << sql;
+    }
+    PlayedSession outside;
+    outside.client(query("UPDATE t SET a='secret'"));
+    EXPECT_EQ(outside.lose("it died"), Aftermath::lives);
+    EXPECT_EQ(outside.client_error(), 1180);
+    const std::string said(outside.to_client.begin(), outside.to_client.end());
+    EXPECT_NE(said.find("outcome unknown: it died while running: UPDATE t SET a=?"), std::string::npos) << said;
+    outside.client(query("SELECT 1"));
+    EXPECT_EQ(outside.leases, 2);
+}
+
+TEST(MysqlLoss, WhatWasNeverWrittenIsNotUnknown) {
+    PlayedSession s;
+    s.client(query("UPDATE t SET a=1"));
+    EXPECT_EQ(s.lose("it died", true), Aftermath::lives);
+    EXPECT_EQ(s.client_error(), 1213);
+}
+
+TEST(MysqlLoss, BetweenRowsTheErrorTakesTheNextSequence) {
+    PlayedSession s;
+    s.client(query("SELECT a FROM t"));
+    const Raw part = packet({1}, 1) + column(2) + eof(3) + row(4, "x");
+    s.server(part);
+    EXPECT_EQ(s.take_client(), part);
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    ASSERT_GT(s.to_client.size(), 4u);
+    EXPECT_EQ(s.to_client[3], 5);
+    EXPECT_EQ(s.client_error(), 1180);
+}
+
+TEST(MysqlLoss, WhereNoErrorFitsTheSessionEnds) {
+    const Raw whole = packet({1}, 1) + column(2) + eof(3) + row(4, "abcdef");
+    for (const std::size_t cut : {std::size_t{5}, std::size_t{20}, whole.size() - 2}) {
+        PlayedSession s;
+        s.client(query("SELECT a FROM t"));
+        s.server(Raw(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut)));
+        const Raw before = s.to_client;
+        EXPECT_EQ(s.lose("it died"), Aftermath::ends) << cut;
+        EXPECT_EQ(s.to_client, before) << cut;
+    }
+}
+
+TEST(MysqlLoss, APinnedSessionEndsWithTheReplyToItsNextCommand) {
+    PlayedSession s;
+    s.client(query("SET @a = 1"));
+    s.server(ok(1));
+    s.take_client();
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    EXPECT_TRUE(s.to_client.empty());
+    s.client(command(25, std::string_view("\1\0\0\0", 4)));  // has no reply
+    EXPECT_TRUE(s.to_client.empty());
+    s.client(command(14));
+    EXPECT_EQ(s.client_error(), 1927);
+    EXPECT_EQ(s.last, Kind::fatal);
+    const std::string said(s.to_client.begin(), s.to_client.end());
+    EXPECT_NE(said.find("user variable"), std::string::npos);
+}
+
+TEST(MysqlLoss, APinnedSessionThatWaitsEndsAtOnce) {
+    PlayedSession s;
+    s.client(query("SET @a = 1"));
+    s.server(ok(1));
+    s.client(query("SELECT @a"));
+    EXPECT_EQ(s.lose("it died"), Aftermath::ends);
+    EXPECT_EQ(s.client_error(), 1927);
+}
+
+TEST(MysqlLoss, StateBornInTheLostTransactionGoesWithIt) {
+    PlayedSession s = begun();
+    s.client(query("SET @a = 1"));
+    s.server(ok(1, in_trans));
+    s.take_client();
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    s.client(query("SELECT @a"));
+    EXPECT_EQ(s.client_error(), 1213);
+    EXPECT_TRUE(s.tracker.pin().empty());
+}
+
+TEST(MysqlLoss, AFarewellOfTheServerIsNotPassedOn) {
+    for (const unsigned number : {1927u, 1053u, 4031u}) {
+        PlayedSession s = begun();
+        s.client(query("SELECT 1"));
+        s.server(err(1, number));
+        EXPECT_EQ(s.last, Kind::lost);
+        EXPECT_TRUE(s.to_client.empty());
+        PlayedSession idle = begun();
+        idle.server(err(0, number));
+        EXPECT_EQ(idle.last, Kind::lost);
+        EXPECT_TRUE(idle.to_client.empty());
+    }
+}
+
+TEST(MysqlLoss, TheErrorWaitsForTheEndOfALongRequest) {
+    PlayedSession s;
+    const Raw request = query("INSERT INTO t VALUES ('" + std::string(40000, 'x') + "')");
+    s.client(Raw(request.begin(), request.begin() + 20000));
+    EXPECT_TRUE(s.backend->half_sent);
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    EXPECT_TRUE(s.to_client.empty());
+    s.take_backend();
+    s.client(Raw(request.begin() + 20000, request.end()));
+    EXPECT_EQ(s.client_error(), 1180);
+    EXPECT_TRUE(s.to_backend.empty());
+    s.take_client();
+    s.client(query("SELECT 1"));
+    EXPECT_EQ(s.to_backend, query("SELECT 1"));
+}
+
+TEST(MysqlLoss, AFileOnItsWayIsReadToItsEnd) {
+    PlayedSession s;
+    s.client(query("LOAD DATA LOCAL INFILE 'x' INTO TABLE t"));
+    s.server(packet(raw("\xFB" "x"), 1));
+    s.client(packet(raw("part"), 2));
+    s.take_client();
+    s.take_backend();
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    s.client(packet(raw("part"), 3));
+    EXPECT_TRUE(s.to_client.empty());
+    s.client(packet({}, 4));
+    EXPECT_EQ(s.client_error(), 1180);
+    EXPECT_EQ(s.to_client[3], 5);
+    EXPECT_TRUE(s.to_backend.empty());
+}
+
+TEST(MysqlLoss, OnDisconnectEverySessionEnds) {
+    TrackerOptions options;
+    options.disconnect_on_loss = true;
+    PlayedSession idle(options);
+    idle.client(query("BEGIN"));
+    idle.server(ok(1, in_trans));
+    idle.take_client();
+    EXPECT_EQ(idle.lose("it died"), Aftermath::ends);
+    EXPECT_TRUE(idle.to_client.empty());
+    PlayedSession waiting(options);
+    waiting.client(query("SELECT 1"));
+    EXPECT_EQ(waiting.lose("it died"), Aftermath::ends);
+    EXPECT_EQ(waiting.client_error(), 1927);
+}
+
+TEST(MysqlRefusal, AnswersTheRequestAndTheSessionLives) {
+    for (const bool bytewise : {false, true}) {
+        PlayedSession s({}, bytewise);
+        s.gives_leases = false;
+        s.client(query("SELECT 1"));
+        EXPECT_EQ(s.last, Kind::lease);
+        EXPECT_EQ(s.tracker.refuse(failure(Fault::pool_timeout, "nothing is free"), s.out_client), Aftermath::lives);
+        s.keep();
+        s.push();
+        EXPECT_EQ(s.take_client(), leasehold::mysql::test::err(1, 1203, "42000", "nothing is free"));
+        s.gives_leases = true;
+        s.client(query("SELECT 2"));
+        EXPECT_EQ(s.to_backend, query("SELECT 2"));
+    }
+}
+
+TEST(MysqlRefusal, OfALongRequestComesAtItsEnd) {
+    PlayedSession s;
+    s.gives_leases = false;
+    const Raw request = query(std::string(40000, ' '));
+    s.client(Raw(request.begin(), request.begin() + 20000));
+    ASSERT_EQ(s.last, Kind::lease);
+    (void)s.tracker.refuse(failure(Fault::pool_timeout, "x"), s.out_client);
+    s.keep();
+    s.push();
+    EXPECT_TRUE(s.to_client.empty());
+    s.client(Raw(request.begin() + 20000, request.end()));
+    EXPECT_EQ(s.client_error(), 1203);
+    EXPECT_TRUE(s.held.empty());
+}
+
+TEST(MysqlFarewell, IsSaidToAClientThatWaitsOnly) {
+    PlayedSession s;
+    s.tracker.farewell(failure(Fault::shutting_down), s.out_client);
+    s.keep();
+    EXPECT_TRUE(s.to_client.empty());
+    s.client(query("SELECT SLEEP(5)"));
+    s.tracker.farewell(failure(Fault::shutting_down), s.out_client);
+    s.keep();
+    EXPECT_EQ(s.client_error(), 1053);
+}
+
+}  // namespace
+}  // namespace leasehold::mysql

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/statements.hpp"
+
+#include <gtest/gtest.h>
+
+namespace leasehold::mysql {
+namespace {
+
+Statement read(std::string_view sql, LexMode mode = {}) {
+    Lexer whole(mode);
+    whole.feed(wire::as_bytes(sql));
+    const Statement at_once = whole.finish();
+    Lexer pieces(mode);
+    for (const char& c : sql) pieces.feed(wire::as_bytes({&c, 1}));
+    const Statement byte_wise = pieces.finish();
+    EXPECT_EQ(at_once.pin, byte_wise.pin) << sql;
+    EXPECT_EQ(at_once.count, byte_wise.count) << sql;
+    EXPECT_EQ(at_once.sets, byte_wise.sets) << sql;
+    EXPECT_EQ(at_once.database, byte_wise.database) << sql;
+    EXPECT_EQ(at_once.may_commit, byte_wise.may_commit) << sql;
+    EXPECT_EQ(at_once.may_insert, byte_wise.may_insert) << sql;
+    return at_once;
+}
+
+using Sets = std::vector<std::pair<std::string, std::string>>;
+
+TEST(MysqlStatements, EverydayStatementsLeaveNothingBehind) {
+    for (const char* sql : {"SELECT 1", "insert into t values ('@a', \"get_lock\", `x@y`)", "UPDATE t SET a=1 -- @x\n WHERE b=2",
+                            "DELETE FROM t # @x", "SELECT /* @x := 1 */ 2", "(SELECT 1) UNION (SELECT 2)", "COMMIT", "ROLLBACK WORK",
+                            "ROLLBACK TO SAVEPOINT a", "SAVEPOINT a", "BEGIN", "START TRANSACTION READ ONLY", "SELECT @@version_comment LIMIT 1",
+                            "CREATE TABLE t (a int)", "DROP TABLE t", "SHOW VARIABLES LIKE 'x'", "WITH a AS (SELECT 1) SELECT * FROM a",
+                            "SELECT 'it''s', 'a\\'@b'", "SELECT 5--1", "SELECT 1 /*!40000 + 1 */", "SET autocommit=0", "",
+                            "GRANT SELECT ON a.* TO 'app'@'%'", "SET GLOBAL max_connections = 5", "XA RECOVER", "TRUNCATE t", "LOAD DATA LOCAL INFILE 'x' INTO TABLE t",
+                            "SET PASSWORD = 'x'", "COMMIT AND CHAIN NO RELEASE"}) {
+        EXPECT_EQ(read(sql).pin, "") << sql;
+    }
+}
+
+TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"SET @a = 1", "user variable"},
+        {"SELECT @a := 1", "user variable"},
+        {"select 1 into @x", "user variable"},
+        {"SELECT @'quoted name'", "user variable"},
+        {"SELECT 'a', @b", "user variable"},
+        {"create temporary table t (a int)", "temporary table"},
+        {"CREATE OR REPLACE TEMPORARY TABLE t (a int)", "temporary table"},
+        {"SELECT GET_LOCK('a', 1)", "GET_LOCK"},
+        {"SELECT `get_lock`('a', 1)", "GET_LOCK"},
+        {"DO get_lock ('a', 1)", "GET_LOCK"},
+        {"SELECT GET_LOCK/**/('a',1)", "GET_LOCK"},
+        {"LOCK TABLES t READ", "LOCK TABLES"},
+        {"FLUSH TABLES WITH READ LOCK", "FLUSH TABLES WITH READ LOCK"},
+        {"FLUSH TABLES t FOR EXPORT", "FLUSH TABLES WITH READ LOCK"},
+        {"HANDLER t OPEN", "HANDLER"},
+        {"PREPARE s FROM 'select 1'", "SQL PREPARE"},
+        {"EXECUTE IMMEDIATE 'set @a=1'", "SQL PREPARE"},
+        {"XA START 'x'", "XA"},
+        {"SELECT SQL_CALC_FOUND_ROWS * FROM t", "SQL_CALC_FOUND_ROWS"},
+        {"CALL p()", "CALL: a procedure may leave state behind"},
+        {"SELECT NEXTVAL(s)", "sequence"},
+        {"SELECT PREVIOUS VALUE FOR s", "sequence"},
+        {"SET ROLE r", "SET ROLE"},
+        {"SET sql_mode = CONCAT(@@sql_mode, ',ANSI')", "SET of what is not carried"},
+        {"SET timestamp = 5", "SET of what is not carried"},
+        {"SET CHARACTER SET utf8", "SET of what is not carried"},
+        {"SET NAMES gbk", "SET of what is not carried"},
+        {"SET NEW.a = 5", "SET of what is not carried"},
+        {"SET STATEMENT max_statement_time=1 FOR SELECT 1", "SET of what is not carried"},
+        {"SET time_zone = _utf8'x'", "SET of what is not carried"},
+        {"SET time_zone = 'a\\'b'", "SET of what is not carried"},
+        {"BEGIN NOT ATOMIC SET @x=1; END", "compound statement"},
+        {"COMMIT RELEASE", "RELEASE ends the connection"},
+        {"BACKUP STAGE START", "BACKUP"},
+        {"IF 1 THEN SELECT 1; END IF", "a statement that is not known"},
+        {"gibberish", "a statement that is not known"},
+        {"SELECT 1 /*!99999 ' */", "executable comment"},
+        {"SELECT 1 /*M!100100 ' */", "executable comment"},
+        {"SELECT 1; SET @a=1", "user variable"},
+        {"SELECT 'a;b'; SELECT GET_LOCK('x',1)", "GET_LOCK"},
+        {"SET sql_mode='ANSI'; SELECT 1; SET sql_mode=''", "sql_mode in a multi-statement"},
+        {"/*!50000 SET */ @a = 1", "user variable"},
+        {"/*! SELECT */ GET_LOCK('a',1)", "GET_LOCK"},
+        {"SELECT 1 -- x\n, @a", "user variable"},
+        {"SELECT 1 # x\n, @a", "user variable"},
+        {"SELECT 1 --\n, @a", "user variable"},
+        {"SELECT '\\\\', @a", "user variable"},
+    };
+    for (const auto& [sql, reason] : cases) EXPECT_EQ(read(sql).pin, reason) << sql;
+}
+
+TEST(MysqlStatements, BackslashesAreEscapesUnlessTheModeSaysOtherwise) {
+    EXPECT_EQ(read("SELECT 'a\\', @b := 1, '").pin, "");
+    LexMode mode;
+    mode.no_backslash_escapes = true;
+    EXPECT_EQ(read("SELECT 'a\\', @b := 1, ''", mode).pin, "user variable");
+}
+
+TEST(MysqlStatements, WithAnsiQuotesDoubleQuotesAreNamesWithoutEscapes) {
+    EXPECT_EQ(read("SELECT \"a\\\", @b := 1, \"").pin, "");
+    LexMode mode;
+    mode.ansi_quotes = true;
+    EXPECT_EQ(read("SELECT \"a\\\", @b := 1, \"x\"", mode).pin, "user variable");
+    EXPECT_EQ(read("SELECT \"GET_LOCK\"('a', 1)", mode).pin, "GET_LOCK");
+    EXPECT_TRUE(has_ansi_quotes("STRICT_TRANS_TABLES,ANSI_QUOTES"));
+    EXPECT_TRUE(has_ansi_quotes("'oracle'"));
+    EXPECT_FALSE(has_ansi_quotes("STRICT_TRANS_TABLES"));
+}
+
+TEST(MysqlStatements, SettingsWithLiteralsAreCarried) {
+    EXPECT_EQ(read("SET NAMES utf8mb4").sets, (Sets{{"names", "utf8mb4"}}));
+    EXPECT_EQ(read("set names 'utf8mb4' collate 'utf8mb4_bin'").sets, (Sets{{"names", "'utf8mb4' COLLATE 'utf8mb4_bin'"}}));
+    EXPECT_EQ(read("SET sql_mode='ANSI', SESSION time_zone := '+01:00', @@session.wait_timeout=5, @@lc_time_names = de_DE").sets,
+              (Sets{{"sql_mode", "'ANSI'"}, {"time_zone", "'+01:00'"}, {"wait_timeout", "5"}, {"lc_time_names", "de_DE"}}));
+    EXPECT_EQ(read("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").sets,
+              (Sets{{"transaction isolation", "'REPEATABLE-READ'"}, {"transaction read only", "1"}}));
+    EXPECT_EQ(read("SET character_set_results = NULL").sets, (Sets{{"character_set_results", "NULL"}}));
+    EXPECT_EQ(read("SELECT 1; SET lock_wait_timeout=3").sets, (Sets{{"lock_wait_timeout", "3"}}));
+    EXPECT_TRUE(read("SET GLOBAL a=1, b=2").sets.empty());
+    EXPECT_EQ(read("SET @@global.a=(1,2), b=2").sets, (Sets{{"b", "2"}}));
+    EXPECT_TRUE(read("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").one_shot);
+    EXPECT_TRUE(read("SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE").sets.empty());
+    EXPECT_TRUE(read("SET autocommit=1").may_commit);
+}
+
+TEST(MysqlStatements, UseKeepsTheCaseOfTheName) {
+    EXPECT_EQ(read("USE Shop").database, "Shop");
+    EXPECT_EQ(read("use `My ``db`;").database, "My `db");
+    EXPECT_EQ(read("USE a b").pin, "USE");
+}
+
+TEST(MysqlStatements, TransactionsAreSeen) {
+    EXPECT_TRUE(read(" /* x */ begin ;").begins);
+    EXPECT_TRUE(read("START TRANSACTION WITH CONSISTENT SNAPSHOT").begins);
+    EXPECT_FALSE(read("START SLAVE").begins);
+    EXPECT_TRUE(read("ROLLBACK").rolls_back);
+    EXPECT_TRUE(read("ROLLBACK").ends);
+    EXPECT_TRUE(read("commit").ends);
+    EXPECT_FALSE(read("COMMIT AND CHAIN").ends);
+    EXPECT_FALSE(read("ROLLBACK TO a").rolls_back);
+    EXPECT_FALSE(read("ROLLBACK; SELECT 1").rolls_back);
+    EXPECT_FALSE(read("COMMIT; SELECT 1").ends);
+    EXPECT_FALSE(read("SELECT 1; COMMIT").ends);
+    for (const char* sql : {"COMMIT", "CREATE TABLE t (a int)", "CALL p()", "DO 1", "SELECT 1; COMMIT", "XA COMMIT 'x'", "UNLOCK TABLES"}) {
+        EXPECT_TRUE(read(sql).may_commit) << sql;
+    }
+    for (const char* sql : {"SELECT 1", "UPDATE t SET a=1", "SET NAMES utf8", "USE x"}) EXPECT_FALSE(read(sql).may_commit) << sql;
+}
+
+TEST(MysqlStatements, QuestionsAboutTheStatementBeforeAreSeen) {
+    EXPECT_TRUE(read("SELECT LAST_INSERT_ID()").may_insert);
+    EXPECT_TRUE(read("SELECT @@identity").may_insert);
+    EXPECT_TRUE(read("INSERT INTO t VALUES (1)").may_insert);
+    EXPECT_FALSE(read("INSERT INTO t VALUES (1)").calls);
+    EXPECT_TRUE(read("UPDATE t SET a = LAST_INSERT_ID(a+1)").calls);
+    EXPECT_TRUE(read("SET last_insert_id = 5").calls);
+    EXPECT_TRUE(read("SELECT ROW_COUNT()").asks_counts);
+    EXPECT_TRUE(read("SELECT found_rows()").asks_found_rows);
+    EXPECT_FALSE(read("SELECT 'LAST_INSERT_ID()', 'ROW_COUNT'").may_insert);
+    EXPECT_TRUE(read("KILL QUERY 5").kill);
+    EXPECT_TRUE(read("SELECT 1; kill 5").kill);
+}
+
+TEST(MysqlStatements, NothingIsTooLongOrTooStrange) {
+    std::string deep(100000, '(');
+    EXPECT_EQ(read(deep).pin, "");
+    EXPECT_EQ(read("SET " + std::string(5000, 'a') + "=1").pin, "SET of what is not carried");
+    std::string many = "SET a0=1";
+    for (int i = 1; i < 500; ++i) many += ",a" + std::to_string(i) + "=1";
+    EXPECT_EQ(read(many).pin, "SET of what is not carried");
+    std::uint32_t x = 12345;
+    constexpr std::string_view pieces[] = {"SET ", "@", "@@", "'", "\"", "`", "/*", "*/", "!", "--", "#", "\n", ";", "=", ":=", ",", "NAMES ", "\\", "\xff", "5", "GLOBAL "};
+    for (int round = 0; round < 3000; ++round) {
+        std::string sql;
+        for (int i = 0; i < 20; ++i) sql += pieces[(x = x * 1664525u + 1013904223u, x >> 16) % std::size(pieces)];
+        (void)read(sql);
+    }
+}
+
+TEST(MysqlStatements, RecordsMaskLiterals) {
+    EXPECT_EQ(masked("UPDATE t1 SET a='secret \\' x', b=\"y\", c=0x1F, d=4.5 WHERE `n`=7", false),
+              "UPDATE t1 SET a=?, b=?, c=?, d=? WHERE `n`=?");
+    EXPECT_EQ(masked("SELECT\n'a'", true), "SELECT 'a'");
+    EXPECT_EQ(masked(std::string(1000, 'x'), false).size(), 256u);
+}
+
+}  // namespace
+}  // namespace leasehold::mysql
