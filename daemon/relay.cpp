@@ -80,12 +80,12 @@ void Relay::client_readable() {
         const std::span<std::uint8_t> room = client_in_.prepare(4096);
         const wire::Transport::Io io = client_.recv(room);
         client_in_.commit(room.size(), io.bytes);
-        if (io.error) {
+        if (!io.error) {
+            arm_client();
+        } else if (!tracker_.ends_with_goodbye(client_in_.bytes())) {
             gone_ = true;
             if (on_gone_) on_gone_();
-            return;
         }
-        arm_client();
         return;
     }
     if (mode_ != Mode::running) return;
@@ -124,6 +124,7 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
         const bool wrote = attached && !to_backend_.empty();
         if (wrote) {
             request_since_ = wire::Clock::now();
+            cancel_again_at_ = {};
             if (starting) transaction_since_ = request_since_;
             ship_to_backend();
         }

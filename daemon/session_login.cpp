@@ -5,8 +5,11 @@
 #include "daemon/session.hpp"
 #include "daemon/worker.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include <optional>
 
 namespace leasehold::daemon {
 namespace {
@@ -14,16 +17,32 @@ namespace {
 namespace asio = boost::asio;
 using Failure = dialects::Dialect::Failure;
 using Use = asio::use_awaitable_t<wire::Executor>;
+using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 
 constexpr auto greeting_wait = std::chrono::seconds(5);
 
 // The facts of the first pool that a listener serves, for servers that speak first; bounded.
-wire::awaitable<Warmth> greeting_facts(std::vector<HomePtr> served) {
-    Warmth none;
-    none.message = "no pool is configured for this listener";
-    if (served.empty()) co_return none;
+wire::awaitable<Warmth> greeting_facts(wire::Executor executor, std::vector<HomePtr> served) {
+    Warmth late;
+    late.message = "no pool is configured for this listener";
+    if (served.empty()) co_return late;
     const HomePtr home = served.front();
-    co_return co_await asio::co_spawn(home->worker->executor(), warm(home), Use{});
+    late.message = "no server of pool " + home->name() + " has answered yet";
+    struct Wait {
+        Timer timer;
+        std::optional<Warmth> answer;
+    };
+    const auto wait = std::make_shared<Wait>(Wait{Timer(executor, greeting_wait), std::nullopt});
+    asio::co_spawn(home->worker->executor(), warm(home), [wait, executor](const std::exception_ptr& failure, Warmth made) {
+        if (failure) return;
+        asio::post(executor, [wait, made = std::move(made)]() mutable {
+            wait->answer = std::move(made);
+            wait->timer.cancel();
+        });
+    });
+    const asio::as_tuple_t<Use> either_way;
+    (void)co_await wait->timer.async_wait(either_way);
+    co_return wait->answer ? std::move(*wait->answer) : std::move(late);
 }
 
 }  // namespace
@@ -45,7 +64,7 @@ wire::awaitable<bool> Session::greet() {
     const auto deadline = connected_ + shared_.config->limits.handshake_timeout;
     dialects::Facts facts;
     if (dialect_.greets_first()) {
-        Warmth warmth = co_await greeting_facts(shared_.router->served_by(listen_));
+        Warmth warmth = co_await greeting_facts(client_->executor(), shared_.router->served_by(listen_));
         facts = std::move(warmth.facts);
         if (!facts) {
             login_ = dialect_.login(nullptr, key_, shared_.config->limits);
@@ -134,7 +153,7 @@ wire::awaitable<void> Session::refuse(wire::Diagnostics error) {
 wire::awaitable<void> Session::linger() {
     if (!client_ || !client_->is_open()) co_return;
     const auto until = wire::Clock::now() + std::chrono::milliseconds(500);
-    asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor> timer(client_->executor(), until);
+    Timer timer(client_->executor(), until);
     const auto alive = std::make_shared<wire::Transport*>(client_.get());
     timer.async_wait([alive](const boost::system::error_code& ec) {
         if (!ec && *alive != nullptr) (*alive)->close();

@@ -122,7 +122,7 @@ awaitable<std::error_code> Backend::finish(bool commit, pool::Deadline deadline)
     Finish exchange(commit, lease_.deprecate_eof());
     const std::error_code ec = co_await run(exchange, deadline);
     if (!ec) lease_.status = exchange.status();
-    lease_.counts_of = 0;
+    lease_.counts_of = MysqlLease::leaseholds;
     co_return ec;
 }
 

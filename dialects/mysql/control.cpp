@@ -34,7 +34,7 @@ void set_up(MYSQL* connection, const config::Url& url, std::chrono::seconds time
     mysql_options(connection, MYSQL_OPT_CONNECT_TIMEOUT, &limit);
     mysql_options(connection, MYSQL_OPT_READ_TIMEOUT, &limit);
     mysql_options(connection, MYSQL_OPT_WRITE_TIMEOUT, &limit);
-    mysql_optionsv(connection, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "leasehold check");
+    mysql_optionsv(connection, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "leasehold control");
     const std::string mode(url.option("ssl_mode"));
     const std::string ca(url.option("ssl_ca"));
     if (mode == "REQUIRED" || mode == "VERIFY_CA" || mode == "VERIFY_IDENTITY") {

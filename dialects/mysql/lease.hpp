@@ -37,6 +37,7 @@ struct MysqlLease final : wire::LeaseState {
     // What LAST_INSERT_ID() would answer; none: not known.
     std::optional<std::uint64_t> insert_id = 0;
     // Whose statements its warnings, and its ROW_COUNT() and FOUND_ROWS(), are of: numbers of sessions; 0: nobody's.
+    static constexpr std::uint64_t leaseholds = UINT64_MAX;  // a statement of our own has changed them
     std::uint64_t warnings_of = 0;
     std::uint64_t counts_of = 0;
     bool has_warnings = false;       // warnings or an error may be listed

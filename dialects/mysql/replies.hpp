@@ -42,7 +42,7 @@ class Reply {
     [[nodiscard]] bool in_packet() const noexcept { return body_left_ > 0 || continued_; }
     // An ERR packet may stand here: in place of the reply or of a row.
     [[nodiscard]] bool error_fits() const noexcept {
-        return !in_packet() && (phase_ == Phase::first || phase_ == Phase::rows);
+        return !in_packet() && (phase_ == Phase::first || phase_ == Phase::rows || phase_ == Phase::infile_end);
     }
     [[nodiscard]] std::uint8_t next_sequence() const noexcept { return next_sequence_; }
 

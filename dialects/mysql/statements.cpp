@@ -62,59 +62,102 @@ void Lexer::step(char c) {
             in_code(c);
             return;
         case State::quoted:
-            if (c == quote_) {
-                state_ = State::quoted_end;
-            } else if (c == '\\' && quote_ != '`' && !mode_.no_backslash_escapes && !(quote_ == '"' && mode_.ansi_quotes)) {
-                state_ = State::quoted_escape;
-                quote_plain_ = false;
-            } else {
-                quote_plain_ = quote_plain_ && is_plain(c);
-                keep(c);
-            }
-            return;
-        case State::quoted_escape: state_ = State::quoted; return;
-        case State::quoted_end:
-            if (c == quote_) {
-                quote_plain_ = false;
-                keep(c);
-                state_ = State::quoted;
+        case State::quoted_escape:
+        case State::quoted_end: in_quotes(c); return;
+        case State::at:
+        case State::at_name: in_variable(c); return;
+        case State::star:
+            state_ = State::code;
+            if (c == '/') {
+                in_executable_ = false;
                 return;
             }
-            end_quote();
+            sign('*');
             in_code(c);
             return;
         case State::dash:
-            if (c == '-') {
-                state_ = State::dash_dash;
-                return;
-            }
-            state_ = State::code;
-            sign('-');
-            in_code(c);
-            return;
         case State::dash_dash:
-            if (is_space(c)) {
-                state_ = c == '\n' ? State::code : State::line_comment;
-                return;
-            }
-            sign('-');
-            state_ = State::dash;  // "---": the last may begin a comment yet
-            step(c);
+        case State::slash: before_comment(c); return;
+        default: in_comment(c); return;
+    }
+}
+
+void Lexer::in_quotes(char c) {
+    if (state_ == State::quoted_escape) {
+        state_ = State::quoted;
+    } else if (state_ == State::quoted_end) {
+        if (c == quote_) {
+            quote_plain_ = false;
+            keep(c);
+            state_ = State::quoted;
             return;
-        case State::slash:
-            if (c == '*') {
-                state_ = State::comment_open;
-                return;
-            }
+        }
+        end_quote();
+        in_code(c);
+    } else if (c == quote_) {
+        state_ = State::quoted_end;
+    } else if (c == '\\' && quote_ != '`' && !mode_.no_backslash_escapes && !(quote_ == '"' && mode_.ansi_quotes)) {
+        state_ = State::quoted_escape;
+        quote_plain_ = false;
+    } else {
+        quote_plain_ = quote_plain_ && is_plain(c);
+        keep(c);
+    }
+}
+
+// Behind @: a name, a quoted name, or another @.
+void Lexer::in_variable(char c) {
+    if (state_ == State::at) {
+        kept_.clear();
+        kept_all_ = true;
+        if (c == '@') {
             state_ = State::code;
-            sign('/');
-            in_code(c);
+            take(Token::Kind::system_variable);
             return;
+        }
+        if (c == '\'' || c == '"' || c == '`') {
+            begin_quote(c);
+            variable_quote_ = true;
+            return;
+        }
+        state_ = State::at_name;
+    }
+    if (is_word(c) || c == '.') {
+        keep(c);
+        return;
+    }
+    state_ = State::code;
+    take(Token::Kind::user_variable);
+    in_code(c);
+}
+
+// Behind a sign that may begin a comment.
+void Lexer::before_comment(char c) {
+    if (state_ == State::dash_dash) {
+        if (is_space(c)) {
+            state_ = c == '\n' ? State::code : State::line_comment;
+            return;
+        }
+        sign('-');
+        state_ = State::dash;  // "---": the last may begin a comment yet
+    }
+    const bool dash = state_ == State::dash;
+    if (dash && c == '-') {
+        state_ = State::dash_dash;
+    } else if (!dash && c == '*') {
+        state_ = State::comment_open;
+    } else {
+        state_ = State::code;
+        sign(dash ? '-' : '/');
+        in_code(c);
+    }
+}
+
+void Lexer::in_comment(char c) {
+    switch (state_) {
         case State::comment_open:
             if (c == '!') {
-                state_ = State::executable_version;
-                version_ = 0;
-                version_digits_ = 0;
+                begin_executable();
             } else if (c == 'M') {
                 state_ = State::executable;
             } else {
@@ -124,9 +167,7 @@ void Lexer::step(char c) {
         case State::executable:  // "/*M"
             if (c == '!') {
                 statement_.merge_pin("executable comment");
-                state_ = State::executable_version;
-                version_ = 0;
-                version_digits_ = 0;
+                begin_executable();
             } else {
                 state_ = c == '*' ? State::comment_star : State::comment;
             }
@@ -140,49 +181,20 @@ void Lexer::step(char c) {
             end_executable_head();
             in_code(c);
             return;
-        case State::comment:
-            if (c == '*') state_ = State::comment_star;
-            return;
         case State::comment_star: state_ = c == '/' ? State::code : c == '*' ? State::comment_star : State::comment; return;
         case State::line_comment:
             if (c == '\n') state_ = State::code;
             return;
-        case State::star:
-            state_ = State::code;
-            if (c == '/') {
-                in_executable_ = false;
-                return;
-            }
-            sign('*');
-            in_code(c);
-            return;
-        case State::at:
-            if (c == '@') {
-                state_ = State::code;
-                kept_.clear();
-                take(Token::Kind::system_variable);
-                return;
-            }
-            if (c == '\'' || c == '"' || c == '`') {
-                begin_quote(c);
-                variable_quote_ = true;
-                return;
-            }
-            state_ = State::at_name;
-            kept_.clear();
-            kept_all_ = true;
-            step(c);
-            return;
-        case State::at_name:
-            if (is_word(c) || c == '.') {
-                keep(c);
-                return;
-            }
-            state_ = State::code;
-            take(Token::Kind::user_variable);
-            in_code(c);
+        default:
+            if (c == '*') state_ = State::comment_star;
             return;
     }
+}
+
+void Lexer::begin_executable() noexcept {
+    state_ = State::executable_version;
+    version_ = 0;
+    version_digits_ = 0;
 }
 
 void Lexer::in_code(char c) {
@@ -231,11 +243,11 @@ void Lexer::end_quote() {
         return;
     }
     const bool name = quote_ == '`' || (quote_ == '"' && mode_.ansi_quotes);
-    if (kept_all_) {
+    if (kept_all_ && name) {
         // A native function may be called by its quoted name.
         std::string folded = kept_;
         std::ranges::transform(folded, folded.begin(), upper);
-        if (quote_ != '\'') note_name(folded);
+        note_name(folded);
     }
     take(name ? Token::Kind::name : Token::Kind::text);
 }

@@ -87,6 +87,11 @@ class Lexer {
     };
     void step(char c);
     void in_code(char c);
+    void in_quotes(char c);
+    void in_variable(char c);
+    void before_comment(char c);
+    void in_comment(char c);
+    void begin_executable() noexcept;
     void begin_quote(char quote);
     void end_quote();
     void end_word();

@@ -41,6 +41,20 @@ Tracker::Tracker(TrackerOptions options)
     status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
 }
 
+bool Tracker::ends_with_goodbye(Bytes held) const noexcept {
+    std::size_t at = body_.left;
+    bool goodbye = false;
+    while (at < held.size()) {
+        if (held.size() - at < header_size) return false;
+        const Header header = header_of(held.subspan(at));
+        if (held.size() - at - header_size < header.length) return false;
+        const std::uint8_t first = header.length == 0 ? std::uint8_t{0} : held[at + header_size];
+        goodbye = header.length == 1 && header.sequence == 0 && first == static_cast<std::uint8_t>(Command::quit);
+        at += header_size + header.length;
+    }
+    return goodbye;
+}
+
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = &static_cast<MysqlLease&>(backend);  // a pool of this dialect has no other
     status_ = lease_->status;

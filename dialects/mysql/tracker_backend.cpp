@@ -25,7 +25,10 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         if (!reply.active()) reply.start(due.shape, lease_->deprecate_eof(), due.whose == Due::For::read_insert_id);
         const std::size_t from = at;
         const Reply::Event event = reply.advance(in, at);
-        if (due.whose == Due::For::client) to_client.pass(in.subspan(from, at - from));
+        if (due.whose == Due::For::client && at > from) {
+            to_client.pass(in.subspan(from, at - from));
+            reply_sequence_ = reply.next_sequence();
+        }
         switch (event) {
             case Reply::Event::more: return {Verdict::Kind::more, at};
             case Reply::Event::farewell: return {Verdict::Kind::lost, at};
@@ -72,7 +75,7 @@ void Tracker::on_complete(const Due& due) {
             const bool read = error == std::errc() && end == field.data() + field.size() && !field.empty();
             if (read) insert_id_ = value;
             lease_->insert_id = read ? std::optional(value) : std::nullopt;
-            lease_->counts_of = 0;  // it has changed ROW_COUNT() and FOUND_ROWS()
+            lease_->counts_of = MysqlLease::leaseholds;  // it has changed ROW_COUNT() and FOUND_ROWS()
             break;
         }
     }

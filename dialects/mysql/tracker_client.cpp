@@ -266,7 +266,7 @@ Tracker::Step Tracker::on_set_option(Incoming& packet) {
 
 // What has to run in front of a statement so that it cannot see another session's answers.
 void Tracker::put_in_front(const Statement& statement, wire::Outbox& to_backend) {
-    const bool foreign_counts = lease_->counts_of != number_;
+    const bool foreign_counts = lease_->counts_of != 0 && lease_->counts_of != number_;
     bool forget = statement.asks_found_rows && foreign_found_rows_;
     if (first_of_lease_) {
         const bool foreign_warnings = lease_->has_warnings && lease_->warnings_of != number_;

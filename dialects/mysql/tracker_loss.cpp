@@ -21,9 +21,7 @@ void Tracker::answer_request(const wire::Diagnostics& error, bool then_fatal, wi
         answer_then_ = Answer{Answer::Kind::error, error, then_fatal};
         return;
     }
-    const bool begun = lease_->reply.active() && !lease_->reply.untouched() && !lease_->due.empty() &&
-                       lease_->due.front().whose == Due::For::client;
-    write_error(to_client.own(), error, begun ? lease_->reply.next_sequence() : reply_sequence_);
+    write_error(to_client.own(), error, reply_sequence_);
 }
 
 wire::Diagnostics Tracker::loss_of_request(const wire::Loss& loss, bool was_in_transaction) const {

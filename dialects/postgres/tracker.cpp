@@ -78,6 +78,19 @@ wire::TransactionStatus Tracker::status() const noexcept {
     return active ? wire::TransactionStatus::active : wire::TransactionStatus::idle;
 }
 
+bool Tracker::ends_with_goodbye(Bytes held) const noexcept {
+    if (request_left_ >= held.size()) return false;
+    std::size_t at = request_left_;
+    std::uint8_t last = 0;
+    while (at < held.size()) {
+        const std::optional<Header> header = peek(held.subspan(at));
+        if (!header || !header->valid() || held.size() - at < header->size()) return false;
+        last = header->type;
+        at += header->size();
+    }
+    return last == frontend::terminate;
+}
+
 bool Tracker::busy() const noexcept { return lease_ != nullptr && (!outstanding_.empty() || request_left_ > 0); }
 
 std::string_view Tracker::pin() const noexcept {

@@ -40,6 +40,7 @@ class Tracker final : public wire::Tracker {
 
     [[nodiscard]] wire::Verdict from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) override;
     [[nodiscard]] wire::Verdict from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) override;
+    [[nodiscard]] bool ends_with_goodbye(Bytes held) const noexcept override;
     void attach(wire::LeaseState& backend) override;
     void detach() noexcept override;
     [[nodiscard]] bool attached() const noexcept override { return lease_ != nullptr; }

@@ -73,6 +73,10 @@ class Tracker {
     // May also write to the backend (statements injected on its account).
     [[nodiscard]] virtual Verdict from_backend(Bytes in, Outbox& to_client, Outbox& to_backend) = 0;
 
+    // Whether the client's bytes that wait to be taken end with its goodbye: then it expects what stands in front of it
+    // to be carried out, though it is not there any more.
+    [[nodiscard]] virtual bool ends_with_goodbye(Bytes held) const noexcept = 0;
+
     virtual void attach(LeaseState& backend) = 0;
     virtual void detach() noexcept = 0;
     [[nodiscard]] virtual bool attached() const noexcept = 0;

@@ -35,7 +35,7 @@ def first_line(command):
 
 class Peer:
     """One proxy. `auth`: trust or scram on the client leg. The server's user, password and database are its own."""
-    name, binary, pools, user_of_process = "", "", True, None
+    name, binary, pools, prepared, user_of_process = "", "", True, True, None
 
     def __init__(self, server, folder, pool, auth, database, user, password):
         self.server, self.pool, self.auth = server, pool, auth
@@ -94,6 +94,7 @@ log: {{level: warn, target: stderr}}
 class Pgbouncer(Peer):
     name = "pgbouncer"
     binary = "/usr/sbin/pgbouncer"
+    prepared = False  # not before 1.21 in transaction mode
     user_of_process = "postgres"  # it refuses to run as root
 
     def command(self):

@@ -9,18 +9,18 @@ using namespace test;
 using wire::Aftermath;
 using Kind = wire::Verdict::Kind;
 
-PlayedSession begun() {
-    PlayedSession s;
-    s.client(query("BEGIN"));
-    s.server(ok(1, in_trans));
-    s.take_client();
-    s.take_backend();
-    return s;
-}
+struct Begun : PlayedSession {
+    Begun() {
+        client(query("BEGIN"));
+        server(ok(1, in_trans | autocommit));
+        take_client();
+        take_backend();
+    }
+};
 
 TEST(MysqlLoss, BetweenRequestsOfATransactionTheNextRequestHearsIt) {
     for (const Raw& request : {query("SELECT 1"), query("COMMIT"), query("BEGIN"), command(2, "x"), command(22, "SELECT 1"), query("ROLLBACK TO a")}) {
-        PlayedSession s = begun();
+        Begun s;
         EXPECT_EQ(s.lose("it died"), Aftermath::lives);
         EXPECT_TRUE(s.to_client.empty()) << "nothing is written to a client that waits for nothing";
         EXPECT_EQ(s.tracker.status(), wire::TransactionStatus::failed);
@@ -37,7 +37,7 @@ TEST(MysqlLoss, BetweenRequestsOfATransactionTheNextRequestHearsIt) {
 
 TEST(MysqlLoss, RollbackAndResetEndItUnheard) {
     for (const Raw& request : {query("ROLLBACK"), query(" rollback work ; "), command(31)}) {
-        PlayedSession s = begun();
+        Begun s;
         (void)s.lose("it died");
         s.client(request);
         EXPECT_EQ(s.to_client, ok(1));
@@ -49,7 +49,7 @@ TEST(MysqlLoss, RollbackAndResetEndItUnheard) {
 }
 
 TEST(MysqlLoss, ARunningStatementThatCannotEndTheTransactionIsAnsweredAtOnce) {
-    PlayedSession s = begun();
+    Begun s;
     s.client(query("UPDATE t SET a=1"));
     EXPECT_EQ(s.lose("it died"), Aftermath::lives);
     EXPECT_EQ(s.client_error(), 1213);
@@ -59,7 +59,7 @@ TEST(MysqlLoss, ARunningStatementThatCannotEndTheTransactionIsAnsweredAtOnce) {
 
 TEST(MysqlLoss, AnOutcomeThatNobodyKnowsIsCalledUnknown) {
     for (const char* sql : {"COMMIT", "CREATE TABLE t (a int)", "DO 1", "SELECT 1; COMMIT", "LOCK TABLES t READ", "SET autocommit=1", "ALTER TABLE t ADD b int"}) {
-        PlayedSession s = begun();
+        Begun s;
         s.client(query(sql));
         EXPECT_EQ(s.lose("it died"), Aftermath::lives) << sql;
         EXPECT_EQ(s.client_error(), 1180) << sql;
@@ -94,7 +94,7 @@ TEST(MysqlLoss, BetweenRowsTheErrorTakesTheNextSequence) {
 }
 
 TEST(MysqlLoss, WhereNoErrorFitsTheSessionEnds) {
-    const Raw whole = packet({1}, 1) + column(2) + eof(3) + row(4, "abcdef");
+    const Raw whole = packet({1}, 1) + column(2) + eof(3) + row(4, std::string(60, 'x'));
     for (const std::size_t cut : {std::size_t{5}, std::size_t{20}, whole.size() - 2}) {
         PlayedSession s;
         s.client(query("SELECT a FROM t"));
@@ -131,7 +131,7 @@ TEST(MysqlLoss, APinnedSessionThatWaitsEndsAtOnce) {
 }
 
 TEST(MysqlLoss, StateBornInTheLostTransactionGoesWithIt) {
-    PlayedSession s = begun();
+    Begun s;
     s.client(query("SET @a = 1"));
     s.server(ok(1, in_trans));
     s.take_client();
@@ -143,12 +143,12 @@ TEST(MysqlLoss, StateBornInTheLostTransactionGoesWithIt) {
 
 TEST(MysqlLoss, AFarewellOfTheServerIsNotPassedOn) {
     for (const unsigned number : {1927u, 1053u, 4031u}) {
-        PlayedSession s = begun();
+        Begun s;
         s.client(query("SELECT 1"));
         s.server(err(1, number));
         EXPECT_EQ(s.last, Kind::lost);
         EXPECT_TRUE(s.to_client.empty());
-        PlayedSession idle = begun();
+        Begun idle;
         idle.server(err(0, number));
         EXPECT_EQ(idle.last, Kind::lost);
         EXPECT_TRUE(idle.to_client.empty());
@@ -185,6 +185,14 @@ TEST(MysqlLoss, AFileOnItsWayIsReadToItsEnd) {
     EXPECT_EQ(s.client_error(), 1180);
     EXPECT_EQ(s.to_client[3], 5);
     EXPECT_TRUE(s.to_backend.empty());
+    PlayedSession sent;
+    sent.client(query("LOAD DATA LOCAL INFILE 'x' INTO TABLE t"));
+    sent.server(packet(raw("\xFB" "x"), 1));
+    sent.client(packet(raw("all"), 2) + packet({}, 3));
+    sent.take_client();
+    EXPECT_EQ(sent.lose("it died"), Aftermath::lives);
+    EXPECT_EQ(sent.client_error(), 1180);
+    EXPECT_EQ(sent.to_client[3], 4);
 }
 
 TEST(MysqlLoss, OnDisconnectEverySessionEnds) {

@@ -69,7 +69,7 @@ TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
         {"SET STATEMENT max_statement_time=1 FOR SELECT 1", "SET of what is not carried"},
         {"SET time_zone = _utf8'x'", "SET of what is not carried"},
         {"SET time_zone = 'a\\'b'", "SET of what is not carried"},
-        {"BEGIN NOT ATOMIC SET @x=1; END", "compound statement"},
+        {"BEGIN NOT ATOMIC SELECT 1; END", "compound statement"},
         {"COMMIT RELEASE", "RELEASE ends the connection"},
         {"BACKUP STAGE START", "BACKUP"},
         {"IF 1 THEN SELECT 1; END IF", "a statement that is not known"},

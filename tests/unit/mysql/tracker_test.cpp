@@ -13,7 +13,7 @@ class MysqlTracker : public ::testing::TestWithParam<bool> {
   protected:
     PlayedSession session(TrackerOptions options = {}) { return PlayedSession(std::move(options), GetParam()); }
 };
-INSTANTIATE_TEST_SUITE_P(Fed, MysqlTracker, ::testing::Values(false, true), [](const auto& info) { return info.param ? "ByteByByte" : "Whole"; });
+INSTANTIATE_TEST_SUITE_P(Fed, MysqlTracker, ::testing::Values(false, true));  // 0: whole, 1: byte by byte
 
 TEST_P(MysqlTracker, AStatementOutsideATransactionIsALease) {
     PlayedSession s(session());
