@@ -94,6 +94,7 @@ wire::awaitable<bool> Session::welcome() {
     login_.reset();
     const config::Pool& pool = home_->settings;
     const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout, pool.pin_idle_timeout};
+    if (inbox_.empty()) inbox_.release();  // an idle client owns no buffer
     relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits, id_);
     inbox_ = {};
     wire::Outbox out;

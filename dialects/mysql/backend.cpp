@@ -9,6 +9,7 @@
 #include "dialects/mysql/reset.hpp"
 #include "dialects/mysql/tracker.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -16,6 +17,7 @@ namespace leasehold::mysql {
 namespace {
 
 using wire::awaitable;
+using Timer = boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor>;
 
 // The server has no such database any more, or not for this user: sessions go on without a current one.
 constexpr int no_such_database = 1049, no_access = 1044;
@@ -33,6 +35,21 @@ awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Logi
     }
     --*cancelling;
     co_return ec;
+}
+
+// A KILL QUERY hits nothing when it comes before its statement has begun, and only one statement of several: it is
+// repeated, ever more rarely, until the drain is over.
+awaitable<void> keep_cancelling(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
+                                std::shared_ptr<bool> over, pool::Deadline deadline) {
+    auto pause = std::chrono::milliseconds(20);
+    for (;;) {
+        Timer timer(executor, pause);
+        co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
+        if (*over || wire::Clock::now() >= deadline) co_return;
+        (void)co_await deliver_cancel(executor, login, cancelling, deadline);
+        if (*over) co_return;
+        pause = std::min(pause * 2, std::chrono::milliseconds(500));
+    }
 }
 
 }  // namespace
@@ -130,10 +147,29 @@ awaitable<std::error_code> Backend::cancel(pool::Deadline deadline) {
     co_return co_await deliver_cancel(transport_->executor(), login_, cancelling_, deadline);
 }
 
+awaitable<std::error_code> Backend::drain(pool::Deadline deadline) {
+    const auto over = std::make_shared<bool>(false);
+    if (lease_.outstanding()) {
+        boost::asio::co_spawn(transport_->executor(),
+                              keep_cancelling(transport_->executor(), login_, cancelling_, over, deadline),
+                              [](const std::exception_ptr&) {});
+    }
+    Drain exchange(lease_);
+    const std::error_code ec = co_await run(exchange, deadline);
+    *over = true;
+    if (ec) co_return ec;
+    // Each request that is on its way must have arrived before a later statement may run.
+    while (*cancelling_ > 0) {
+        Timer timer(transport_->executor(), std::chrono::milliseconds(2));
+        co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
+        if (wire::Clock::now() >= deadline) co_return make_error_code(wire::errc::timed_out);
+    }
+    co_return ec;
+}
+
 // The quarantine ladder. A rung that fails is the last; the pool closes the connection then.
 awaitable<std::error_code> Backend::recover(pool::Deadline deadline, pool::RecoverSink& sink) {
     std::error_code ec;
-    const bool running = lease_.outstanding() || *cancelling_ > 0;
     // A message or a file whose end will never come: nothing can follow it, and what was sent may not be half done.
     const bool cut = lease_.half_sent || !transport_->flush() || transport_->unsent() > 0;
     if (cut) {
@@ -141,20 +177,11 @@ awaitable<std::error_code> Backend::recover(pool::Deadline deadline, pool::Recov
         sink.rung(pool::Rung::drain, ec);
         co_return ec;
     }
-    if (running) {
+    if (lease_.outstanding() || *cancelling_ > 0) {
         ec = co_await cancel(deadline);
         sink.rung(pool::Rung::cancel, ec);
         if (ec) co_return ec;
-        // Requests of others, sent before ours: each must have arrived before a later statement may run.
-        while (*cancelling_ > 0) {
-            boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor> pause(
-                transport_->executor(), std::chrono::milliseconds(5)
-            );
-            co_await pause.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
-            if (wire::Clock::now() >= deadline) co_return make_error_code(wire::errc::timed_out);
-        }
-        Drain exchange(lease_);
-        ec = co_await run(exchange, deadline);
+        ec = co_await drain(deadline);
         sink.rung(pool::Rung::drain, ec);
         if (ec) co_return ec;
     }

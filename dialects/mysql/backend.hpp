@@ -56,6 +56,7 @@ class Backend final : public dialects::Backend {
 
   private:
     [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
+    [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
     [[nodiscard]] wire::awaitable<std::error_code> change_user(pool::Deadline deadline);
 
     std::unique_ptr<wire::Transport> transport_;

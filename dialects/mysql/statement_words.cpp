@@ -100,6 +100,7 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     if (!only) into.rolls_back = into.ends = false;
     into.only_sets = verb == "SET" && (only || into.only_sets);
     if (verb == "INSERT" || verb == "REPLACE" || verb == "LOAD") into.may_insert = true;
+    if (verb == "SAVEPOINT") into.savepoint = true;
     if (one_of(verb, harmless)) return;
     if (verb == "SET") {
         classify_set(tokens, seen.lost, into);

@@ -31,6 +31,7 @@ struct Statement {
     bool rolls_back = false;       // one statement, ROLLBACK of the whole transaction
     bool ends = false;             // one statement, COMMIT or ROLLBACK of the whole transaction, and no more than that
     bool may_commit = false;       // may end a transaction, or start one behind our back
+    bool savepoint = false;
     bool one_shot = false;         // SET TRANSACTION for the next transaction only
     bool kill = false;             // KILL, whose numbers are not the server's
     bool may_insert = false;       // may set LAST_INSERT_ID(), or asks for it

@@ -70,6 +70,7 @@ void Tracker::detach() noexcept {
     if (lease_ != nullptr && dirty()) lease_->dirty = true;
     lease_ = nullptr;
     request_.active = false;
+    savepoint_open_ = false;
     one_shot_ = false;
     dirty_ = false;
     insert_id_moved_ = false;
@@ -111,7 +112,7 @@ void Tracker::reset_session() {
     settings_.database = database;
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = {};
-    one_shot_ = dirty_ = insert_id_moved_ = prepared_inserts_ = false;
+    one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = prepared_inserts_ = false;
     prepared_.clear();
     insert_id_ = 0;
     lost_.reset();

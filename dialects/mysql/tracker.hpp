@@ -152,6 +152,7 @@ class Tracker final : public wire::Tracker {
         // As it was before: what is no statement to the server has made no state.
         bool unpinned = true, was_dirty = false, lease_was_dirty = false;
     } request_;
+    bool savepoint_open_ = false;        // with autocommit off one stands before there is a transaction
     bool state_unknown_ = false;         // after an error: the transaction may be over
     bool first_of_lease_ = false;
     bool foreign_found_rows_ = false;

@@ -82,6 +82,8 @@ void Tracker::on_complete(const Due& due) {
 }
 
 void Tracker::take_status(std::uint16_t status) {
+    // The server does not count a savepoint as a transaction; it stands until one is ended.
+    if (savepoint_open_) status |= status::in_transaction;
     status_ = lease_->status = status;
     settings_.autocommit = lease_->held.autocommit = (status & status::autocommit) != 0;
 }
@@ -111,6 +113,11 @@ void Tracker::on_reply() {
         if (several && statement.database) pin_to_end("a USE that may have failed");
         if (several && statement.one_shot) pin_to_end("a SET that failed halfway");
         return;
+    }
+    if (request_.command == Command::query && (statement.savepoint || statement.may_commit)) {
+        const bool left = statement.savepoint && !settings_.autocommit && (statement.count > 1 || !in_transaction());
+        savepoint_open_ = left || (savepoint_open_ && !statement.may_commit);
+        take_status(lease_->reply.status());
     }
     switch (request_.command) {
         case Command::query:

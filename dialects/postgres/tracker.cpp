@@ -37,7 +37,7 @@ Tracker::Tracker(TrackerOptions options)
         told_.set(name, value);
         note_parameter(name, value);
     }
-    options_.parameters.clear();
+    decltype(options_.parameters)().swap(options_.parameters);  // with its memory: the session may idle for days
     for (const auto& setting : settings_) note_parameter(setting.name, setting.value);
 }
 

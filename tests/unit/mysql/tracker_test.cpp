@@ -115,6 +115,22 @@ TEST_P(MysqlTracker, AutocommitOffIsCarriedAndEndsLeasesAllTheSame) {
     EXPECT_EQ(s.boundaries, 2);
 }
 
+TEST_P(MysqlTracker, ASavepointInFrontOfATransactionHoldsTheLease) {
+    PlayedSession s(session());
+    s.client(query("SET autocommit=0"));
+    s.server(ok(1, 0));
+    s.client(query("SAVEPOINT a"));
+    s.server(ok(1, 0));  // MariaDB: no transaction, and yet it stands
+    EXPECT_EQ(s.boundaries, 1);
+    EXPECT_TRUE(s.backend->in_transaction());
+    s.client(query("SELECT 1"));
+    s.server(rows("1", 0));
+    EXPECT_EQ(s.boundaries, 1);
+    s.client(query("ROLLBACK"));
+    s.server(ok(1, 0));
+    EXPECT_EQ(s.boundaries, 2);
+}
+
 TEST_P(MysqlTracker, SettingsAreCarriedOnceTheServerHasAgreed) {
     PlayedSession s(session());
     s.client(query("SET NAMES utf8mb4"));
