@@ -146,9 +146,8 @@ void LocalService::result(const dialects::Result& result, wire::Outbox& to_clien
 }
 
 void LocalService::error(const wire::Diagnostics& error, wire::Outbox& to_client) {
-    wire::Diagnostics said = error;
-    if (said.number == 0) said.number = failure(Fault::syntax).number;
-    write_error(to_client.own(), said, 1);
+    // A console's error may come without a number: then its SQLSTATE is another protocol's.
+    write_error(to_client.own(), error.number != 0 ? error : failure(Fault::syntax, error.message), 1);
 }
 
 }  // namespace leasehold::mysql

@@ -107,6 +107,7 @@ class Tracker final : public wire::Tracker {
     // tracker_backend.cpp
     void on_complete(const Due& due);
     void on_reply();
+    void on_failure();
     void apply(const Statement& statement);
     void take_status(std::uint16_t status);
     // Nothing is outstanding: asks what has to be asked, or says whether the lease may end.

@@ -101,17 +101,7 @@ void Tracker::on_reply() {
         lease_->insert_id.reset();
     }
     if (reply.failed()) {
-        // Without a transaction and with autocommit only what may commit can have changed that.
-        state_unknown_ = request_.in_transaction || !settings_.autocommit || statement.may_commit;
-        const bool several = statement.count > 1;
-        if (reply.error() == syntax_error && !several && request_.unpinned && !statement.pin.empty()) {
-            pin_ = {};
-            dirty_ = request_.was_dirty;
-            lease_->dirty = request_.lease_was_dirty;
-        }
-        if (statement.sets.size() > 1 || (several && !statement.sets.empty())) pin_to_end("a SET that failed halfway");
-        if (several && statement.database) pin_to_end("a USE that may have failed");
-        if (several && statement.one_shot) pin_to_end("a SET that failed halfway");
+        on_failure();
         return;
     }
     if (request_.command == Command::query && (statement.savepoint || statement.may_commit)) {
@@ -151,6 +141,22 @@ void Tracker::on_reply() {
     } else if (one_shot_ && !statement.only_sets && !in_transaction()) {
         one_shot_ = false;
     }
+}
+
+// The server answered the client's request with an error: part of it may have been done.
+void Tracker::on_failure() {
+    const Statement& statement = request_.statement;
+    // Without a transaction and with autocommit only what may commit can have changed that.
+    state_unknown_ = request_.in_transaction || !settings_.autocommit || statement.may_commit;
+    const bool several = statement.count > 1;
+    if (lease_->reply.error() == syntax_error && !several && request_.unpinned && !statement.pin.empty()) {
+        pin_ = {};
+        dirty_ = request_.was_dirty;
+        lease_->dirty = request_.lease_was_dirty;
+    }
+    if (statement.sets.size() > 1 || (several && !statement.sets.empty())) pin_to_end("a SET that failed halfway");
+    if (several && statement.database) pin_to_end("a USE that may have failed");
+    if (several && statement.one_shot) pin_to_end("a SET that failed halfway");
 }
 
 // What the client's statement has set is carried from now on.

@@ -61,7 +61,7 @@ def test_it_stays_until_it_is_told_to_end_and_then_removes_everything(demo, numb
     wait_until(lambda: "until Ctrl-C" in output() or process.poll() is not None, 120, "the demo staying")
     assert process.poll() is None, output()
     wait_until(lambda: "the log" in output(), 10, "the last line")
-    assert all(listening(port) for port in ports(output()))
+    wait_until(lambda: all(listening(port) for port in ports(output())), 10, "everything that is named listening")
     process.send_signal(number)
     assert process.wait(60) == code, output()
     assert not [port for port in ports(output()) if listening(port)]
