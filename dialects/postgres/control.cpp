@@ -30,34 +30,29 @@ Connection connect(const config::Url& url, std::chrono::seconds timeout) {
         ports += std::to_string(host.port);
     }
     const std::string limit = std::to_string(timeout.count());
+    const std::string_view sslmode = url.option("sslmode");
+    std::vector<std::pair<const char*, std::string>> parameters{
+        {"host", hosts},
+        {"port", ports},
+        {"user", url.user},
+        {"dbname", url.database.empty() ? url.user : url.database},
+        {"password", url.password.value_or("")},
+        {"sslmode", std::string(sslmode.empty() ? "disable" : sslmode)},
+        {"sslrootcert", std::string(url.option("sslrootcert"))},
+        {"sslcert", std::string(url.option("sslcert"))},
+        {"sslkey", std::string(url.option("sslkey"))},
+        {"target_session_attrs", std::string(url.option("target_session_attrs"))},
+        {"connect_timeout", limit},
+        {"application_name", "leasehold control"},
+        {"options", "-c statement_timeout=" + limit + "s"},
+    };
+    std::erase_if(parameters, [](const auto& parameter) { return parameter.second.empty(); });
     std::vector<const char*> names;
     std::vector<const char*> values;
-    const auto give = [&](const char* name, const std::string& value) {
-        if (value.empty()) return;
+    for (const auto& [name, value] : parameters) {
         names.push_back(name);
         values.push_back(value.c_str());
-    };
-    const std::string application = "leasehold control";
-    const std::string sslmode(url.option("sslmode"));
-    const std::string rootcert(url.option("sslrootcert"));
-    const std::string cert(url.option("sslcert"));
-    const std::string key(url.option("sslkey"));
-    const std::string target(url.option("target_session_attrs"));
-    const std::string password = url.password.value_or("");
-    give("host", hosts);
-    give("port", ports);
-    give("user", url.user);
-    give("dbname", url.database.empty() ? url.user : url.database);
-    give("password", password);
-    give("sslmode", sslmode.empty() ? "disable" : sslmode);
-    give("sslrootcert", rootcert);
-    give("sslcert", cert);
-    give("sslkey", key);
-    give("target_session_attrs", target);
-    give("connect_timeout", limit);
-    give("application_name", application);
-    const std::string options = "-c statement_timeout=" + std::to_string(timeout.count() * 1000);
-    give("options", options);
+    }
     names.push_back(nullptr);
     values.push_back(nullptr);
     return Connection(PQconnectdbParams(names.data(), values.data(), 0));

@@ -17,7 +17,7 @@ namespace leasehold::config {
 namespace {
 
 std::string shipped() {
-    const auto path = std::filesystem::path(__FILE__).parent_path() / "../../../systemd/leasehold.yaml";
+    const std::filesystem::path path = "systemd/leasehold.yaml";  // unit tests run in the top folder
     std::ifstream in(path);
     EXPECT_TRUE(in) << path;
     std::ostringstream out;
