@@ -33,8 +33,8 @@ CancelRegistry::Target CancelRegistry::find(const dialects::CancelKey& key) cons
     const std::lock_guard lock(mutex_);
     const auto found = holders_.find(key.id);
     // PostgreSQL's protocol 3.0 carries 32 bits of secret.
-    const bool same = found != holders_.end() && (found->second.secret == key.secret ||
-                                                  (found->second.secret & 0xFFFFFFFF) == key.secret);
+    const bool same = found != holders_.end() &&
+                      (found->second.secret == key.secret || (found->second.secret & 0xFFFFFFFF) == key.secret);
     return same ? found->second.target : Target{};
 }
 

@@ -38,7 +38,9 @@ void Capacity::learn(std::span<const HomePtr> homes) {
         const config::Url& url = home->settings.url;
         Host& host = host_of(url);
         const bool own_user = home->user == url.user && url.password.has_value();
-        if (host.configured || host.known || host.asking || now < host.not_before || !own_user || !home->connector->facts()) continue;
+        if (host.configured || host.known || host.asking || now < host.not_before || !own_user ||
+            !home->connector->facts())
+            continue;
         host.asking = true;
         host.not_before = now + ask_again_after;
         boost::asio::post(control_, [home, host = hosts_[name_of(url)]] {
@@ -47,8 +49,10 @@ void Capacity::learn(std::span<const HomePtr> homes) {
                 const int admitted = std::max(1, report.max_connections - report.reserved_connections);
                 host->quota->set_limit(admitted);
                 host->known = true;
-                log_info("server_capacity", {{"server", name_of(home->settings.url)}, {"max_connections", report.max_connections},
-                                             {"reserved", report.reserved_connections}, {"admitted", admitted}});
+                log_info("server_capacity", {{"server", name_of(home->settings.url)},
+                                             {"max_connections", report.max_connections},
+                                             {"reserved", report.reserved_connections},
+                                             {"admitted", admitted}});
             }
             host->asking = false;
         });

@@ -16,13 +16,13 @@ class Worker;
 struct Home {
     // Immutable after the start, readable from every thread.
     config::Pool settings;
-    std::string user;                          // the backend's user
-    std::optional<std::string> password;       // of that user, for clients and for the backend
+    std::string user;                     // the backend's user
+    std::optional<std::string> password;  // of that user, for clients and for the backend
     const dialects::Dialect* dialect = nullptr;
     Worker* worker = nullptr;
 
     // The worker's thread only.
-    std::unique_ptr<pool::Events> events;      // the pool reports to it to its end
+    std::unique_ptr<pool::Events> events;  // the pool reports to it to its end
     std::shared_ptr<dialects::Connector> connector;
     std::shared_ptr<pool::Pool> pool;
 
@@ -31,10 +31,10 @@ struct Home {
 using HomePtr = std::shared_ptr<Home>;
 
 struct Warmth {
-    dialects::Facts facts;   // null: no server answered in time
-    std::string message;     // then: why
-    bool refused = false;    // the server refuses our login
-    std::string sqlstate;    // the server's own, with refused
+    dialects::Facts facts;  // null: no server answered in time
+    std::string message;    // then: why
+    bool refused = false;   // the server refuses our login
+    std::string sqlstate;   // the server's own, with refused
 };
 // The server's facts, from the cache or from a first backend. Runs on the home's worker; co_await it from there, or
 // through co_spawn from another executor.

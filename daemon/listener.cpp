@@ -8,14 +8,14 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include <arpa/inet.h>
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstring>
 
 namespace leasehold::daemon {
 namespace {
@@ -47,7 +47,8 @@ Opened finish(const config::Listen& listen, int descriptor, const sockaddr* addr
         ::close(descriptor);
         return failed(listen, "bind", error);
     }
-    if (local) (void)::chmod(listen.host.c_str(), 0777);  // who may connect is decided by authentication, as PostgreSQL does
+    if (local)
+        (void)::chmod(listen.host.c_str(), 0777);  // who may connect is decided by authentication, as PostgreSQL does
     if (::listen(descriptor, 4096) != 0) {
         const int error = errno;
         ::close(descriptor);
@@ -107,7 +108,8 @@ Opened open_listener(const config::Listen& listen) {
     const int on = 1;
     (void)::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     const int v6only = listen.host == "*" ? 0 : 1;
-    if (storage.ss_family == AF_INET6) (void)::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
+    if (storage.ss_family == AF_INET6)
+        (void)::setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only);
     return finish(listen, descriptor, reinterpret_cast<const sockaddr*>(&storage), length);
 }
 
@@ -146,7 +148,8 @@ void Listener::accept() {
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-        log_error("accept_failed", {{"listen", address_of(listen_)}, {"error", std::strerror(errno)},
+        log_error("accept_failed", {{"listen", address_of(listen_)},
+                                    {"error", std::strerror(errno)},
                                     {"hint", "raise LimitNOFILE, or lower limits.max_clients"}});
         pause();
         return;

@@ -42,8 +42,7 @@ wire::awaitable<Relay::Outcome> Relay::next() {
     if (!outcome_) {
         co_await asio::async_initiate<const asio::use_awaitable_t<wire::Executor>, void()>(
             [this](auto handler) { resume_ = [handler = std::move(handler)]() mutable { std::move(handler)(); }; },
-            asio::use_awaitable_t<wire::Executor>{}
-        );
+            asio::use_awaitable_t<wire::Executor>{});
     }
     Outcome outcome = std::move(*outcome_);
     outcome_.reset();

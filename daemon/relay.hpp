@@ -42,10 +42,10 @@ class Relay {
     // Runs until an outcome. After checkout and align the request is held; next() goes on where it stopped.
     [[nodiscard]] wire::awaitable<Outcome> next();
 
-    void take(pool::Lease lease);        // holds it, not yet attached
-    void attach();                       // the lease is aligned: the tracker may use it
+    void take(pool::Lease lease);  // holds it, not yet attached
+    void attach();                 // the lease is aligned: the tracker may use it
     [[nodiscard]] dialects::Backend* backend() const noexcept { return backend_; }
-    [[nodiscard]] pool::Lease release(); // gives the lease up, tracker detached; the caller ends it
+    [[nodiscard]] pool::Lease release();  // gives the lease up, tracker detached; the caller ends it
     // Bytes of our own for the client, outside a relay step.
     void say(wire::Outbox& to_client);
     // While a lease is waited for: reads on, so that a client's end is seen; calls `gone` then.
@@ -102,8 +102,8 @@ class Relay {
     bool gone_ = false;
     bool stopping_ = false;
     bool draining_ = false;
-    bool leaving_ = false;        // the client said goodbye behind a request that still runs
-    bool boundary_held_ = false;  // a boundary came while a cancel was on its way
+    bool leaving_ = false;         // the client said goodbye behind a request that still runs
+    bool boundary_held_ = false;   // a boundary came while a cancel was on its way
     std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding
     std::uint64_t leases_ = 0;
     wire::Clock::time_point transaction_since_{}, quiet_since_{}, request_since_{};

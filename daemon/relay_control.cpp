@@ -26,10 +26,12 @@ void Relay::tick(wire::Clock::time_point now) {
     const bool in_transaction = tracker_.status() != wire::TransactionStatus::idle;
     const bool busy = tracker_.busy();
     if (in_transaction && !busy && passed(limits_.transaction_idle, quiet_since_)) {
-        const std::string reason = "idle in transaction for " + seconds(now - quiet_since_) + " (transaction_idle_timeout)";
+        const std::string reason =
+            "idle in transaction for " + seconds(now - quiet_since_) + " (transaction_idle_timeout)";
         finish({Event::lost, Loss{Loss::Kind::transaction_idle, reason, false}});
     } else if (in_transaction && passed(limits_.transaction, transaction_since_)) {
-        const std::string reason = "transaction open for " + seconds(now - transaction_since_) + " (transaction_timeout)";
+        const std::string reason =
+            "transaction open for " + seconds(now - transaction_since_) + " (transaction_timeout)";
         finish({Event::lost, Loss{Loss::Kind::transaction_time, reason, false}});
     } else if (busy && passed(limits_.query, request_since_) && now >= cancel_again_at_) {
         // Repeated: a request that comes between two statements of a pipeline hits nothing.

@@ -29,7 +29,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }
 
 // `trust` asks nothing; without a password nobody is admitted otherwise.
-dialects::Credential credential_for(const config::Listen& listen, const std::optional<std::string>& secret, bool over_unix) {
+dialects::Credential credential_for(const config::Listen& listen, const std::optional<std::string>& secret,
+                                    bool over_unix) {
     dialects::Credential credential;
     credential.method = listen.auth;
     const bool asks_nothing = listen.auth == config::AuthMethod::trust;

@@ -13,17 +13,18 @@ namespace leasehold::daemon {
 struct Route {
     enum class Kind : std::uint8_t { pool, console, no_such_pool, no_pool_named };
     Kind kind = Kind::no_such_pool;
-    HomePtr home;                       // with `pool`; null when the user is unknown (the login is played to its end)
+    HomePtr home;  // with `pool`; null when the user is unknown (the login is played to its end)
     dialects::Credential credential;
-    bool administrator = false;         // with `console`
-    std::string suggestion;             // with no_such_pool: the nearest name, for those who have logged in
+    bool administrator = false;  // with `console`
+    std::string suggestion;      // with no_such_pool: the nearest name, for those who have logged in
 };
 
 class Router {
   public:
     Router(std::shared_ptr<const config::Config> config, std::vector<HomePtr> homes);
 
-    [[nodiscard]] Route route(const config::Listen& listen, const dialects::LoginRequest& request, bool over_unix) const;
+    [[nodiscard]] Route route(const config::Listen& listen, const dialects::LoginRequest& request,
+                              bool over_unix) const;
     // The pools that a listener serves, in the file's order (each once, with its URL's own user).
     [[nodiscard]] std::vector<HomePtr> served_by(const config::Listen& listen) const;
     [[nodiscard]] std::span<const HomePtr> homes() const noexcept { return homes_; }
@@ -31,7 +32,8 @@ class Router {
   private:
     [[nodiscard]] const config::Pool* find_pool(const config::Listen& listen, const std::string& name) const;
     [[nodiscard]] std::string name_for(const config::Listen& listen, const dialects::LoginRequest& request) const;
-    [[nodiscard]] Route console(const config::Listen& listen, const dialects::LoginRequest& request, bool over_unix) const;
+    [[nodiscard]] Route console(const config::Listen& listen, const dialects::LoginRequest& request,
+                                bool over_unix) const;
 
     std::shared_ptr<const config::Config> config_;
     std::vector<HomePtr> homes_;

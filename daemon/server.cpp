@@ -14,9 +14,9 @@
 
 #include <boost/asio/signal_set.hpp>
 
-#include <csignal>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <csignal>
 
 namespace leasehold::daemon {
 namespace {
@@ -118,13 +118,19 @@ void Server::make_home(const config::Pool& pool, const std::string& user, const 
     home->dialect = dialects::find(pool.url.dialect);
     Worker& worker = *workers_[homes_.size() % workers_.size()];
     home->worker = &worker;
-    dialects::ConnectorParams params{worker.executor(), pool.url, user, password, "leasehold " + pool.name,
-                                     pool.isolation_level, static_cast<std::size_t>(pool.prepared_per_backend),
+    dialects::ConnectorParams params{worker.executor(),
+                                     pool.url,
+                                     user,
+                                     password,
+                                     "leasehold " + pool.name,
+                                     pool.isolation_level,
+                                     static_cast<std::size_t>(pool.prepared_per_backend),
                                      &shared_.computing};
     home->connector = home->dialect->connector(std::move(params));
     const std::string shown_user = user == pool.url.user ? std::string() : user;
     home->events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
-    home->pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home->connector, capacity_.quota_for(pool.url), *home->events);
+    home->pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home->connector,
+                                              capacity_.quota_for(pool.url), *home->events);
     describe_holders(*home);
     worker.add_home(home);
     homes_.push_back(std::move(home));
@@ -153,7 +159,8 @@ bool Server::listen() {
             continue;
         }
         for (const auto& worker : workers_) {
-            listeners_.push_back(std::make_unique<Listener>(*worker, listen, *dialects::find(listen.dialect), opened.descriptor));
+            listeners_.push_back(
+                std::make_unique<Listener>(*worker, listen, *dialects::find(listen.dialect), opened.descriptor));
         }
         ::close(opened.descriptor);
         log_info("listening", {{"listen", address_of(listen)}, {"dialect", listen.dialect}});
@@ -234,7 +241,9 @@ int Server::run() {
         });
     };
     tick();
-    log_info("started", {{"version", LEASEHOLD_VERSION}, {"workers", workers_.size()}, {"pools", homes_.size()}, {"pid", ::getpid()}});
+    log_info(
+        "started",
+        {{"version", LEASEHOLD_VERSION}, {"workers", workers_.size()}, {"pools", homes_.size()}, {"pid", ::getpid()}});
     main_.run();
     log_info("stopped");
     return 0;

@@ -35,7 +35,8 @@ constexpr auto no_time = wire::Clock::time_point::min();
 
 }  // namespace
 
-Session::Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect, int descriptor)
+Session::Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect,
+                 int descriptor)
     : shared_(shared), worker_(&worker), listen_(listen), dialect_(dialect), id_(++shared.last_session),
       connected_(wire::Clock::now()), client_(std::make_unique<wire::Transport>(worker.executor(), descriptor)),
       peer_(client_->peer()), key_(shared.cancels.issue(id_, &worker)) {}
@@ -93,9 +94,11 @@ wire::awaitable<bool> Session::welcome() {
     tracker_ = login_->tracker(*warmth.facts, options_for(home_->settings, shared_.config->limits));
     login_.reset();
     const config::Pool& pool = home_->settings;
-    const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout, pool.pin_idle_timeout};
+    const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout,
+                               pool.pin_idle_timeout};
     if (inbox_.empty()) inbox_.release();  // an idle client owns no buffer
-    relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits, id_);
+    relay_ =
+        std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits, id_);
     inbox_ = {};
     wire::Outbox out;
     out.own().append(last.bytes());
@@ -165,9 +168,7 @@ wire::awaitable<bool> Session::checkout() {
             error = failure(Failure::cancelled, "canceling statement due to user request");
             break;
         case pool::Checkout::Error::closed: error = failure(Failure::shutting_down, "the pool is being closed"); break;
-        case pool::Checkout::Error::refused:
-            error = failure(Failure::pool_timeout, checkout.message);
-            break;
+        case pool::Checkout::Error::refused: error = failure(Failure::pool_timeout, checkout.message); break;
         default: error = failure(Failure::pool_timeout, checkout.message); break;
     }
     co_return refuse_request(error);
@@ -183,7 +184,8 @@ wire::awaitable<bool> Session::align() {
             pool::Lease lease = relay_->release();
             const bool refused = aligned.error == wire::errc::settings_refused;
             lease.invalidate(refused ? pool::CloseReason::settings_refused : pool::CloseReason::server_lost);
-            if (!refused) co_return true;  // nothing of the request was sent: it is still held, and asks for another lease
+            if (!refused)
+                co_return true;  // nothing of the request was sent: it is still held, and asks for another lease
             co_return refuse_request(aligned.diagnostics);
         }
     }
@@ -192,7 +194,8 @@ wire::awaitable<bool> Session::align() {
 }
 
 bool Session::refuse_request(const wire::Diagnostics& error) {
-    log_warn("request_refused", {{"session", id_}, {"pool", home_->name()}, {"sqlstate", error.sqlstate}, {"message", error.message}});
+    log_warn("request_refused",
+             {{"session", id_}, {"pool", home_->name()}, {"sqlstate", error.sqlstate}, {"message", error.message}});
     wire::Outbox out;
     const wire::Aftermath aftermath = tracker_->refuse(error, out);
     relay_->say(out);
@@ -217,8 +220,11 @@ bool Session::lose(const wire::Loss& loss) {
         case wire::Loss::Kind::pin_idle: lease.checkin(pool::EndReason::pin_idle_timeout, std::move(who)); break;
         case wire::Loss::Kind::killed: lease.checkin(pool::EndReason::killed, std::move(who)); break;
     }
-    log_info("lease_lost", {{"session", id_}, {"pool", home_->name()}, {"kind", wire::to_string(loss.kind)},
-                            {"reason", loss.reason}, {"session_lives", aftermath == wire::Aftermath::lives}});
+    log_info("lease_lost", {{"session", id_},
+                            {"pool", home_->name()},
+                            {"kind", wire::to_string(loss.kind)},
+                            {"reason", loss.reason},
+                            {"session_lives", aftermath == wire::Aftermath::lives}});
     if (aftermath == wire::Aftermath::ends) log_end("lease_lost");
     return aftermath == wire::Aftermath::lives;
 }
@@ -236,7 +242,8 @@ pool::Holder Session::holder(bool with_statements) const {
     who.client = peer_;
     who.user = user_;
     who.application = tracker_ ? std::string(tracker_->application()) : application_;
-    if (with_statements && tracker_) who.statements = tracker_->transcript(shared_.config->log.quarantine_keep_literals);
+    if (with_statements && tracker_)
+        who.statements = tracker_->transcript(shared_.config->log.quarantine_keep_literals);
     if (relay_) who.transaction_since = relay_->transaction_since();
     return who;
 }
@@ -259,14 +266,12 @@ void Session::cancel() {
     }
     if (!relay_ || !relay_->leased() || !tracker_->busy()) return;
     const auto deadline = wire::Clock::now() + std::chrono::seconds(10);
-    boost::asio::co_spawn(
-        worker_->executor(), relay_->backend()->cancel(deadline),
-        [worker = worker_, id = id_](const std::exception_ptr&, const std::error_code& ec) {
-            if (ec) log_warn("cancel_failed", {{"session", id}, {"error", ec.message()}});
-            Session* session = worker->find(id);
-            if (session != nullptr && session->relay_) session->relay_->cancel_finished();
-        }
-    );
+    boost::asio::co_spawn(worker_->executor(), relay_->backend()->cancel(deadline),
+                          [worker = worker_, id = id_](const std::exception_ptr&, const std::error_code& ec) {
+                              if (ec) log_warn("cancel_failed", {{"session", id}, {"error", ec.message()}});
+                              Session* session = worker->find(id);
+                              if (session != nullptr && session->relay_) session->relay_->cancel_finished();
+                          });
 }
 
 void Session::stop(std::string reason) {

@@ -15,9 +15,9 @@ namespace leasehold::daemon {
 struct SessionView {
     std::uint64_t id = 0;
     std::string user, database, address, application;
-    std::string state;          // login, idle, waiting, active, transaction, console
+    std::string state;  // login, idle, waiting, active, transaction, console
     std::string pin;
-    std::string transaction;    // idle, active, failed
+    std::string transaction;  // idle, active, failed
     wire::Clock::time_point connected{};
     wire::Clock::time_point waiting_since{};      // min(): not waiting
     wire::Clock::time_point transaction_since{};  // min(): no transaction
@@ -29,7 +29,8 @@ struct SessionView {
 class Session {
   public:
     // Takes the descriptor over. `listen` belongs to the configuration, which outlives the session.
-    Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect, int descriptor);
+    Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect,
+            int descriptor);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -45,9 +46,9 @@ class Session {
 
     // Worker thread only, like everything else.
     void tick(wire::Clock::time_point now);
-    void cancel();                      // what it runs or waits for
-    void stop(std::string reason);      // ends it now, with the protocol's farewell
-    void drain(std::string reason);     // ends it when its lease ends
+    void cancel();                   // what it runs or waits for
+    void stop(std::string reason);   // ends it now, with the protocol's farewell
+    void drain(std::string reason);  // ends it when its lease ends
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     [[nodiscard]] SessionView view() const;
     [[nodiscard]] std::string_view dialect() const noexcept { return dialect_.name(); }

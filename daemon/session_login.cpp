@@ -33,13 +33,14 @@ wire::awaitable<Warmth> greeting_facts(wire::Executor executor, std::vector<Home
         std::optional<Warmth> answer;
     };
     const auto wait = std::make_shared<Wait>(Wait{Timer(executor, greeting_wait), std::nullopt});
-    asio::co_spawn(home->worker->executor(), warm(home), [wait, executor](const std::exception_ptr& failure, Warmth made) {
-        if (failure) return;
-        asio::post(executor, [wait, made = std::move(made)]() mutable {
-            wait->answer = std::move(made);
-            wait->timer.cancel();
-        });
-    });
+    asio::co_spawn(home->worker->executor(), warm(home),
+                   [wait, executor](const std::exception_ptr& failure, Warmth made) {
+                       if (failure) return;
+                       asio::post(executor, [wait, made = std::move(made)]() mutable {
+                           wait->answer = std::move(made);
+                           wait->timer.cancel();
+                       });
+                   });
     const asio::as_tuple_t<Use> either_way;
     (void)co_await wait->timer.async_wait(either_way);
     co_return wait->answer ? std::move(*wait->answer) : std::move(late);
@@ -76,8 +77,11 @@ wire::awaitable<bool> Session::greet() {
     const std::error_code ec = co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing);
     if (ec) {
         wire::Diagnostics error = login_->greeting().diagnostics();
-        if (ec == wire::errc::timed_out) error = failure(Failure::handshake_timeout, "the login was not finished in time");
-        log_info("login_failed", {{"session", id_}, {"client", peer_}, {"error", error.message.empty() ? ec.message() : error.message}});
+        if (ec == wire::errc::timed_out)
+            error = failure(Failure::handshake_timeout, "the login was not finished in time");
+        log_info(
+            "login_failed",
+            {{"session", id_}, {"client", peer_}, {"error", error.message.empty() ? ec.message() : error.message}});
         if (!error.message.empty()) co_await refuse(std::move(error));
         co_return false;
     }
@@ -115,15 +119,20 @@ wire::awaitable<bool> Session::authenticate() {
     const std::error_code ec = co_await wire::drive(*client_, exchange, inbox_, deadline, &shared_.computing);
     if (ec) {
         wire::Diagnostics error = exchange.diagnostics();
-        if (ec == wire::errc::timed_out) error = failure(Failure::handshake_timeout, "the login was not finished in time");
-        log_info("login_failed", {{"session", id_}, {"client", peer_}, {"user", user_}, {"database", database_},
+        if (ec == wire::errc::timed_out)
+            error = failure(Failure::handshake_timeout, "the login was not finished in time");
+        log_info("login_failed", {{"session", id_},
+                                  {"client", peer_},
+                                  {"user", user_},
+                                  {"database", database_},
                                   {"error", error.message.empty() ? ec.message() : error.message}});
         if (!error.message.empty()) co_await refuse(std::move(error));
         co_return false;
     }
     if (route_.kind == Route::Kind::no_such_pool || route_.kind == Route::Kind::no_pool_named) {
         const bool named = route_.kind == Route::Kind::no_such_pool;
-        std::string message = named ? "there is no pool \"" + database_ + "\"" : "no database was named, and the user has no single pool";
+        std::string message =
+            named ? "there is no pool \"" + database_ + "\"" : "no database was named, and the user has no single pool";
         if (!route_.suggestion.empty()) message += "; did you mean \"" + route_.suggestion + "\"?";
         co_await refuse(failure(named ? Failure::no_such_pool : Failure::no_pool_named, std::move(message)));
         co_return false;
@@ -138,8 +147,12 @@ wire::awaitable<bool> Session::authenticate() {
 
 // The protocol's refusal during a login, then the close.
 wire::awaitable<void> Session::refuse(wire::Diagnostics error) {
-    log_info("login_refused", {{"session", id_}, {"client", peer_}, {"user", user_}, {"database", database_},
-                               {"sqlstate", error.sqlstate}, {"message", error.message}});
+    log_info("login_refused", {{"session", id_},
+                               {"client", peer_},
+                               {"user", user_},
+                               {"database", database_},
+                               {"sqlstate", error.sqlstate},
+                               {"message", error.message}});
     wire::Writer last;
     login_->refuse(error, last);
     wire::Outbox out;
@@ -183,7 +196,9 @@ wire::awaitable<void> Session::run_console() {
                                               {"TimeZone", "UTC"},
                                               {"integer_datetimes", "on"},
                                               {"standard_conforming_strings", "on"}},
-                                             0, 0, 2};
+                                             0,
+                                             0,
+                                             2};
     wire::Writer last;
     login_->welcome(facts, key_, last);
     wire::Outbox out;
@@ -210,11 +225,14 @@ wire::awaitable<void> Session::run_console() {
             // The answer may be made on any thread; it is taken up on this session's.
             auto ask = [this, &command, permission](auto handler) {
                 auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-                shared_.console->execute(command.text, permission, [kept, executor = client_->executor()](admin::Answer made) {
-                    asio::post(executor, [kept, made = std::move(made)]() mutable { std::move (*kept)(std::move(made)); });
-                });
+                shared_.console->execute(
+                    command.text, permission, [kept, executor = client_->executor()](admin::Answer made) {
+                        asio::post(executor,
+                                   [kept, made = std::move(made)]() mutable { std::move (*kept)(std::move(made)); });
+                    });
             };
-            const admin::Answer answer = co_await asio::async_initiate<const Use, void(admin::Answer)>(std::move(ask), use);
+            const admin::Answer answer =
+                co_await asio::async_initiate<const Use, void(admin::Answer)>(std::move(ask), use);
             if (answer.error) {
                 service->error(*answer.error, out);
             } else {

@@ -28,7 +28,8 @@ D since(wire::Clock::time_point at) {
 }
 
 SystemTime on_the_wall(wire::Clock::time_point at) {
-    return std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(wire::Clock::now() - at);
+    return std::chrono::system_clock::now() -
+           std::chrono::duration_cast<std::chrono::system_clock::duration>(wire::Clock::now() - at);
 }
 
 ClientRow client_row(const SessionView& view, std::string_view dialect) {
@@ -166,8 +167,8 @@ void describe_holders(Home& home) {
         std::string text = std::to_string(in_transaction) + " in transactions, " + std::to_string(pinned) + " pinned";
         if (oldest != nullptr) {
             const SessionView view = oldest->view();
-            text += "; the oldest for " + std::to_string(daemon::since<std::chrono::seconds>(since).count()) + " s by " +
-                    view.user + "@" + view.address;
+            text += "; the oldest for " + std::to_string(daemon::since<std::chrono::seconds>(since).count()) +
+                    " s by " + view.user + "@" + view.address;
             if (!view.application.empty()) text += " (" + view.application + ")";
             if (!view.pin.empty()) text += ", pinned: " + view.pin;
         }

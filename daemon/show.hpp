@@ -14,7 +14,8 @@ namespace metrics {
 class Registry;
 }
 
-void register_tables(admin::Tables& tables, Shared& shared, admin::QuarantineRecords& records, metrics::Registry& metrics);
+void register_tables(admin::Tables& tables, Shared& shared, admin::QuarantineRecords& records,
+                     metrics::Registry& metrics);
 // Lets the pool's time-out say who holds its backends.
 void describe_holders(Home& home);
 

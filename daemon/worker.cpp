@@ -55,27 +55,26 @@ void Worker::accepted(const config::Listen& listen, const dialects::Dialect& dia
 }
 
 void Worker::run_login(Session& session) {
-    boost::asio::co_spawn(
-        io_, session.login(), [this, id = session.id()](const std::exception_ptr& failure, Session::Next next) {
-            report(failure, "login");
-            if (failure || next == Session::Next::done) {
-                remove(id);
-                return;
-            }
-            auto node = sessions_.extract(id);
-            std::unique_ptr<Session> moving = std::move(node.mapped());
-            Worker* home = moving->home()->worker;
-            if (home == this) {
-                adopt(std::move(moving));
-                return;
-            }
-            moving->leave();
-            home->post([home, moving = std::move(moving)]() mutable {
-                moving->join(*home);
-                home->adopt(std::move(moving));
-            });
-        }
-    );
+    boost::asio::co_spawn(io_, session.login(),
+                          [this, id = session.id()](const std::exception_ptr& failure, Session::Next next) {
+                              report(failure, "login");
+                              if (failure || next == Session::Next::done) {
+                                  remove(id);
+                                  return;
+                              }
+                              auto node = sessions_.extract(id);
+                              std::unique_ptr<Session> moving = std::move(node.mapped());
+                              Worker* home = moving->home()->worker;
+                              if (home == this) {
+                                  adopt(std::move(moving));
+                                  return;
+                              }
+                              moving->leave();
+                              home->post([home, moving = std::move(moving)]() mutable {
+                                  moving->join(*home);
+                                  home->adopt(std::move(moving));
+                              });
+                          });
 }
 
 void Worker::adopt(std::unique_ptr<Session> session) {

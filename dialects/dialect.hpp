@@ -35,7 +35,7 @@ struct LoginRequest {
     enum class Kind : std::uint8_t { session, cancel, closed };
     Kind kind = Kind::session;  // closed: the client went away in order before it said who it is
     std::string user;
-    std::string database;       // what it asked for; PostgreSQL: the user's name when absent; may be empty on MySQL
+    std::string database;  // what it asked for; PostgreSQL: the user's name when absent; may be empty on MySQL
     std::string application;
     CancelKey cancel{};
 };
@@ -54,11 +54,11 @@ struct Credential {
 
 // What a server said at login, kept per URL and user so that clients log in without a lease. Immutable once published.
 struct ServerFacts {
-    std::string version;                                            // "15.18", "10.11.19-MariaDB"
-    std::vector<std::pair<std::string, std::string>> parameters;    // PostgreSQL's ParameterStatus
-    std::uint32_t capabilities = 0;                                 // MySQL
-    std::uint8_t charset = 0;                                       // MySQL
-    std::uint16_t status = 0;                                       // MySQL
+    std::string version;                                          // "15.18", "10.11.19-MariaDB"
+    std::vector<std::pair<std::string, std::string>> parameters;  // PostgreSQL's ParameterStatus
+    std::uint32_t capabilities = 0;                               // MySQL
+    std::uint8_t charset = 0;                                     // MySQL
+    std::uint16_t status = 0;                                     // MySQL
 };
 using Facts = std::shared_ptr<const ServerFacts>;
 
@@ -97,9 +97,9 @@ struct Column {
     enum class Type : std::uint8_t { text, integer, real } type = Type::text;
 };
 struct Result {
-    std::vector<Column> columns;                  // none: a command without rows
+    std::vector<Column> columns;  // none: a command without rows
     std::vector<std::vector<std::optional<std::string>>> rows;
-    std::string tag;                              // "SHOW", "PAUSE"
+    std::string tag;  // "SHOW", "PAUSE"
 };
 
 // Speaks the server's side of simple queries to a logged-in client whose commands leasehold itself answers.
@@ -131,7 +131,7 @@ class Backend : public pool::Backend {
     [[nodiscard]] virtual wire::Inbox& inbox() noexcept = 0;
 
     struct Aligned {
-        std::error_code error{};        // settings_refused: the backend must be closed, the session is told
+        std::error_code error{};  // settings_refused: the backend must be closed, the session is told
         wire::Diagnostics diagnostics{};
     };
     // Whether the backend holds the session's settings already. Fingerprints alone are a preference: a client could
@@ -156,9 +156,9 @@ class Connector : public pool::Connector {
 struct ConnectorParams {
     wire::Executor executor;
     config::Url url;
-    std::string user;            // another user than the URL's logs in as itself
+    std::string user;  // another user than the URL's logs in as itself
     std::optional<std::string> password;
-    std::string application;     // how our backends are told apart: "leasehold <pool>"
+    std::string application;  // how our backends are told apart: "leasehold <pool>"
     std::string isolation_level;
     std::size_t prepared_per_backend = 200;
     boost::asio::thread_pool* computing = nullptr;
@@ -169,7 +169,7 @@ struct ConnectorParams {
 // An ordinary client of the database, by the vendor's library, blocking: call it on the control threads only.
 struct ServerReport {
     bool reachable = false;
-    std::string error;              // never a credential
+    std::string error;  // never a credential
     std::string version;
     std::chrono::microseconds round_trip{0};
     bool tls = false;
@@ -199,15 +199,28 @@ class Dialect {
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
     // The server speaks first (MySQL): its greeting needs facts before the client says who it is.
     [[nodiscard]] virtual bool greets_first() const noexcept = 0;
-    [[nodiscard]] virtual std::unique_ptr<Login> login(Facts greeting, CancelKey key, const config::Limits& limits) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<Login> login(Facts greeting, CancelKey key,
+                                                       const config::Limits& limits) const = 0;
     [[nodiscard]] virtual std::unique_ptr<LocalService> local_service(Login& login) const = 0;
     [[nodiscard]] virtual std::unique_ptr<Connector> connector(ConnectorParams params) const = 0;
     [[nodiscard]] virtual std::unique_ptr<Control> control() const = 0;
 
     // leasehold's own errors in the dialect's codes (dialects/<db>/errors).
     enum class Failure : std::uint8_t {
-        no_such_pool, too_many_clients, pool_timeout_at_login, pool_timeout, server_unavailable, shutting_down,
-        killed, handshake_timeout, not_permitted, internal, settings_refused, syntax, cancelled, no_pool_named,
+        no_such_pool,
+        too_many_clients,
+        pool_timeout_at_login,
+        pool_timeout,
+        server_unavailable,
+        shutting_down,
+        killed,
+        handshake_timeout,
+        not_permitted,
+        internal,
+        settings_refused,
+        syntax,
+        cancelled,
+        no_pool_named,
     };
     [[nodiscard]] virtual wire::Diagnostics failure(Failure kind, std::string message) const = 0;
 };

@@ -28,12 +28,12 @@ using Fingerprint = std::uint64_t;
 
 // The checkin's questions, in the order in which they are asked. A dialect that does not know an answer says true.
 struct Condition {
-    bool dead = false;            // closed, or an error was seen on it
-    bool half_message = false;    // a message half read or half sent
-    bool outstanding = false;     // replies not yet arrived
-    bool cancelling = false;      // a cancel request on its way that could hit the next statement
+    bool dead = false;          // closed, or an error was seen on it
+    bool half_message = false;  // a message half read or half sent
+    bool outstanding = false;   // replies not yet arrived
+    bool cancelling = false;    // a cancel request on its way that could hit the next statement
     bool in_transaction = false;
-    bool dirty = false;           // session state that reset() must remove
+    bool dirty = false;  // session state that reset() must remove
 };
 
 // The rungs of the quarantine ladder, reported by recover() as they end.

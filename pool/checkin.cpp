@@ -9,8 +9,7 @@ namespace leasehold::pool {
 namespace {
 
 // The cheap checkin brings no holder; should its backend turn out to be unclean, at least the session is on record.
-Holder named(Holder* holder, std::uint64_t session)
-{
+Holder named(Holder* holder, std::uint64_t session) {
     Holder result = holder ? std::move(*holder) : Holder();
     if (result.session == 0) result.session = session;
     return result;
@@ -18,8 +17,7 @@ Holder named(Holder* holder, std::uint64_t session)
 
 }  // namespace
 
-void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder)
-{
+void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder) {
     const auto time = now();
     events.checkin(micros(time - entry.since));
     const std::uint64_t session = std::exchange(entry.session, 0);
@@ -27,25 +25,18 @@ void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder)
 
     const Condition is = entry.backend->condition();
     switch (judge({is, reason, entry.proven < lost_mark, params.reset_on_return})) {
-    case Verdict::close_lost:
-        drop(entry, CloseReason::server_lost);
-        return serve(time);
-    case Verdict::close_refused:
-        drop(entry, CloseReason::settings_refused);
-        return serve(time);
-    case Verdict::commit:
-        entry.holder = std::make_unique<Holder>(named(holder, session));
-        return begin_work(entry, Entry::State::finishing, params.quarantine_timeout, time, Work::commit);
-    case Verdict::quarantine:
-        return quarantine(entry, reason, named(holder, session), time);
-    case Verdict::depart_or_settle:
-        return clean_or_reset(entry, is, time);
+        case Verdict::close_lost: drop(entry, CloseReason::server_lost); return serve(time);
+        case Verdict::close_refused: drop(entry, CloseReason::settings_refused); return serve(time);
+        case Verdict::commit:
+            entry.holder = std::make_unique<Holder>(named(holder, session));
+            return begin_work(entry, Entry::State::finishing, params.quarantine_timeout, time, Work::commit);
+        case Verdict::quarantine: return quarantine(entry, reason, named(holder, session), time);
+        case Verdict::depart_or_settle: return clean_or_reset(entry, is, time);
     }
 }
 
 // Outside a transaction, nothing under way: closed by a rule of the pool, reset, handed on, or idle.
-void Pool::Impl::clean_or_reset(Entry& entry, Condition is, Clock::time_point time)
-{
+void Pool::Impl::clean_or_reset(Entry& entry, Condition is, Clock::time_point time) {
     entry.used_at = time;
     entry.fingerprint = entry.backend->fingerprint();
     if (const auto why = departure(entry, time)) {
@@ -58,8 +49,7 @@ void Pool::Impl::clean_or_reset(Entry& entry, Condition is, Clock::time_point ti
     settle(entry, time);
 }
 
-std::optional<CloseReason> Pool::Impl::stale(const Entry& entry) const noexcept
-{
+std::optional<CloseReason> Pool::Impl::stale(const Entry& entry) const noexcept {
     if (entry.proven < lost_mark) return CloseReason::server_lost;
     if (entry.born < hard_mark) return CloseReason::invalidated;
     if (entry.born < soft_mark) return CloseReason::soft_invalidated;
@@ -67,23 +57,21 @@ std::optional<CloseReason> Pool::Impl::stale(const Entry& entry) const noexcept
 }
 
 // Whether a healthy backend has to go all the same.
-std::optional<CloseReason> Pool::Impl::departure(const Entry& entry, Clock::time_point time) const noexcept
-{
+std::optional<CloseReason> Pool::Impl::departure(const Entry& entry, Clock::time_point time) const noexcept {
     if (disposed) return CloseReason::disposed;
     if (const auto why = stale(entry)) return why;
     if (!entry.fresh && time > entry.recycle_at) return CloseReason::recycled;
     if (entries.size() > capacity()) return CloseReason::resized;
 
     const bool counted = entry.state == Entry::State::resetting || entry.state == Entry::State::finishing;
-    const int kept = static_cast<int>(idle.size()) + in(Entry::State::resetting) + in(Entry::State::finishing) -
-                     (counted ? 1 : 0);
+    const int kept =
+        static_cast<int>(idle.size()) + in(Entry::State::resetting) + in(Entry::State::finishing) - (counted ? 1 : 0);
     if (waiters.empty() && kept >= params.pool_size) return CloseReason::overflow;
     return std::nullopt;
 }
 
 // Ready for the next lease: who waits comes first.
-void Pool::Impl::settle(Entry& entry, Clock::time_point time)
-{
+void Pool::Impl::settle(Entry& entry, Clock::time_point time) {
     move(entry, Entry::State::idle, time);
     idle.push_back(&entry);
     if (waiters.empty()) {

@@ -8,8 +8,7 @@
 
 namespace leasehold::pool {
 
-Lease Pool::Impl::try_take(Wanted wanted, Clock::time_point time)
-{
+Lease Pool::Impl::try_take(Wanted wanted, Clock::time_point time) {
     last_variant = wanted.variant;
     if (is_paused || disposed) return {};
     if (!waiters.empty()) return {};  // nobody overtakes
@@ -19,8 +18,7 @@ Lease Pool::Impl::try_take(Wanted wanted, Clock::time_point time)
     return take(*entry, wanted.session, time, time);
 }
 
-Lease Pool::Impl::take(Entry& entry, std::uint64_t session, Clock::time_point waiting_since, Clock::time_point time)
-{
+Lease Pool::Impl::take(Entry& entry, std::uint64_t session, Clock::time_point waiting_since, Clock::time_point time) {
     leave_idle(entry);
     move(entry, Entry::State::leased, time);
     entry.session = session;
@@ -29,8 +27,7 @@ Lease Pool::Impl::take(Entry& entry, std::uint64_t session, Clock::time_point wa
     return Lease(pool.shared_from_this(), &entry);
 }
 
-void Pool::Impl::leave_idle(Entry& entry)
-{
+void Pool::Impl::leave_idle(Entry& entry) {
     const auto found = std::find(idle.rbegin(), idle.rend(), &entry);
     if (found != idle.rend()) idle.erase(std::next(found).base());
     if (!entry.watched) return;
@@ -40,8 +37,7 @@ void Pool::Impl::leave_idle(Entry& entry)
 
 // The idle backend to give to `wanted`. One that needs no ping saves a round trip; with several in the queue it must
 // be preferred, or the second would be served while the first waits for a ping. Null: none of its variant.
-Entry* Pool::Impl::choose(Wanted wanted, Clock::time_point time)
-{
+Entry* Pool::Impl::choose(Wanted wanted, Clock::time_point time) {
     Entry* entry = best_fit(wanted, time, false);
     if (!entry || !needs_ping(*entry, time)) return entry;
     if (!params.pool_use_lifo && waiters.size() < 2) return entry;
@@ -50,8 +46,7 @@ Entry* Pool::Impl::choose(Wanted wanted, Clock::time_point time)
 }
 
 // Closes those that are found unfit on the way.
-Entry* Pool::Impl::best_fit(Wanted wanted, Clock::time_point time, bool only_ready)
-{
+Entry* Pool::Impl::best_fit(Wanted wanted, Clock::time_point time, bool only_ready) {
     for (;;) {
         Entry* entry = best_idle(wanted, time, only_ready);
         if (!entry) return nullptr;
@@ -62,8 +57,7 @@ Entry* Pool::Impl::best_fit(Wanted wanted, Clock::time_point time, bool only_rea
 }
 
 // A matching fingerprint saves a round trip, but not at the price of a long search.
-Entry* Pool::Impl::best_idle(Wanted wanted, Clock::time_point time, bool only_ready) const noexcept
-{
+Entry* Pool::Impl::best_idle(Wanted wanted, Clock::time_point time, bool only_ready) const noexcept {
     Entry* first = nullptr;
     int looked_at = 0;
     for (std::size_t i = 0; i < idle.size() && looked_at < fingerprints_looked_at; ++i) {
@@ -77,24 +71,21 @@ Entry* Pool::Impl::best_idle(Wanted wanted, Clock::time_point time, bool only_re
     return first;
 }
 
-std::optional<CloseReason> Pool::Impl::unfit(Entry& entry, Clock::time_point time) const
-{
+std::optional<CloseReason> Pool::Impl::unfit(Entry& entry, Clock::time_point time) const {
     if (const auto why = stale(entry)) return why;
     if (!entry.fresh && time > entry.recycle_at) return CloseReason::recycled;
     if (time - entry.since >= quiet_after && !entry.backend->quiet()) return CloseReason::broken_while_idle;
     return std::nullopt;
 }
 
-bool Pool::Impl::needs_ping(const Entry& entry, Clock::time_point time) const noexcept
-{
+bool Pool::Impl::needs_ping(const Entry& entry, Clock::time_point time) const noexcept {
     return params.pool_pre_ping && time - entry.used_at > ping_after;
 }
 
 // Goes over the waiters from the first on, as long as there is something to give. Each is handed an idle backend of
 // its variant, or covered by one that is on its way, or a dial is begun for it. One that can be given nothing now
 // (back-off, dial_parallel, the quota) keeps a place reserved, and those behind it get only what is left.
-void Pool::Impl::serve(Clock::time_point time)
-{
+void Pool::Impl::serve(Clock::time_point time) {
     if (is_paused || disposed) return;
     ++last_walk;
     std::size_t reserved = 0;
@@ -124,29 +115,28 @@ void Pool::Impl::serve(Clock::time_point time)
         }
         const Variant variant = waiter.wanted.variant;
         switch (obtain(variant, time)) {
-        case Obtained::dialling: ++it; break;
-        case Obtained::refused: {
-            const Refusal* why = refusal(variant, time);
-            Checkout outcome;
-            outcome.error = Checkout::Error::refused;
-            outcome.message = why->message;
-            outcome.sqlstate = why->sqlstate;
-            outcome.waited = micros(time - waiter.since);
-            it = waiters.tell(it, std::move(outcome));
-            break;
-        }
-        case Obtained::blocked:
-            if (idle.empty()) return;  // what blocks this one blocks all that need a dial
-            ++reserved;
-            ++it;
-            break;
+            case Obtained::dialling: ++it; break;
+            case Obtained::refused: {
+                const Refusal* why = refusal(variant, time);
+                Checkout outcome;
+                outcome.error = Checkout::Error::refused;
+                outcome.message = why->message;
+                outcome.sqlstate = why->sqlstate;
+                outcome.waited = micros(time - waiter.since);
+                it = waiters.tell(it, std::move(outcome));
+                break;
+            }
+            case Obtained::blocked:
+                if (idle.empty()) return;  // what blocks this one blocks all that need a dial
+                ++reserved;
+                ++it;
+                break;
         }
     }
 }
 
 // Whether a coroutine under way will bring one of that variant that no earlier waiter of this walk counts on.
-bool Pool::Impl::covered(Variant variant, Clock::time_point time)
-{
+bool Pool::Impl::covered(Variant variant, Clock::time_point time) {
     for (Entry* entry : coming) {
         if (entry->variant != variant || entry->walk == last_walk) continue;
         if (entry->state != Entry::State::dialling && time - entry->since >= patience) continue;
@@ -156,8 +146,7 @@ bool Pool::Impl::covered(Variant variant, Clock::time_point time)
     return false;
 }
 
-Pool::Impl::Obtained Pool::Impl::obtain(Variant variant, Clock::time_point time)
-{
+Pool::Impl::Obtained Pool::Impl::obtain(Variant variant, Clock::time_point time) {
     if (!may_dial(time)) return Obtained::blocked;
     if (refusal(variant, time)) return Obtained::refused;
     auto permit = permit_for(variant);
@@ -168,8 +157,7 @@ Pool::Impl::Obtained Pool::Impl::obtain(Variant variant, Clock::time_point time)
 
 // A place of the pool and a permit of the server. Where either is lacking, the longest idle backend of another variant
 // is closed and hands on both.
-std::optional<Permit> Pool::Impl::permit_for(Variant variant)
-{
+std::optional<Permit> Pool::Impl::permit_for(Variant variant) {
     if (free_places() > 0) {
         if (auto permit = acquire()) return permit;
     }
@@ -184,8 +172,7 @@ std::optional<Permit> Pool::Impl::permit_for(Variant variant)
     return permit;
 }
 
-awaitable<Checkout> Pool::checkout(Wanted wanted, Ticket* ticket)
-{
+awaitable<Checkout> Pool::checkout(Wanted wanted, Ticket* ticket) {
     if (ticket) *ticket = 0;
     const auto time = impl_->now();
     Checkout outcome;

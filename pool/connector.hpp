@@ -11,12 +11,12 @@ namespace leasehold::pool {
 struct Connected {
     std::unique_ptr<Backend> backend;  // logged in and idle; null on error
     std::error_code error{};
-    std::string message;               // for people, names the server, never a credential
+    std::string message;  // for people, names the server, never a credential
     // The server is alive and has no room (53300, 1040): waiters keep their places, the pool backs off.
     bool saturated = false;
     // The server refuses this login for good (wrong password, no such database): waiters are told at once.
     bool refused = false;
-    std::string sqlstate;              // the server's own, when it said one
+    std::string sqlstate;  // the server's own, when it said one
 };
 
 class Connector {

@@ -10,13 +10,11 @@
 
 namespace leasehold::pool {
 
-bool Pool::Impl::may_dial(Clock::time_point time) const noexcept
-{
+bool Pool::Impl::may_dial(Clock::time_point time) const noexcept {
     return in(Entry::State::dialling) < std::max(params.dial_parallel, 1) && time >= dial_after;
 }
 
-void Pool::Impl::start_dial(Variant variant, Permit permit, Clock::time_point time)
-{
+void Pool::Impl::start_dial(Variant variant, Permit permit, Clock::time_point time) {
     auto entry = std::make_shared<Entry>();
     entry->id = ++last_entry;
     entry->variant = variant;
@@ -37,8 +35,7 @@ void Pool::Impl::start_dial(Variant variant, Permit permit, Clock::time_point ti
 }
 
 awaitable<void> Pool::Impl::dial(std::weak_ptr<Pool> owner, std::shared_ptr<Entry> entry,
-                                 std::shared_ptr<Connector> connector)
-{
+                                 std::shared_ptr<Connector> connector) {
     co_await boost::asio::post(boost::asio::use_awaitable_t<Executor>());
     if (entry->state == Entry::State::closed) co_return;
 
@@ -58,8 +55,7 @@ awaitable<void> Pool::Impl::dial(std::weak_ptr<Pool> owner, std::shared_ptr<Entr
     pool->impl_->dialled(*entry, std::move(connected));
 }
 
-void Pool::Impl::dialled(Entry& entry, Connected connected)
-{
+void Pool::Impl::dialled(Entry& entry, Connected connected) {
     const auto time = now();
     if (!connected.backend) return dial_failed(entry, connected, time);
 
@@ -74,8 +70,7 @@ void Pool::Impl::dialled(Entry& entry, Connected connected)
     clean_or_reset(entry, entry.backend->condition(), time);
 }
 
-void Pool::Impl::dial_failed(Entry& entry, const Connected& connected, Clock::time_point time)
-{
+void Pool::Impl::dial_failed(Entry& entry, const Connected& connected, Clock::time_point time) {
     const Variant variant = entry.variant;
     entry.permit = Permit();
     remove(entry);
@@ -92,8 +87,7 @@ void Pool::Impl::dial_failed(Entry& entry, const Connected& connected, Clock::ti
 }
 
 // A dial that began before the present back-off tells nothing new.
-void Pool::Impl::back_off(Clock::time_point time)
-{
+void Pool::Impl::back_off(Clock::time_point time) {
     if (time < dial_after) return;
     backoff = std::clamp(backoff * 2, Duration(backoff_least), Duration(backoff_most));
     const std::chrono::duration<double, std::milli> jittered(static_cast<double>(backoff.count()) * uniform(1, 1.25));
@@ -101,8 +95,7 @@ void Pool::Impl::back_off(Clock::time_point time)
 }
 
 // The variant names the user and its start parameters, so a refusal concerns only those who wait for the same.
-void Pool::Impl::refuse_waiters(const Refusal& why, Clock::time_point time)
-{
+void Pool::Impl::refuse_waiters(const Refusal& why, Clock::time_point time) {
     for (auto it = waiters.begin(); it != waiters.end();) {
         if (it->second.wanted.variant != why.variant) {
             ++it;
@@ -117,8 +110,7 @@ void Pool::Impl::refuse_waiters(const Refusal& why, Clock::time_point time)
     }
 }
 
-const Pool::Impl::Refusal* Pool::Impl::refusal(Variant variant, Clock::time_point time) const noexcept
-{
+const Pool::Impl::Refusal* Pool::Impl::refusal(Variant variant, Clock::time_point time) const noexcept {
     for (const Refusal& refusal : refusals) {
         if (refusal.variant == variant && time < refusal.until) return &refusal;
     }

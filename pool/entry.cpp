@@ -3,8 +3,7 @@
 
 namespace leasehold::pool {
 
-void Entry::age_limit(std::optional<Duration> recycle) noexcept
-{
+void Entry::age_limit(std::optional<Duration> recycle) noexcept {
     if (!recycle || recycle->count() < 0) {
         recycle_at = Clock::time_point::max();
         return;
@@ -13,24 +12,22 @@ void Entry::age_limit(std::optional<Duration> recycle) noexcept
     recycle_at = born_at + *recycle - std::chrono::duration_cast<Clock::duration>(earlier);
 }
 
-std::string_view to_string(Entry::State state) noexcept
-{
+std::string_view to_string(Entry::State state) noexcept {
     switch (state) {
-    case Entry::State::dialling: return "dialling";
-    case Entry::State::idle: return "idle";
-    case Entry::State::pinging: return "pinging";
-    case Entry::State::leased: return "leased";
-    case Entry::State::resetting:
-    case Entry::State::finishing: return "resetting";
-    case Entry::State::quarantined: return "quarantined";
-    case Entry::State::closed: return "closed";
+        case Entry::State::dialling: return "dialling";
+        case Entry::State::idle: return "idle";
+        case Entry::State::pinging: return "pinging";
+        case Entry::State::leased: return "leased";
+        case Entry::State::resetting:
+        case Entry::State::finishing: return "resetting";
+        case Entry::State::quarantined: return "quarantined";
+        case Entry::State::closed: return "closed";
     }
     return "unknown";
 }
 
 // The checklist's first half, read from the top: what is unknown is never reused without the ladder's proof.
-Verdict judge(const Returned& returned) noexcept
-{
+Verdict judge(const Returned& returned) noexcept {
     const Condition& is = returned.condition;
     const bool orderly = returned.reason == EndReason::finished || returned.reason == EndReason::orderly;
 
@@ -41,8 +38,7 @@ Verdict judge(const Returned& returned) noexcept
     if (is.outstanding) return Verdict::quarantine;
     if (is.cancelling) return Verdict::quarantine;
     if (is.in_transaction) {
-        const bool commit = returned.reason == EndReason::orderly &&
-                            returned.reset_on_return == ResetOnReturn::commit;
+        const bool commit = returned.reason == EndReason::orderly && returned.reset_on_return == ResetOnReturn::commit;
         return commit ? Verdict::commit : Verdict::quarantine;
     }
     if (!orderly) return Verdict::quarantine;

@@ -32,21 +32,21 @@ class Entry {
     Variant variant = 0;
     Fingerprint fingerprint = 0;  // as of the last checkin
     State state = State::dialling;
-    bool fresh = true;            // not leased before
+    bool fresh = true;  // not leased before
     bool watched = false;
-    std::size_t place = 0;        // index in Impl::entries
+    std::size_t place = 0;  // index in Impl::entries
     std::uint64_t leases = 0;
-    std::uint64_t session = 0;    // of the holder
-    std::uint64_t walk = 0;       // the last walk over the waiters that counted on this one
+    std::uint64_t session = 0;  // of the holder
+    std::uint64_t walk = 0;     // the last walk over the waiters that counted on this one
 
     // Generations, see Impl: what an administrator invalidated is judged by when the dial began, what a lost server
     // took along by when the login was complete.
     std::uint64_t born = 0;
     std::uint64_t proven = 0;
 
-    Clock::time_point born_at{};   // taken just before the connect call
-    Clock::time_point since{};     // in this state
-    Clock::time_point used_at{};   // the end of the last exchange known to have gone well
+    Clock::time_point born_at{};  // taken just before the connect call
+    Clock::time_point since{};    // in this state
+    Clock::time_point used_at{};  // the end of the last exchange known to have gone well
     Clock::time_point recycle_at = Clock::time_point::max();
     Clock::time_point deadline{};  // of the work under way
     double jitter = 0;             // 0 .. 0.1, the part of pool_recycle that this one is given less
@@ -57,8 +57,7 @@ class Entry {
     std::unique_ptr<Holder> holder;    // while finishing, for the record should it fail
 
     // A coroutine is about to make this one usable, or to fail.
-    [[nodiscard]] bool coming() const noexcept
-    {
+    [[nodiscard]] bool coming() const noexcept {
         return state == State::dialling || state == State::pinging || state == State::resetting ||
                state == State::finishing;
     }
@@ -69,9 +68,9 @@ class Entry {
 
 // What the checkin's checklist decides.
 enum class Verdict : std::uint8_t {
-    close_lost,        // its server was lost meanwhile, or the connection is dead
-    close_refused,     // settings could not be applied: what it holds is unknown
-    commit,            // ended in order, and the pool commits what is open
+    close_lost,     // its server was lost meanwhile, or the connection is dead
+    close_refused,  // settings could not be applied: what it holds is unknown
+    commit,         // ended in order, and the pool commits what is open
     quarantine,
     depart_or_settle,  // clean or merely dirty
 };

@@ -14,18 +14,32 @@
 namespace leasehold::pool {
 
 enum class CloseReason : std::uint8_t {
-    recycled, idle_timeout, overflow, invalidated, soft_invalidated, broken_while_idle, ping_failed, reset_failed,
-    quarantine_failed, lease_dropped, server_lost, settings_refused, variant_evicted, detached, resized, disposed,
+    recycled,
+    idle_timeout,
+    overflow,
+    invalidated,
+    soft_invalidated,
+    broken_while_idle,
+    ping_failed,
+    reset_failed,
+    quarantine_failed,
+    lease_dropped,
+    server_lost,
+    settings_refused,
+    variant_evicted,
+    detached,
+    resized,
+    disposed,
     yielded,  // idle here, while another pool waited for a place on the same server
 };
 [[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
 
 // Why a lease ended; everything but `finished` and `orderly` with a transaction open goes through the quarantine.
 enum class EndReason : std::uint8_t {
-    finished,        // at a boundary
-    orderly,         // Terminate / COM_QUIT
-    client_gone,     // FIN or RST
-    killed,          // by an administrator
+    finished,     // at a boundary
+    orderly,      // Terminate / COM_QUIT
+    client_gone,  // FIN or RST
+    killed,       // by an administrator
     transaction_idle_timeout,
     transaction_timeout,
     query_timeout,
@@ -40,7 +54,7 @@ enum class EndReason : std::uint8_t {
 // Who held a lease, for the record.
 struct Holder {
     std::uint64_t session = 0;
-    std::string client;        // address
+    std::string client;  // address
     std::string user;
     std::string application;
     std::vector<std::string> statements;  // of the transaction, masked, oldest first; filled when a lease ends badly
@@ -71,8 +85,8 @@ class Events {
     virtual void reset(std::error_code outcome) = 0;
     virtual void invalidate(bool soft) = 0;
     virtual void close(CloseReason reason, std::uint64_t server_id) = 0;
-    virtual void quarantined(const QuarantineRecord& record) = 0;   // entering
-    virtual void released(const QuarantineRecord& record) = 0;      // leaving, outcome filled
+    virtual void quarantined(const QuarantineRecord& record) = 0;  // entering
+    virtual void released(const QuarantineRecord& record) = 0;     // leaving, outcome filled
 };
 
 }  // namespace leasehold::pool

@@ -20,8 +20,8 @@ namespace leasehold::pool {
 inline constexpr auto ping_after = std::chrono::seconds(1);         // used more recently: known to be alive
 inline constexpr auto quiet_after = std::chrono::milliseconds(1);   // idle for less: nothing can have arrived
 inline constexpr auto watch_after = std::chrono::milliseconds(20);  // idle for less: in the thick of work, not watched
-inline constexpr auto patience = std::chrono::milliseconds(100);    // a ping or reset that takes longer is not counted on
-inline constexpr auto grace = std::chrono::milliseconds(500);       // for a coroutine that should have ended
+inline constexpr auto patience = std::chrono::milliseconds(100);  // a ping or reset that takes longer is not counted on
+inline constexpr auto grace = std::chrono::milliseconds(500);     // for a coroutine that should have ended
 inline constexpr auto refusal_memory = std::chrono::seconds(1);
 inline constexpr auto backoff_least = std::chrono::milliseconds(100);
 inline constexpr auto backoff_most = std::chrono::milliseconds(5000);
@@ -159,12 +159,10 @@ struct Pool::Impl {
 };
 
 // Converts a duration for the event sinks.
-[[nodiscard]] inline std::chrono::microseconds micros(Clock::duration duration) noexcept
-{
+[[nodiscard]] inline std::chrono::microseconds micros(Clock::duration duration) noexcept {
     return std::chrono::duration_cast<std::chrono::microseconds>(duration);
 }
-[[nodiscard]] inline std::chrono::milliseconds millis(Clock::duration duration) noexcept
-{
+[[nodiscard]] inline std::chrono::milliseconds millis(Clock::duration duration) noexcept {
     return std::chrono::duration_cast<std::chrono::milliseconds>(duration);
 }
 

@@ -12,13 +12,9 @@ namespace leasehold::pool {
 
 Lease::Lease(std::shared_ptr<Pool> pool, Entry* entry) noexcept : pool_(std::move(pool)), entry_(entry) {}
 
-Lease::Lease(Lease&& other) noexcept
-    : pool_(std::move(other.pool_)), entry_(std::exchange(other.entry_, nullptr))
-{
-}
+Lease::Lease(Lease&& other) noexcept : pool_(std::move(other.pool_)), entry_(std::exchange(other.entry_, nullptr)) {}
 
-Lease& Lease::operator=(Lease&& other) noexcept
-{
+Lease& Lease::operator=(Lease&& other) noexcept {
     if (this == &other) return *this;
     const Lease old(std::move(*this));
     pool_ = std::move(other.pool_);
@@ -27,8 +23,7 @@ Lease& Lease::operator=(Lease&& other) noexcept
 }
 
 // What was being done with the backend is unknown, so it is closed; from the loop, for this may be any stack.
-Lease::~Lease()
-{
+Lease::~Lease() {
     if (!entry_) return;
     const Executor executor = pool_->impl_->executor;
     boost::asio::post(executor, [pool = std::move(pool_), entry = entry_] {
@@ -37,40 +32,34 @@ Lease::~Lease()
     });
 }
 
-Backend& Lease::backend() const noexcept
-{
+Backend& Lease::backend() const noexcept {
     assert(entry_);
     return *entry_->backend;
 }
 
-Clock::time_point Lease::since() const noexcept
-{
+Clock::time_point Lease::since() const noexcept {
     assert(entry_);
     return entry_->since;
 }
 
-bool Lease::fresh() const noexcept
-{
+bool Lease::fresh() const noexcept {
     assert(entry_);
     return entry_->fresh;
 }
 
-void Lease::checkin()
-{
+void Lease::checkin() {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);
     pool->impl_->checkin(*std::exchange(entry_, nullptr), EndReason::finished, nullptr);
 }
 
-void Lease::checkin(EndReason reason, Holder holder)
-{
+void Lease::checkin(EndReason reason, Holder holder) {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);
     pool->impl_->checkin(*std::exchange(entry_, nullptr), reason, &holder);
 }
 
-void Lease::invalidate(CloseReason reason)
-{
+void Lease::invalidate(CloseReason reason) {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);
     pool->impl_->drop(*std::exchange(entry_, nullptr), reason);

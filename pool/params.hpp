@@ -18,15 +18,15 @@ enum class ResetOnReturn : std::uint8_t { rollback, commit, none };
 
 struct Params {
     std::string name;
-    int pool_size = 5;                         // idle connections kept at most
-    int max_overflow = 10;                     // beyond it while in use; -1: no limit
+    int pool_size = 5;      // idle connections kept at most
+    int max_overflow = 10;  // beyond it while in use; -1: no limit
     Duration pool_timeout = 30s;
-    std::optional<Duration> pool_recycle = 1h; // none: never
+    std::optional<Duration> pool_recycle = 1h;  // none: never
     bool pool_pre_ping = true;
     bool pool_use_lifo = true;
     ResetOnReturn reset_on_return = ResetOnReturn::rollback;
     int min_idle = 0;
-    Duration idle_timeout = 10min;             // 0: never
+    Duration idle_timeout = 10min;  // 0: never
     Duration quarantine_timeout = 5s;
     int dial_parallel = 2;
     Duration dial_timeout = 5s;

@@ -6,8 +6,7 @@
 
 namespace leasehold::pool {
 
-std::optional<Permit> Pool::Impl::acquire()
-{
+std::optional<Permit> Pool::Impl::acquire() {
     if (!quota) return Permit();
     if (!enlisted) {
         enlisted = true;
@@ -22,8 +21,7 @@ std::optional<Permit> Pool::Impl::acquire()
     return permit;
 }
 
-void Pool::Impl::await_quota()
-{
+void Pool::Impl::await_quota() {
     if (awaiting_quota || !quota) return;
     awaiting_quota = true;
     quota->when_free([pool = pool.weak_from_this(), quota = std::weak_ptr<Quota>(quota), executor = executor] {
@@ -36,16 +34,14 @@ void Pool::Impl::await_quota()
 }
 
 // The wake-up is passed on if the place was not needed after all: giving back a permit wakes the next.
-void Pool::Impl::quota_freed()
-{
+void Pool::Impl::quota_freed() {
     awaiting_quota = false;
     serve(now());
     const Permit passed_on = quota->try_acquire();
 }
 
 // Another pool waits for a place on the server. One that is idle here, with nobody waiting, is worth less.
-void Pool::Impl::yield_idle()
-{
+void Pool::Impl::yield_idle() {
     if (idle.empty() || !waiters.empty()) return;
     if (!quota || !quota->contended()) return;
     drop(*idle.front(), CloseReason::yielded);

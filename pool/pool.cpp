@@ -14,12 +14,9 @@ namespace leasehold::pool {
 Pool::Impl::Impl(Pool& owner, Executor on, Params rules, std::shared_ptr<Connector> to, std::shared_ptr<Quota> permits,
                  Events& sink, NowFunction clock)
     : pool(owner), executor(on), params(std::move(rules)), connector(std::move(to)), quota(std::move(permits)),
-      events(sink), now(std::move(clock)), waiters(on), random(std::random_device{}())
-{
-}
+      events(sink), now(std::move(clock)), waiters(on), random(std::random_device{}()) {}
 
-void Pool::Impl::move(Entry& entry, Entry::State to, Clock::time_point time)
-{
+void Pool::Impl::move(Entry& entry, Entry::State to, Clock::time_point time) {
     const bool was_coming = entry.coming();
     --count[static_cast<std::size_t>(entry.state)];
     entry.state = to;
@@ -35,8 +32,7 @@ void Pool::Impl::move(Entry& entry, Entry::State to, Clock::time_point time)
 
 // The place is free at once. The permit stays with a dial that is still under way, for the server may yet let it in.
 // The object lives on for a turn of the loop: drop() is called from within callbacks of its own backend.
-void Pool::Impl::drop(Entry& entry, CloseReason reason)
-{
+void Pool::Impl::drop(Entry& entry, CloseReason reason) {
     assert(entry.state != Entry::State::closed);
     if (entry.state == Entry::State::idle) leave_idle(entry);
     if (entry.backend) {
@@ -47,8 +43,7 @@ void Pool::Impl::drop(Entry& entry, CloseReason reason)
     remove(entry);
 }
 
-void Pool::Impl::remove(Entry& entry)
-{
+void Pool::Impl::remove(Entry& entry) {
     move(entry, Entry::State::closed, entry.since);
     --count[static_cast<std::size_t>(Entry::State::closed)];
     std::shared_ptr<Entry> gone = std::move(entries[entry.place]);
@@ -61,51 +56,42 @@ void Pool::Impl::remove(Entry& entry)
     if (disposed && entries.empty()) tell_drained();
 }
 
-void Pool::Impl::drop_idle(CloseReason reason)
-{
+void Pool::Impl::drop_idle(CloseReason reason) {
     while (!idle.empty()) drop(*idle.back(), reason);
 }
 
-void Pool::Impl::tell_drained()
-{
+void Pool::Impl::tell_drained() {
     for (auto& callback : std::exchange(drained, {})) boost::asio::post(executor, std::move(callback));
 }
 
-std::size_t Pool::Impl::capacity() const noexcept
-{
+std::size_t Pool::Impl::capacity() const noexcept {
     if (params.max_overflow < 0) return std::numeric_limits<std::size_t>::max();
     return static_cast<std::size_t>(std::max(params.pool_size, 0)) + static_cast<std::size_t>(params.max_overflow);
 }
 
-std::size_t Pool::Impl::free_places() const noexcept
-{
+std::size_t Pool::Impl::free_places() const noexcept {
     return capacity() > entries.size() ? capacity() - entries.size() : 0;
 }
 
 // A burst of reports from one generation counts once: what was dialled since is not punished for it.
-void Pool::Impl::lost(std::uint64_t proven)
-{
+void Pool::Impl::lost(std::uint64_t proven) {
     if (proven < lost_mark) return;
     lost_mark = ++generation;
     events.invalidate(false);
     drop_idle(CloseReason::server_lost);
 }
 
-double Pool::Impl::uniform(double least, double most)
-{
+double Pool::Impl::uniform(double least, double most) {
     return std::uniform_real_distribution<double>(least, most)(random);
 }
 
 Pool::Pool(Executor executor, Params params, std::shared_ptr<Connector> connector, std::shared_ptr<Quota> server,
            Events& events, NowFunction now)
     : impl_(std::make_unique<Impl>(*this, executor, std::move(params), std::move(connector), std::move(server), events,
-                                   std::move(now)))
-{
-}
+                                   std::move(now))) {}
 
 // Nobody holds a lease (it would hold the pool). Coroutines that still work on an entry find it closed.
-Pool::~Pool()
-{
+Pool::~Pool() {
     Impl& impl = *impl_;
     if (impl.enlisted) impl.quota->withdraw(impl.membership);
     while (!impl.waiters.empty()) {
@@ -123,14 +109,12 @@ Pool::~Pool()
     }
 }
 
-Lease Pool::try_checkout(Wanted wanted, Holder* holder)
-{
+Lease Pool::try_checkout(Wanted wanted, Holder* holder) {
     if (holder) wanted.session = holder->session;
     return impl_->try_take(wanted, impl_->now());
 }
 
-void Pool::cancel(Ticket ticket)
-{
+void Pool::cancel(Ticket ticket) {
     const auto waiter = impl_->waiters.find(ticket);
     if (waiter == impl_->waiters.end()) return;
     const auto time = impl_->now();
@@ -142,24 +126,16 @@ void Pool::cancel(Ticket ticket)
     impl_->serve(time);
 }
 
-void Pool::pause()
-{
-    impl_->is_paused = true;
-}
+void Pool::pause() { impl_->is_paused = true; }
 
-void Pool::resume()
-{
+void Pool::resume() {
     impl_->is_paused = false;
     impl_->serve(impl_->now());
 }
 
-bool Pool::paused() const noexcept
-{
-    return impl_->is_paused;
-}
+bool Pool::paused() const noexcept { return impl_->is_paused; }
 
-void Pool::resize(Params params)
-{
+void Pool::resize(Params params) {
     Impl& impl = *impl_;
     const auto time = impl.now();
     impl.params = std::move(params);
@@ -171,8 +147,7 @@ void Pool::resize(Params params)
     impl.serve(time);
 }
 
-void Pool::invalidate(bool soft)
-{
+void Pool::invalidate(bool soft) {
     Impl& impl = *impl_;
     ++impl.generation;
     (soft ? impl.soft_mark : impl.hard_mark) = impl.generation;
@@ -181,20 +156,17 @@ void Pool::invalidate(bool soft)
     impl.serve(impl.now());
 }
 
-void Pool::server_lost()
-{
+void Pool::server_lost() {
     impl_->lost(impl_->generation);
     impl_->serve(impl_->now());
 }
 
-void Pool::server_lost(const Lease& witness)
-{
+void Pool::server_lost(const Lease& witness) {
     impl_->lost(witness.entry_ ? witness.entry_->proven : impl_->generation);
     impl_->serve(impl_->now());
 }
 
-void Pool::dispose(std::function<void()> drained)
-{
+void Pool::dispose(std::function<void()> drained) {
     Impl& impl = *impl_;
     impl.disposed = true;
     if (drained) impl.drained.push_back(std::move(drained));
@@ -212,24 +184,12 @@ void Pool::dispose(std::function<void()> drained)
     if (impl.entries.empty()) impl.tell_drained();
 }
 
-const Params& Pool::params() const noexcept
-{
-    return impl_->params;
-}
+const Params& Pool::params() const noexcept { return impl_->params; }
 
-Connector& Pool::connector() const noexcept
-{
-    return *impl_->connector;
-}
+Connector& Pool::connector() const noexcept { return *impl_->connector; }
 
-Executor Pool::executor() const noexcept
-{
-    return impl_->executor;
-}
+Executor Pool::executor() const noexcept { return impl_->executor; }
 
-void Pool::on_timeout_describe(Describe describe)
-{
-    impl_->describe = std::move(describe);
-}
+void Pool::on_timeout_describe(Describe describe) { impl_->describe = std::move(describe); }
 
 }  // namespace leasehold::pool

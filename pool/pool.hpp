@@ -61,12 +61,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
     // Called by the worker about every 50 ms: waiters past their time, idle_timeout, min_idle, back-off.
     void tick();
 
-    void pause();                      // no new lease
+    void pause();  // no new lease
     void resume();
     [[nodiscard]] bool paused() const noexcept;
-    void resize(Params params);        // everything that can change at run time
-    void invalidate(bool soft);        // hard: idle ones now, leased ones when they come back; soft: all when they come back
-    void server_lost();                // a disconnect error that concerns the server: a new generation
+    void resize(Params params);  // everything that can change at run time
+    void invalidate(bool soft);  // hard: idle ones now, leased ones when they come back; soft: all when they come back
+    void server_lost();          // a disconnect error that concerns the server: a new generation
     // The same, seen on `witness`: without effect if its generation is already known to be lost, so that a burst of
     // reports from one failure does not close what was dialled since.
     void server_lost(const Lease& witness);

@@ -10,8 +10,7 @@ namespace leasehold::pool {
 
 Climb::Climb(QuarantineRecord record, Clock::time_point started) : record_(std::move(record)), started_(started) {}
 
-void Climb::rung(Rung rung, std::error_code outcome)
-{
+void Climb::rung(Rung rung, std::error_code outcome) {
     if (!record_.rungs.empty()) record_.rungs += ' ';
     record_.rungs += to_string(rung);
     if (outcome) {
@@ -20,28 +19,24 @@ void Climb::rung(Rung rung, std::error_code outcome)
     }
 }
 
-const QuarantineRecord& Climb::readmitted(Clock::time_point now)
-{
+const QuarantineRecord& Climb::readmitted(Clock::time_point now) {
     record_.took = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
     record_.outcome = "readmitted";
     return record_;
 }
 
-const QuarantineRecord& Climb::closed(std::string_view why, Clock::time_point now)
-{
+const QuarantineRecord& Climb::closed(std::string_view why, Clock::time_point now) {
     record_.took = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
     record_.outcome = "closed: ";
     record_.outcome += why;
     return record_;
 }
 
-std::string Climb::failure(std::error_code error) const
-{
+std::string Climb::failure(std::error_code error) const {
     return failed_rung_.empty() ? error.message() : failed_rung_;
 }
 
-void Pool::Impl::quarantine(Entry& entry, EndReason reason, Holder holder, Clock::time_point time)
-{
+void Pool::Impl::quarantine(Entry& entry, EndReason reason, Holder holder, Clock::time_point time) {
     QuarantineRecord record;
     record.id = ++last_record;
     record.at = std::chrono::system_clock::now();
@@ -57,8 +52,7 @@ void Pool::Impl::quarantine(Entry& entry, EndReason reason, Holder holder, Clock
     begin_work(entry, Entry::State::quarantined, params.quarantine_timeout, time, Work::recover);
 }
 
-void Pool::Impl::recovered(Entry& entry, std::error_code outcome)
-{
+void Pool::Impl::recovered(Entry& entry, std::error_code outcome) {
     const auto time = now();
     if (outcome) return drop_from_ladder(entry, CloseReason::quarantine_failed, entry.climb->failure(outcome), time);
 
@@ -72,8 +66,7 @@ void Pool::Impl::recovered(Entry& entry, std::error_code outcome)
     settle(entry, time);
 }
 
-void Pool::Impl::drop_from_ladder(Entry& entry, CloseReason reason, std::string_view why, Clock::time_point time)
-{
+void Pool::Impl::drop_from_ladder(Entry& entry, CloseReason reason, std::string_view why, Clock::time_point time) {
     events.released(entry.climb->closed(why, time));
     drop(entry, reason);
     serve(time);

@@ -10,31 +10,27 @@ Permit::Permit(std::shared_ptr<Quota> quota) noexcept : quota_(std::move(quota))
 
 Permit::Permit(Permit&& other) noexcept : quota_(std::move(other.quota_)) {}
 
-Permit& Permit::operator=(Permit&& other) noexcept
-{
+Permit& Permit::operator=(Permit&& other) noexcept {
     if (this == &other) return *this;
     const std::shared_ptr<Quota> old = std::exchange(quota_, std::move(other.quota_));
     if (old) old->give_back();
     return *this;
 }
 
-Permit::~Permit()
-{
+Permit::~Permit() {
     if (quota_) quota_->give_back();
 }
 
 Quota::Quota(int limit) : limit_(limit) {}
 
-Permit Quota::try_acquire()
-{
+Permit Quota::try_acquire() {
     const std::lock_guard lock(mutex_);
     if (limit_ > 0 && used_ >= limit_) return {};
     ++used_;
     return Permit(shared_from_this());
 }
 
-void Quota::set_limit(int limit)
-{
+void Quota::set_limit(int limit) {
     std::vector<std::function<void()>> woken;
     {
         const std::lock_guard lock(mutex_);
@@ -44,21 +40,18 @@ void Quota::set_limit(int limit)
     for (const auto& callback : woken) callback();
 }
 
-int Quota::limit() const noexcept
-{
+int Quota::limit() const noexcept {
     const std::lock_guard lock(mutex_);
     return limit_;
 }
 
-int Quota::used() const noexcept
-{
+int Quota::used() const noexcept {
     const std::lock_guard lock(mutex_);
     return used_;
 }
 
 // A place that became free before the registration would never be announced: then it is announced at once.
-void Quota::when_free(std::function<void()> callback)
-{
+void Quota::when_free(std::function<void()> callback) {
     std::vector<std::function<void()>> asked;
     bool free = false;
     {
@@ -74,27 +67,23 @@ void Quota::when_free(std::function<void()> callback)
     for (const auto& member : asked) member();
 }
 
-Quota::Membership Quota::enlist(std::function<void()> asked)
-{
+Quota::Membership Quota::enlist(std::function<void()> asked) {
     const std::lock_guard lock(mutex_);
     members_.emplace(++last_, std::move(asked));
     return last_;
 }
 
-void Quota::withdraw(Membership membership)
-{
+void Quota::withdraw(Membership membership) {
     const std::lock_guard lock(mutex_);
     members_.erase(membership);
 }
 
-bool Quota::contended() const
-{
+bool Quota::contended() const {
     const std::lock_guard lock(mutex_);
     return !waiting_.empty();
 }
 
-void Quota::give_back() noexcept
-{
+void Quota::give_back() noexcept {
     std::function<void()> next;
     {
         const std::lock_guard lock(mutex_);

@@ -10,15 +10,13 @@ namespace leasehold::pool {
 
 namespace {
 
-std::string seconds(Clock::duration duration)
-{
+std::string seconds(Clock::duration duration) {
     char text[32];
     std::snprintf(text, sizeof text, "%.2f s", std::chrono::duration<double>(duration).count());
     return text;
 }
 
-void append(std::string& text, int number, std::string_view what)
-{
+void append(std::string& text, int number, std::string_view what) {
     if (number == 0) return;
     if (!text.empty()) text += ", ";
     text += std::to_string(number) + " " + std::string(what);
@@ -26,15 +24,13 @@ void append(std::string& text, int number, std::string_view what)
 
 }  // namespace
 
-std::string Stats::status() const
-{
+std::string Stats::status() const {
     return "Pool size: " + std::to_string(size) + "  Connections in pool: " + std::to_string(checkedin) +
            " Current Overflow: " + std::to_string(overflow) +
            " Current Checked out connections: " + std::to_string(checkedout);
 }
 
-Stats Pool::stats() const
-{
+Stats Pool::stats() const {
     const Impl& impl = *impl_;
     Stats stats;
     stats.size = impl.params.pool_size;
@@ -43,8 +39,8 @@ Stats Pool::stats() const
     stats.checkedin = static_cast<int>(impl.idle.size());
     stats.checkedout = impl.in(Entry::State::leased);
     stats.dialling = impl.in(Entry::State::dialling);
-    stats.quarantined = impl.in(Entry::State::quarantined) + impl.in(Entry::State::resetting) +
-                        impl.in(Entry::State::finishing);
+    stats.quarantined =
+        impl.in(Entry::State::quarantined) + impl.in(Entry::State::resetting) + impl.in(Entry::State::finishing);
     stats.waiting = static_cast<int>(impl.waiters.size());
     if (!impl.waiters.empty()) {
         const auto time = impl.now();
@@ -55,8 +51,7 @@ Stats Pool::stats() const
     return stats;
 }
 
-std::vector<BackendRow> Pool::backends() const
-{
+std::vector<BackendRow> Pool::backends() const {
     const auto time = impl_->now();
     std::vector<BackendRow> rows;
     rows.reserve(impl_->entries.size());
@@ -77,8 +72,7 @@ std::vector<BackendRow> Pool::backends() const
     return rows;
 }
 
-std::string Pool::Impl::held(Clock::time_point time) const
-{
+std::string Pool::Impl::held(Clock::time_point time) const {
     Clock::duration oldest{};
     for (const auto& entry : entries) {
         if (entry->state == Entry::State::leased) oldest = std::max(oldest, time - entry->since);
@@ -94,8 +88,7 @@ std::string Pool::Impl::held(Clock::time_point time) const
 }
 
 // "pool orders: limit of size 5 overflow 10 reached, timed out after 30.00 s; 15 leased (the longest for 31.20 s)"
-Checkout Pool::Impl::timed_out(Clock::time_point time) const
-{
+Checkout Pool::Impl::timed_out(Clock::time_point time) const {
     const bool none_open = static_cast<int>(entries.size()) == in(Entry::State::dialling);
     const std::string after = ", timed out after " + seconds(params.pool_timeout);
     const std::string limits =
@@ -112,8 +105,8 @@ Checkout Pool::Impl::timed_out(Clock::time_point time) const
     } else if (free_places() == 0) {
         said.message += "limit of " + limits + " reached" + after;
     } else if (awaiting_quota) {
-        said.message += "limit of the server's " + std::to_string(quota->limit()) + " connections reached (" + limits +
-                        ")" + after;
+        said.message +=
+            "limit of the server's " + std::to_string(quota->limit()) + " connections reached (" + limits + ")" + after;
     } else {
         said.message += "no backend became free (" + limits + ")" + after;
     }

@@ -9,14 +9,14 @@
 namespace leasehold::pool {
 
 struct Stats {
-    int size = 0;            // pool_size
-    int checkedin = 0;       // idle
-    int checkedout = 0;      // leased
-    int overflow = 0;        // open less pool_size (negative while fewer are open)
+    int size = 0;        // pool_size
+    int checkedin = 0;   // idle
+    int checkedout = 0;  // leased
+    int overflow = 0;    // open less pool_size (negative while fewer are open)
     int waiting = 0;
     int dialling = 0;
-    int quarantined = 0;     // on the ladder (and in reset)
-    int open = 0;            // all that count against the capacity
+    int quarantined = 0;  // on the ladder (and in reset)
+    int open = 0;         // all that count against the capacity
     std::chrono::milliseconds oldest_wait{0};
     bool paused = false;
     std::string last_error;  // of the last dial, empty after a success
@@ -25,13 +25,13 @@ struct Stats {
 };
 
 struct BackendRow {
-    std::uint64_t id = 0;         // of the entry
+    std::uint64_t id = 0;  // of the entry
     std::uint64_t server_id = 0;
     std::string address;
-    std::string state;            // idle, leased, dialling, pinging, resetting, quarantined
+    std::string state;  // idle, leased, dialling, pinging, resetting, quarantined
     std::chrono::milliseconds age{0}, in_state{0};
     std::uint64_t leases = 0;
-    std::uint64_t session = 0;    // the holder's, 0 for none
+    std::uint64_t session = 0;  // the holder's, 0 for none
     Variant variant = 0;
     Fingerprint fingerprint = 0;
 };

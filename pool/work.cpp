@@ -10,17 +10,16 @@
 
 namespace leasehold::pool {
 
-void Pool::Impl::begin_work(Entry& entry, Entry::State state, Duration at_most, Clock::time_point time, Work work)
-{
+void Pool::Impl::begin_work(Entry& entry, Entry::State state, Duration at_most, Clock::time_point time, Work work) {
     move(entry, state, time);
     entry.deadline = time + at_most;
-    boost::asio::co_spawn(executor, run(pool.weak_from_this(), entries[entry.place], work), [](std::exception_ptr error) {
-        if (error) std::rethrow_exception(error);  // out of run(): ours, not the backend's
-    });
+    boost::asio::co_spawn(executor, run(pool.weak_from_this(), entries[entry.place], work),
+                          [](std::exception_ptr error) {
+                              if (error) std::rethrow_exception(error);  // out of run(): ours, not the backend's
+                          });
 }
 
-awaitable<void> Pool::Impl::run(std::weak_ptr<Pool> owner, std::shared_ptr<Entry> entry, Work work)
-{
+awaitable<void> Pool::Impl::run(std::weak_ptr<Pool> owner, std::shared_ptr<Entry> entry, Work work) {
     // Never in the stack of the pool's own step.
     co_await boost::asio::post(boost::asio::use_awaitable_t<Executor>());
     if (entry->state == Entry::State::closed) co_return;
@@ -28,10 +27,10 @@ awaitable<void> Pool::Impl::run(std::weak_ptr<Pool> owner, std::shared_ptr<Entry
     std::error_code outcome;
     try {
         switch (work) {
-        case Work::ping: outcome = co_await entry->backend->ping(entry->deadline); break;
-        case Work::reset: outcome = co_await entry->backend->reset(entry->deadline); break;
-        case Work::commit: outcome = co_await entry->backend->finish(true, entry->deadline); break;
-        case Work::recover: outcome = co_await entry->backend->recover(entry->deadline, *entry->climb); break;
+            case Work::ping: outcome = co_await entry->backend->ping(entry->deadline); break;
+            case Work::reset: outcome = co_await entry->backend->reset(entry->deadline); break;
+            case Work::commit: outcome = co_await entry->backend->finish(true, entry->deadline); break;
+            case Work::recover: outcome = co_await entry->backend->recover(entry->deadline, *entry->climb); break;
         }
     } catch (const std::exception&) {
         outcome = std::make_error_code(std::errc::io_error);
@@ -40,15 +39,14 @@ awaitable<void> Pool::Impl::run(std::weak_ptr<Pool> owner, std::shared_ptr<Entry
     const auto pool = owner.lock();
     if (!pool || entry->state == Entry::State::closed) co_return;
     switch (work) {
-    case Work::ping: pool->impl_->pinged(*entry, outcome); break;
-    case Work::reset: pool->impl_->was_reset(*entry, outcome); break;
-    case Work::commit: pool->impl_->committed(*entry, outcome); break;
-    case Work::recover: pool->impl_->recovered(*entry, outcome); break;
+        case Work::ping: pool->impl_->pinged(*entry, outcome); break;
+        case Work::reset: pool->impl_->was_reset(*entry, outcome); break;
+        case Work::commit: pool->impl_->committed(*entry, outcome); break;
+        case Work::recover: pool->impl_->recovered(*entry, outcome); break;
     }
 }
 
-void Pool::Impl::pinged(Entry& entry, std::error_code outcome)
-{
+void Pool::Impl::pinged(Entry& entry, std::error_code outcome) {
     const auto time = now();
     if (outcome || entry.backend->condition().dead) {
         drop(entry, CloseReason::ping_failed);
@@ -58,8 +56,7 @@ void Pool::Impl::pinged(Entry& entry, std::error_code outcome)
     clean_or_reset(entry, entry.backend->condition(), time);
 }
 
-void Pool::Impl::was_reset(Entry& entry, std::error_code outcome)
-{
+void Pool::Impl::was_reset(Entry& entry, std::error_code outcome) {
     const auto time = now();
     events.reset(outcome);
     const Condition is = entry.backend->condition();
@@ -70,8 +67,7 @@ void Pool::Impl::was_reset(Entry& entry, std::error_code outcome)
     clean_or_reset(entry, is, time);
 }
 
-void Pool::Impl::committed(Entry& entry, std::error_code outcome)
-{
+void Pool::Impl::committed(Entry& entry, std::error_code outcome) {
     const auto time = now();
     events.reset(outcome);
     const Condition is = entry.backend->condition();

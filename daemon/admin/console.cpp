@@ -120,23 +120,23 @@ void Console::register_own() {
     tables_.add({"VERSION", {{"version", Type::text}}, Permission::read, "leasehold's version", [](const Done& done) {
                      done({{"leasehold " LEASEHOLD_VERSION}});
                  }});
-    tables_.add({"HELP",
-                 {{"command", Type::text}, {"permission", Type::text}, {"description", Type::text}},
-                 Permission::read,
-                 "what the console understands",
-                 [this](const Done& done) {
-                     Rows rows;
-                     for (const auto& table : tables_.list()) {
-                         rows.push_back({"SHOW " + table->name, std::string(to_string(table->permission)),
-                                         table->description});
-                     }
-                     for (const auto& [name, command] : commands_) {
-                         std::string usage = name;
-                         if (!command.arguments.empty()) usage += ' ' + command.arguments;
-                         rows.push_back({usage, std::string(to_string(command.permission)), command.description});
-                     }
-                     done(std::move(rows));
-                 }});
+    tables_.add(
+        {"HELP",
+         {{"command", Type::text}, {"permission", Type::text}, {"description", Type::text}},
+         Permission::read,
+         "what the console understands",
+         [this](const Done& done) {
+             Rows rows;
+             for (const auto& table : tables_.list()) {
+                 rows.push_back({"SHOW " + table->name, std::string(to_string(table->permission)), table->description});
+             }
+             for (const auto& [name, command] : commands_) {
+                 std::string usage = name;
+                 if (!command.arguments.empty()) usage += ' ' + command.arguments;
+                 rows.push_back({usage, std::string(to_string(command.permission)), command.description});
+             }
+             done(std::move(rows));
+         }});
     tables_.add({"TABLES",
                  {{"name", Type::text}, {"permission", Type::text}, {"columns", Type::text}},
                  Permission::read,
@@ -163,9 +163,7 @@ std::string Console::commands() const {
 void Console::execute(std::string_view text, Permission permission, Reply reply) const {
     auto words = tokens(text);
     if (!words) return reply(syntax_error("a quote or comment has no end"));
-    const auto is_semicolon = [](const Token& token) {
-        return token.kind == Token::Kind::symbol && token.text == ";";
-    };
+    const auto is_semicolon = [](const Token& token) { return token.kind == Token::Kind::symbol && token.text == ";"; };
     while (!words->empty() && is_semicolon(words->back())) words->pop_back();
     if (words->empty()) return reply(Answer{});
     for (const Token& token : *words) {

@@ -124,13 +124,13 @@ std::string in_utc(SystemTime at) {
 
 const Columns& pools_columns() {
     static const Columns columns{
-        {"database", Type::text},       {"user", Type::text},           {"cl_active", Type::integer},
-        {"cl_waiting", Type::integer},  {"sv_active", Type::integer},   {"sv_idle", Type::integer},
-        {"sv_used", Type::integer},     {"sv_tested", Type::integer},   {"sv_login", Type::integer},
-        {"maxwait", Type::integer},     {"maxwait_us", Type::integer},  {"pool_mode", Type::text},
-        {"cl_idle", Type::integer},     {"size", Type::integer},        {"checkedin", Type::integer},
-        {"checkedout", Type::integer},  {"overflow", Type::integer},    {"waiting", Type::integer},
-        {"quarantined", Type::integer}, {"pinned", Type::integer},      {"status", Type::text},
+        {"database", Type::text},       {"user", Type::text},          {"cl_active", Type::integer},
+        {"cl_waiting", Type::integer},  {"sv_active", Type::integer},  {"sv_idle", Type::integer},
+        {"sv_used", Type::integer},     {"sv_tested", Type::integer},  {"sv_login", Type::integer},
+        {"maxwait", Type::integer},     {"maxwait_us", Type::integer}, {"pool_mode", Type::text},
+        {"cl_idle", Type::integer},     {"size", Type::integer},       {"checkedin", Type::integer},
+        {"checkedout", Type::integer},  {"overflow", Type::integer},   {"waiting", Type::integer},
+        {"quarantined", Type::integer}, {"pinned", Type::integer},     {"status", Type::text},
         {"last_error", Type::text},     {"url", Type::text},
     };
     return columns;
@@ -141,24 +141,50 @@ Rows pools_rows(std::span<const PoolRow> pools) {
     for (const PoolRow& pool : pools) {
         const pool::Stats& stats = pool.stats;
         // sv_used counts servers that must be tested before use; ours are tested when they are wanted.
-        rows.push_back({pool.name, pool.user, text(pool.clients_active), text(pool.clients_waiting),
-                        text(stats.checkedout), text(stats.checkedin), text(0), text(stats.quarantined),
-                        text(stats.dialling), whole<std::chrono::seconds>(stats.oldest_wait),
-                        beyond_seconds(stats.oldest_wait), pool.mode, text(pool.clients_idle), text(stats.size),
-                        text(stats.checkedin), text(stats.checkedout), text(stats.overflow), text(stats.waiting),
-                        text(stats.quarantined), text(pool.pinned), std::string(status_of(stats)),
-                        unless_empty(stats.last_error), pool.url});
+        rows.push_back({pool.name,
+                        pool.user,
+                        text(pool.clients_active),
+                        text(pool.clients_waiting),
+                        text(stats.checkedout),
+                        text(stats.checkedin),
+                        text(0),
+                        text(stats.quarantined),
+                        text(stats.dialling),
+                        whole<std::chrono::seconds>(stats.oldest_wait),
+                        beyond_seconds(stats.oldest_wait),
+                        pool.mode,
+                        text(pool.clients_idle),
+                        text(stats.size),
+                        text(stats.checkedin),
+                        text(stats.checkedout),
+                        text(stats.overflow),
+                        text(stats.waiting),
+                        text(stats.quarantined),
+                        text(pool.pinned),
+                        std::string(status_of(stats)),
+                        unless_empty(stats.last_error),
+                        pool.url});
     }
     return rows;
 }
 
 const Columns& clients_columns() {
     static const Columns columns{
-        {"type", Type::text},          {"user", Type::text},      {"database", Type::text},
-        {"state", Type::text},         {"addr", Type::text},      {"port", Type::integer},
-        {"connect_time", Type::text},  {"wait", Type::integer},   {"wait_us", Type::integer},
-        {"application_name", Type::text}, {"id", Type::integer},  {"dialect", Type::text},
-        {"pin", Type::text},           {"transaction", Type::text}, {"transaction_seconds", Type::real},
+        {"type", Type::text},
+        {"user", Type::text},
+        {"database", Type::text},
+        {"state", Type::text},
+        {"addr", Type::text},
+        {"port", Type::integer},
+        {"connect_time", Type::text},
+        {"wait", Type::integer},
+        {"wait_us", Type::integer},
+        {"application_name", Type::text},
+        {"id", Type::integer},
+        {"dialect", Type::text},
+        {"pin", Type::text},
+        {"transaction", Type::text},
+        {"transaction_seconds", Type::real},
         {"server_pid", Type::integer},
     };
     return columns;
@@ -180,9 +206,9 @@ Rows clients_rows(std::span<const ClientRow> clients) {
 
 const Columns& servers_columns() {
     static const Columns columns{
-        {"type", Type::text},         {"user", Type::text},         {"database", Type::text},
-        {"state", Type::text},        {"addr", Type::text},         {"port", Type::integer},
-        {"connect_time", Type::text}, {"remote_pid", Type::integer}, {"application_name", Type::text},
+        {"type", Type::text},         {"user", Type::text},           {"database", Type::text},
+        {"state", Type::text},        {"addr", Type::text},           {"port", Type::integer},
+        {"connect_time", Type::text}, {"remote_pid", Type::integer},  {"application_name", Type::text},
         {"id", Type::integer},        {"age_seconds", Type::integer}, {"state_seconds", Type::integer},
         {"leases", Type::integer},    {"session", Type::integer},
     };
@@ -195,21 +221,20 @@ Rows servers_rows(std::span<const ServerRow> servers, SystemTime now) {
         const pool::BackendRow& backend = server.backend;
         const auto [host, port] = host_and_port(backend.address);
         rows.push_back({"S", server.user, server.pool, std::string(server_state(backend.state)), host, port,
-                        in_utc(now - backend.age), unless_zero(backend.server_id), server.application,
-                        text(backend.id), whole<std::chrono::seconds>(backend.age),
-                        whole<std::chrono::seconds>(backend.in_state), text(backend.leases),
-                        unless_zero(backend.session)});
+                        in_utc(now - backend.age), unless_zero(backend.server_id), server.application, text(backend.id),
+                        whole<std::chrono::seconds>(backend.age), whole<std::chrono::seconds>(backend.in_state),
+                        text(backend.leases), unless_zero(backend.session)});
     }
     return rows;
 }
 
 const Columns& quarantine_columns() {
     static const Columns columns{
-        {"id", Type::integer},       {"time", Type::text},        {"database", Type::text},
-        {"user", Type::text},        {"addr", Type::text},        {"application_name", Type::text},
-        {"session", Type::integer},  {"reason", Type::text},      {"transaction_ms", Type::integer},
-        {"statements", Type::text},  {"outcome", Type::text},     {"took_ms", Type::integer},
-        {"rungs", Type::text},       {"remote_pid", Type::integer},
+        {"id", Type::integer},      {"time", Type::text},          {"database", Type::text},
+        {"user", Type::text},       {"addr", Type::text},          {"application_name", Type::text},
+        {"session", Type::integer}, {"reason", Type::text},        {"transaction_ms", Type::integer},
+        {"statements", Type::text}, {"outcome", Type::text},       {"took_ms", Type::integer},
+        {"rungs", Type::text},      {"remote_pid", Type::integer},
     };
     return columns;
 }

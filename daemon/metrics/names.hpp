@@ -15,10 +15,10 @@ inline constexpr std::string_view wait_seconds = "leasehold_pool_wait_seconds";
 inline constexpr std::string_view checkins = "leasehold_pool_checkins_total";
 inline constexpr std::string_view lease_seconds = "leasehold_pool_lease_seconds";
 inline constexpr std::string_view timeouts = "leasehold_pool_timeouts_total";
-inline constexpr std::string_view resets = "leasehold_pool_resets_total";                      // + outcome
-inline constexpr std::string_view invalidations = "leasehold_pool_invalidations_total";        // + kind
-inline constexpr std::string_view closes = "leasehold_pool_closes_total";                      // + reason
-inline constexpr std::string_view quarantines = "leasehold_pool_quarantines_total";            // + reason
+inline constexpr std::string_view resets = "leasehold_pool_resets_total";                            // + outcome
+inline constexpr std::string_view invalidations = "leasehold_pool_invalidations_total";              // + kind
+inline constexpr std::string_view closes = "leasehold_pool_closes_total";                            // + reason
+inline constexpr std::string_view quarantines = "leasehold_pool_quarantines_total";                  // + reason
 inline constexpr std::string_view quarantine_outcomes = "leasehold_pool_quarantine_outcomes_total";  // + outcome
 inline constexpr std::string_view quarantine_seconds = "leasehold_pool_quarantine_seconds";
 

@@ -36,10 +36,7 @@ bool readmitted(const pool::QuarantineRecord& record) noexcept { return record.o
 
 PoolEvents::PoolEvents(Registry& registry, admin::QuarantineRecords& records, int worker, std::string pool,
                        std::string user)
-    : records_(records),
-      worker_(worker),
-      pool_(std::move(pool)),
-      user_(std::move(user)),
+    : records_(records), worker_(worker), pool_(std::move(pool)), user_(std::move(user)),
       scope_(registry, {{"pool", pool_}}) {
     register_connections();
     register_leases();

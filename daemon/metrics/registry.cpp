@@ -9,9 +9,7 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
-bool starts_name(char c) noexcept {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
+bool starts_name(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 bool is_name(std::string_view text) noexcept {
     if (text.empty() || !starts_name(text.front())) return false;
@@ -48,8 +46,8 @@ std::vector<std::int64_t> in_nanoseconds(const std::vector<std::chrono::nanoseco
 
 const std::vector<std::chrono::nanoseconds>& default_bounds() {
     using namespace std::chrono_literals;
-    static const std::vector<std::chrono::nanoseconds> bounds{500us, 1ms,   2500us, 5ms, 10ms,  25ms, 50ms, 100ms,
-                                                              250ms, 500ms, 1s,     2500ms, 5s, 10s,  30s,  60s};
+    static const std::vector<std::chrono::nanoseconds> bounds{500us, 1ms,   2500us, 5ms,    10ms, 25ms, 50ms, 100ms,
+                                                              250ms, 500ms, 1s,     2500ms, 5s,   10s,  30s,  60s};
     return bounds;
 }
 
@@ -64,10 +62,10 @@ std::string_view Sample::label(std::string_view key) const noexcept {
 struct Registry::Chunk {
     explicit Chunk(int workers)
         : size(static_cast<std::size_t>(workers + 1) * cells_per_worker),
-          cells(static_cast<Cell*>(::operator new(size * sizeof(Cell), std::align_val_t{cache_line}))) {
+          cells(static_cast<Cell*>(::operator new (size * sizeof(Cell), std::align_val_t{cache_line}))) {
         std::uninitialized_value_construct_n(cells, size);
     }
-    ~Chunk() { ::operator delete(cells, std::align_val_t{cache_line}); }
+    ~Chunk() { ::operator delete (cells, std::align_val_t{cache_line}); }
     Chunk(const Chunk&) = delete;
     Chunk& operator=(const Chunk&) = delete;
 
@@ -165,8 +163,7 @@ std::uint64_t Registry::total(const Cell* first) const noexcept {
     return sum;
 }
 
-Sample Registry::sample(std::string_view name, const Family& family, const Labels& labels,
-                        const Series& series) const {
+Sample Registry::sample(std::string_view name, const Family& family, const Labels& labels, const Series& series) const {
     Sample result;
     result.name = name;
     result.help = family.help;
@@ -214,8 +211,7 @@ std::size_t Registry::size() const {
 Scope::Scope(Registry& registry, Labels labels) : registry_(&registry), labels_(std::move(labels)) {}
 
 Scope::Scope(Scope&& other) noexcept
-    : registry_(std::exchange(other.registry_, nullptr)),
-      labels_(std::move(other.labels_)),
+    : registry_(std::exchange(other.registry_, nullptr)), labels_(std::move(other.labels_)),
       series_(std::move(other.series_)) {}
 
 Scope& Scope::operator=(Scope&& other) noexcept {
@@ -260,8 +256,7 @@ Gauge Scope::gauge(std::string_view name, std::string_view help, Labels labels) 
 
 Histogram Scope::histogram(std::string_view name, std::string_view help, Labels labels,
                            const std::vector<std::chrono::nanoseconds>& bounds) {
-    auto entered =
-        registry_->enter(name, help, Type::histogram, with_own(std::move(labels)), in_nanoseconds(bounds));
+    auto entered = registry_->enter(name, help, Type::histogram, with_own(std::move(labels)), in_nanoseconds(bounds));
     series_.emplace_back(std::string(name), std::move(entered.labels));
     Histogram handle;
     handle.first_ = entered.first;

@@ -97,10 +97,10 @@ struct Sample {
     std::string_view help;
     Type type = Type::counter;
     const Labels* labels = nullptr;
-    std::int64_t value = 0;                                // counter, gauge; histogram: how many were observed
-    std::chrono::nanoseconds sum{0};                       // histogram
-    std::span<const std::int64_t> bounds;                  // histogram, nanoseconds
-    std::vector<std::uint64_t> buckets;                    // histogram, cumulative, the last one is +Inf
+    std::int64_t value = 0;                // counter, gauge; histogram: how many were observed
+    std::chrono::nanoseconds sum{0};       // histogram
+    std::span<const std::int64_t> bounds;  // histogram, nanoseconds
+    std::vector<std::uint64_t> buckets;    // histogram, cumulative, the last one is +Inf
 
     // The label's value, empty when there is none.
     [[nodiscard]] std::string_view label(std::string_view key) const noexcept;

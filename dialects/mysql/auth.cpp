@@ -68,7 +68,8 @@ NativeVerifier native_verifier(std::string_view secret) {
     verifier.empty = secret.empty();
     if (is_native_hash(secret)) {
         for (std::size_t i = 0; i < verifier.stage2.size(); ++i) {
-            verifier.stage2[i] = static_cast<std::uint8_t>(hex_digit(secret[1 + 2 * i]) * 16 + hex_digit(secret[2 + 2 * i]));
+            verifier.stage2[i] =
+                static_cast<std::uint8_t>(hex_digit(secret[1 + 2 * i]) * 16 + hex_digit(secret[2 + 2 * i]));
         }
     } else {
         verifier.stage2 = sha1(text(sha1(secret)));

@@ -23,8 +23,8 @@ using Timer = boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_t
 constexpr int no_such_database = 1049, no_access = 1044;
 
 // Delivers one KILL QUERY. Owns all it needs: the backend may be closed meanwhile.
-awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
-                                          pool::Deadline deadline) {
+awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login,
+                                          std::shared_ptr<int> cancelling, pool::Deadline deadline) {
     ++*cancelling;
     wire::Dialled dialled = co_await wire::dial(executor, login.address.host, login.address.port, deadline);
     std::error_code ec = dialled.error;
@@ -57,8 +57,8 @@ awaitable<void> keep_cancelling(wire::Executor executor, Backend::Login login, s
 std::string ServerAddress::text() const { return host.starts_with('/') ? host : host + ":" + std::to_string(port); }
 
 Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant)
-    : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)), address_(login_.address.text()),
-      charset_bits_(variant_of(0, charset_of(variant))) {
+    : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)),
+      address_(login_.address.text()), charset_bits_(variant_of(0, charset_of(variant))) {
     lease_.capabilities = login_.capabilities;
     lease_.charset = login_.charset;
     lease_.mariadb = login_.mariadb;

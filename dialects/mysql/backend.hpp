@@ -25,7 +25,7 @@ class Backend final : public dialects::Backend {
         ServerLoginParams params;        // as it logged in: for KILL QUERY and COM_CHANGE_USER
         std::uint32_t capabilities = 0;  // negotiated
         std::uint8_t charset = 0;
-        std::uint32_t connection = 0;    // the server's number of it
+        std::uint32_t connection = 0;  // the server's number of it
         std::uint16_t status = 0;
         bool mariadb = false;
     };

@@ -96,7 +96,8 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
         logged_in.connection = login.greeting().connection_id;
         logged_in.status = login.status();
         logged_in.mariadb = is_mariadb(login.greeting().version);
-        auto backend = std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in), variant);
+        auto backend =
+            std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in), variant);
         std::string said;
         result.error = co_await prepare(backend.get(), &said, deadline);
         if (result.error) {

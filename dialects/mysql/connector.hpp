@@ -18,7 +18,8 @@ class Connector final : public dialects::Connector {
 
   private:
     [[nodiscard]] ServerLoginParams login_params(pool::Variant variant) const;
-    [[nodiscard]] wire::awaitable<std::error_code> prepare(Backend* backend, std::string* message, pool::Deadline deadline);
+    [[nodiscard]] wire::awaitable<std::error_code> prepare(Backend* backend, std::string* message,
+                                                           pool::Deadline deadline);
     void publish(const ServerLogin& login, std::string sql_mode);
 
     dialects::ConnectorParams params_;

@@ -97,11 +97,13 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
     report.version = mysql_get_server_info(connection.get());
     const auto before = std::chrono::steady_clock::now();
     (void)number(connection.get(), "SELECT 1");
-    report.round_trip = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - before);
+    report.round_trip =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - before);
     const char* cipher = mysql_get_ssl_cipher(connection.get());
     report.tls = cipher != nullptr && *cipher != '\0';
     const char* version = nullptr;
-    if (report.tls && mariadb_get_infov(connection.get(), MARIADB_CONNECTION_TLS_VERSION, &version) == 0 && version != nullptr) {
+    if (report.tls && mariadb_get_infov(connection.get(), MARIADB_CONNECTION_TLS_VERSION, &version) == 0 &&
+        version != nullptr) {
         report.tls_version = version;
     }
     report.max_connections = static_cast<int>(number(connection.get(), "SELECT @@global.max_connections"));

@@ -37,7 +37,8 @@ Greeting greeting_of(const dialects::ServerFacts* facts, std::uint32_t connectio
 class Login final : public dialects::Login {
   public:
     Login(dialects::Facts facts, dialects::CancelKey key, const config::Limits& limits)
-        : known_(facts != nullptr), greeting_(greeting_of(facts.get(), key.id), static_cast<std::size_t>(limits.max_startup_bytes)) {}
+        : known_(facts != nullptr),
+          greeting_(greeting_of(facts.get(), key.id), static_cast<std::size_t>(limits.max_startup_bytes)) {}
 
     [[nodiscard]] wire::Exchange& greeting() override { return greeting_; }
 
@@ -72,7 +73,8 @@ class Login final : public dialects::Login {
         write_error(to_client, error, next_sequence(), greeting_.greeted());
     }
 
-    [[nodiscard]] std::unique_ptr<wire::Tracker> tracker(const dialects::ServerFacts& facts, dialects::SessionOptions options) override {
+    [[nodiscard]] std::unique_ptr<wire::Tracker> tracker(const dialects::ServerFacts& facts,
+                                                         dialects::SessionOptions options) override {
         TrackerOptions made;
         made.mode = options.mode;
         made.disconnect_on_loss = options.disconnect_on_loss;

@@ -31,15 +31,16 @@ constexpr std::array<Entry, fault_count> table{{
     {Fault::pool_timeout, Scope::lives, 1203, "42000", "", "Timed out waiting for a backend"},
     {Fault::transaction_lost, Scope::lives, 1213, "40001", "transaction lost: ", "transaction lost"},
     {Fault::outcome_unknown, Scope::lives, 1180, "HY000", "outcome unknown: ", "outcome unknown"},
-    {Fault::begin_refused, Scope::lives, 1179, "25000", "", "Transactions are not possible in a pool of mode statement"},
+    {Fault::begin_refused, Scope::lives, 1179, "25000", "",
+     "Transactions are not possible in a pool of mode statement"},
     {Fault::unknown_command, Scope::lives, 1047, "HY000", "", "Unknown command"},
     {Fault::not_supported, Scope::lives, 1235, "42000", "", "This is not supported here"},
     {Fault::unknown_statement, Scope::lives, 1243, "HY000", "", "Unknown prepared statement handler"},
     {Fault::too_many_statements, Scope::lives, 1461, "42000", "", "Too many prepared statements"},
-    {Fault::query_cancelled, Scope::lives, 1317, "70100", "Query execution was interrupted: ",
-     "Query execution was interrupted"},
-    {Fault::settings_refused, Scope::lives, 1231, "42000", "The session's settings could not be applied: ",
-     "The session's settings could not be applied"},
+    {Fault::query_cancelled, Scope::lives, 1317, "70100",
+     "Query execution was interrupted: ", "Query execution was interrupted"},
+    {Fault::settings_refused, Scope::lives, 1231, "42000",
+     "The session's settings could not be applied: ", "The session's settings could not be applied"},
     {Fault::not_permitted, Scope::lives, 1227, "42000", "", "Access denied"},
     {Fault::syntax, Scope::lives, 1064, "42000", "", "Syntax error"},
     {Fault::shutting_down, Scope::ends, 1053, "08S01", "Server shutdown in progress: ", "Server shutdown in progress"},
@@ -66,8 +67,8 @@ static_assert(in_order());
 
 // SQLAlchemy's is_disconnect of the MySQL drivers, PyMySQL's own words.
 constexpr std::array<std::string_view, 7> words{
-    "connection was killed", "already closed", "not connected", "network operation failed",
-    "gone away",             "lost connection", "commands out of sync",
+    "connection was killed", "already closed",       "not connected", "network operation failed", "gone away",
+    "lost connection",       "commands out of sync",
 };
 // SQLAlchemy (2.0) and HikariCP's ErrorCodes.
 constexpr std::array<int, 10> numbers{1927, 2006, 2013, 2014, 2045, 2055, 4031, 500150, 2399, 1105};
@@ -114,9 +115,8 @@ bool reads_as_disconnect(int number, std::string_view sqlstate, std::string_view
     if (std::ranges::find(numbers, number) != numbers.end()) return true;
     constexpr std::array<std::string_view, 5> states{"0A000", "57P01", "57P02", "57P03", "01002"};
     if (sqlstate.starts_with("08") || std::ranges::find(states, sqlstate) != states.end()) return true;
-    return std::ranges::any_of(words, [message](std::string_view word) {
-        return find_word(message, word) != std::string_view::npos;
-    });
+    return std::ranges::any_of(
+        words, [message](std::string_view word) { return find_word(message, word) != std::string_view::npos; });
 }
 
 std::string softened(std::string_view text) {

@@ -24,25 +24,25 @@ enum class Fault : std::uint8_t {
     login_violation,        // 1043 08S01
     unsupported_client,     // 1251 08004
     // A session that lives on.
-    pool_timeout,           // 1203 42000
-    transaction_lost,       // 1213 40001
-    outcome_unknown,        // 1180 HY000
-    begin_refused,          // 1179 25000: statement mode
-    unknown_command,        // 1047 HY000: the server's own SQLSTATE, 08S01, would cost the client its connection
-    not_supported,          // 1235 42000: what leasehold does not do
-    unknown_statement,      // 1243 HY000
-    too_many_statements,    // 1461 42000
-    query_cancelled,        // 1317 70100
-    settings_refused,       // 1231 42000
-    not_permitted,          // 1227 42000
-    syntax,                 // 1064 42000: the console
+    pool_timeout,         // 1203 42000
+    transaction_lost,     // 1213 40001
+    outcome_unknown,      // 1180 HY000
+    begin_refused,        // 1179 25000: statement mode
+    unknown_command,      // 1047 HY000: the server's own SQLSTATE, 08S01, would cost the client its connection
+    not_supported,        // 1235 42000: what leasehold does not do
+    unknown_statement,    // 1243 HY000
+    too_many_statements,  // 1461 42000
+    query_cancelled,      // 1317 70100
+    settings_refused,     // 1231 42000
+    not_permitted,        // 1227 42000
+    syntax,               // 1064 42000: the console
     // A session that ends.
-    shutting_down,          // 1053 08S01
-    killed,                 // 1927 70100
-    state_lost,             // 1927 70100: state that only the lost backend held
-    packets_out_of_order,   // 1156 08S01
-    packet_too_large,       // 1153 08S01
-    internal,               // 1927 70100
+    shutting_down,         // 1053 08S01
+    killed,                // 1927 70100
+    state_lost,            // 1927 70100: state that only the lost backend held
+    packets_out_of_order,  // 1156 08S01
+    packet_too_large,      // 1153 08S01
+    internal,              // 1927 70100
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::internal) + 1;
 

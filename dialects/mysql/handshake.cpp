@@ -11,7 +11,8 @@ using wire::errc;
 
 ClientGreeting::ClientGreeting(Greeting greeting, std::size_t max_bytes)
     : greeting_(std::move(greeting)), max_bytes_(max_bytes) {
-    greeting_.capabilities = (greeting_.capabilities & cap::offered) | cap::needed | cap::plugin_auth | cap::plugin_auth_lenenc;
+    greeting_.capabilities =
+        (greeting_.capabilities & cap::offered) | cap::needed | cap::plugin_auth | cap::plugin_auth_lenenc;
     // MariaDB says by its absence that further capabilities follow; there are none of them here.
     if (!is_mariadb(greeting_.version)) greeting_.capabilities |= cap::long_password;
     greeting_.plugin = native_password;
@@ -44,15 +45,18 @@ Action ClientGreeting::resume(Bytes input, std::error_code ec) {
     }
     if (packet.kind == Packet::Kind::incomplete) return Action::read(0);
     next_sequence_ = static_cast<std::uint8_t>(packet.sequence + 1);
-    if (packet.sequence != 1) return fail(errc::protocol_violation, failure(Fault::login_violation, "packets out of order"));
+    if (packet.sequence != 1)
+        return fail(errc::protocol_violation, failure(Fault::login_violation, "packets out of order"));
     wire::Cursor flags(packet.payload);
     const std::uint32_t capabilities = flags.u32le();
-    if (flags.ok() && (capabilities & cap::protocol_41) == 0) return fail(errc::unsupported, failure(Fault::unsupported_client));
+    if (flags.ok() && (capabilities & cap::protocol_41) == 0)
+        return fail(errc::unsupported, failure(Fault::unsupported_client));
     if (flags.ok() && (capabilities & cap::ssl) != 0) {
         return fail(errc::unsupported, failure(Fault::login_violation, "TLS was not offered"));
     }
     std::optional<HandshakeResponse> response = parse_handshake_response(packet.payload, greeting_.capabilities);
-    if (!response) return fail(errc::protocol_violation, failure(Fault::login_violation, "the login packet is malformed"));
+    if (!response)
+        return fail(errc::protocol_violation, failure(Fault::login_violation, "the login packet is malformed"));
     response_ = std::move(*response);
     finished_ = true;
     return Action::done(packet.size());

@@ -72,9 +72,9 @@ class ClientAuthentication final : public wire::Exchange {
 struct ServerLoginParams {
     std::string user;
     std::string password;
-    std::string database;          // may be empty
+    std::string database;            // may be empty
     std::uint32_t capabilities = 0;  // of cap::shared: what the server must be able to do
-    std::uint8_t charset = 0;      // 0: the server's own
+    std::uint8_t charset = 0;        // 0: the server's own
     std::string program_name;
 };
 

@@ -32,7 +32,7 @@ struct MysqlLease final : wire::LeaseState {
 
     Settings held;
     std::uint16_t status = status::autocommit;  // of the last reply
-    bool dirty = false;              // session state that a reset must remove
+    bool dirty = false;                         // session state that a reset must remove
 
     // What LAST_INSERT_ID() would answer; none: not known.
     std::optional<std::uint64_t> insert_id = 0;
@@ -40,11 +40,11 @@ struct MysqlLease final : wire::LeaseState {
     static constexpr std::uint64_t leaseholds = UINT64_MAX;  // a statement of our own has changed them
     std::uint64_t warnings_of = 0;
     std::uint64_t counts_of = 0;
-    bool has_warnings = false;       // warnings or an error may be listed
+    bool has_warnings = false;  // warnings or an error may be listed
 
     std::deque<Due> due;
-    Reply reply;                     // of due.front()
-    bool half_sent = false;          // a packet or a file of the client's whose end has not been sent
+    Reply reply;             // of due.front()
+    bool half_sent = false;  // a packet or a file of the client's whose end has not been sent
 
     [[nodiscard]] bool outstanding() const noexcept { return !due.empty(); }
     [[nodiscard]] bool in_transaction() const noexcept { return (status & status::in_transaction) != 0; }

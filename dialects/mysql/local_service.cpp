@@ -22,7 +22,8 @@ bool begins(std::string_view text, std::string_view word) noexcept {
         const char c = text[i] >= 'a' && text[i] <= 'z' ? static_cast<char>(text[i] - 32) : text[i];
         if (c != word[i]) return false;
     }
-    return text.size() == word.size() || text[word.size()] == ' ' || text[word.size()] == ';' || text[word.size()] == '\n';
+    return text.size() == word.size() || text[word.size()] == ' ' || text[word.size()] == ';' ||
+           text[word.size()] == '\n';
 }
 
 std::string_view trimmed(std::string_view text) noexcept {
@@ -62,7 +63,8 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
         const Packet packet = first_packet(in.subspan(command.consumed), max_command);
         if (packet.kind == Packet::Kind::incomplete) return command;
         if (packet.kind == Packet::Kind::too_long || packet.payload.empty() || packet.sequence != 0) {
-            write_error(to_client.own(), failure(Fault::packet_too_large), static_cast<std::uint8_t>(packet.sequence + 1));
+            write_error(to_client.own(), failure(Fault::packet_too_large),
+                        static_cast<std::uint8_t>(packet.sequence + 1));
             command.kind = Command::Kind::fatal;
             return command;
         }
@@ -90,7 +92,8 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
 
 // What drivers and the command line send by themselves.
 bool LocalService::answered(std::string_view text, wire::Outbox& to_client) {
-    if (begins(text, "SET") || begins(text, "ROLLBACK") || begins(text, "COMMIT") || begins(text, "BEGIN") || begins(text, "USE")) {
+    if (begins(text, "SET") || begins(text, "ROLLBACK") || begins(text, "COMMIT") || begins(text, "BEGIN") ||
+        begins(text, "USE")) {
         Ok ok;
         ok.status = status::autocommit;
         write_ok(to_client.own(), ok, 1);
@@ -101,8 +104,8 @@ bool LocalService::answered(std::string_view text, wire::Outbox& to_client) {
         dialects::Result answer;
         std::string name(what.substr(0, what.find_first_of(" \t\n")));
         const bool version = name.find("version") != std::string::npos || name.find("VERSION") != std::string::npos;
-        if (!version && what != "1" && !name.starts_with("@@") && !name.starts_with("$$") && !begins(what, "DATABASE()") &&
-            !begins(what, "USER()")) {
+        if (!version && what != "1" && !name.starts_with("@@") && !name.starts_with("$$") &&
+            !begins(what, "DATABASE()") && !begins(what, "USER()")) {
             return false;
         }
         answer.columns.push_back({name, dialects::Column::Type::text});

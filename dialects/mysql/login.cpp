@@ -69,8 +69,10 @@ Action ServerLogin::on_greeting(const Packet& packet) {
         return fail(make_error_code(errc::unsupported), "the server lacks capabilities that its clients were offered",
                     packet.size());
     }
-    const std::uint32_t optional = cap::long_flag | cap::plugin_auth | (params_.program_name.empty() ? 0 : cap::connect_attrs);
-    capabilities_ = wanted | (greeting_.capabilities & optional) | (params_.database.empty() ? 0 : cap::connect_with_db);
+    const std::uint32_t optional =
+        cap::long_flag | cap::plugin_auth | (params_.program_name.empty() ? 0 : cap::connect_attrs);
+    capabilities_ =
+        wanted | (greeting_.capabilities & optional) | (params_.database.empty() ? 0 : cap::connect_with_db);
     charset_ = params_.charset == 0 ? greeting_.charset : params_.charset;
     HandshakeResponse response;
     // To MariaDB the bit says that the client knows nothing of its further capabilities; to MySQL it is customary.

@@ -42,8 +42,8 @@ constexpr std::uint32_t shared = found_rows | local_files | ignore_space | inter
 // What each leg settles for itself and both need.
 constexpr std::uint32_t needed = protocol_41 | transactions | secure_connection;
 // What a client is offered where the server has it too.
-constexpr std::uint32_t offered = shared | needed | long_flag | connect_with_db | plugin_auth | connect_attrs |
-                                  plugin_auth_lenenc;
+constexpr std::uint32_t offered =
+    shared | needed | long_flag | connect_with_db | plugin_auth | connect_attrs | plugin_auth_lenenc;
 }  // namespace cap
 
 // Status flags of OK and EOF.
@@ -57,9 +57,24 @@ constexpr std::uint16_t no_backslash_escapes = 0x0200;
 }  // namespace status
 
 enum class Command : std::uint8_t {
-    sleep = 0x00, quit = 0x01, init_db = 0x02, query = 0x03, field_list = 0x04, statistics = 0x09, process_info = 0x0A,
-    process_kill = 0x0C, debug = 0x0D, ping = 0x0E, change_user = 0x11, stmt_prepare = 0x16, stmt_execute = 0x17,
-    stmt_send_long_data = 0x18, stmt_close = 0x19, stmt_reset = 0x1A, set_option = 0x1B, stmt_fetch = 0x1C,
+    sleep = 0x00,
+    quit = 0x01,
+    init_db = 0x02,
+    query = 0x03,
+    field_list = 0x04,
+    statistics = 0x09,
+    process_info = 0x0A,
+    process_kill = 0x0C,
+    debug = 0x0D,
+    ping = 0x0E,
+    change_user = 0x11,
+    stmt_prepare = 0x16,
+    stmt_execute = 0x17,
+    stmt_send_long_data = 0x18,
+    stmt_close = 0x19,
+    stmt_reset = 0x1A,
+    set_option = 0x1B,
+    stmt_fetch = 0x1C,
     reset_connection = 0x1F,
 };
 

@@ -167,7 +167,8 @@ Reply::Event Reply::on_terminal(std::uint32_t length, Bytes head) noexcept {
     }
     if (!ok) return Event::bad;
     take(*ok);
-    const bool further = (ok->status & status::more_results) != 0 && phase_ != Phase::simple && phase_ != Phase::field_list;
+    const bool further =
+        (ok->status & status::more_results) != 0 && phase_ != Phase::simple && phase_ != Phase::field_list;
     phase_ = further ? Phase::first : Phase::done;
     return Event::more;
 }

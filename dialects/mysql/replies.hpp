@@ -61,11 +61,11 @@ class Reply {
     enum class Phase : std::uint8_t {
         none,
         simple,
-        first,           // of a reply, or of a further one after MORE_RESULTS
+        first,  // of a reply, or of a further one after MORE_RESULTS
         columns,
         columns_end,
         rows,
-        infile_end,      // OK or ERR behind a client's file
+        infile_end,  // OK or ERR behind a client's file
         prepare,
         parameters,
         parameters_end,

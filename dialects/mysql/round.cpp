@@ -42,7 +42,8 @@ Action Round::resume(Bytes input, std::error_code ec) {
             const Bytes rest = input.subspan(at);
             if (rest.size() > header_size && rest[header_size] == 0xFF) {
                 const Packet packet = first_packet(rest, max_error);
-                if (packet.kind == Packet::Kind::too_long) return fail(errc::message_too_large, "the server's error is too long");
+                if (packet.kind == Packet::Kind::too_long)
+                    return fail(errc::message_too_large, "the server's error is too long");
                 if (packet.kind == Packet::Kind::incomplete) return Action::read(at);
                 if (failed_at_ == SIZE_MAX) {
                     diagnostics_ = parse_error(packet.payload);
@@ -56,7 +57,8 @@ Action Round::resume(Bytes input, std::error_code ec) {
             finished_ = true;
             return Action::done(at, make_error_code(errc::server_unready));
         }
-        if (event != Reply::Event::complete) return fail(errc::protocol_violation, "the server's reply is not the protocol's");
+        if (event != Reply::Event::complete)
+            return fail(errc::protocol_violation, "the server's reply is not the protocol's");
         if (reply_.has_status()) status_ = reply_.status();
         if (reply_.failed() && failed_at_ == SIZE_MAX) {
             failed_at_ = answered_;

@@ -16,7 +16,7 @@ class Round final : public wire::Exchange {
     // Ends with errc::server_error for the first ERR, after all replies have come; diagnostics are the server's.
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
 
-    [[nodiscard]] std::uint16_t status() const noexcept { return status_; }  // of the last OK
+    [[nodiscard]] std::uint16_t status() const noexcept { return status_; }      // of the last OK
     [[nodiscard]] std::size_t failed_at() const noexcept { return failed_at_; }  // number of the command
     [[nodiscard]] const std::string& first_field() const noexcept { return first_field_; }
 
@@ -27,7 +27,7 @@ class Round final : public wire::Exchange {
     bool started_ = false;
     bool finished_ = false;
     wire::Writer out_;
-    std::vector<bool> keeps_;   // one for each command
+    std::vector<bool> keeps_;  // one for each command
     std::size_t answered_ = 0;
     std::size_t failed_at_ = SIZE_MAX;
     Reply reply_;

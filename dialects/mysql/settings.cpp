@@ -27,7 +27,8 @@ bool is_of_names(std::string_view name) noexcept {
 
 std::string set_statement(const Settings& wanted, bool autocommit) {
     std::string sql;
-    const auto item = [&sql](std::string_view before, std::string_view name, std::string_view between, std::string_view literal) {
+    const auto item = [&sql](std::string_view before, std::string_view name, std::string_view between,
+                             std::string_view literal) {
         sql += sql.empty() ? "SET " : ", ";
         ((sql += before) += name) += between;
         sql += literal;
@@ -78,7 +79,8 @@ Alignment alignment(const Settings& held, const Settings& wanted, std::string_vi
         plan.no_database = to.empty();
         if (!to.empty()) plan.database = to;
     }
-    plan.reset = std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); });
+    plan.reset =
+        std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); });
     const bool emptied = plan.reset || plan.no_database;
     const bool autocommit = emptied ? default_autocommit : held.autocommit;
     if (emptied || held.variables != wanted.variables) {

@@ -30,10 +30,10 @@ struct Settings {
 
 // What brings a backend from what it holds to what a session wants.
 struct Alignment {
-    bool reset = false;      // it holds what only a reset takes away
+    bool reset = false;        // it holds what only a reset takes away
     bool no_database = false;  // it must forget its current database: COM_CHANGE_USER
     std::optional<std::string> database;
-    std::string sql;         // one SET; empty: none
+    std::string sql;  // one SET; empty: none
     [[nodiscard]] bool nothing() const noexcept { return !reset && !no_database && !database && sql.empty(); }
 };
 // `login_database`: what Settings::database means when there is none. `default_autocommit`: after a reset.

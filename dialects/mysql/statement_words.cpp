@@ -17,24 +17,33 @@ template <std::size_t N>
 
 // They neither end a transaction nor leave anything behind.
 constexpr std::array<std::string_view, 17> harmless{
-    "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN",
-    "SAVEPOINT", "RELEASE", "HELP", "LOAD", "CHECKSUM",
+    "SELECT",   "INSERT", "UPDATE",  "DELETE",    "REPLACE", "WITH", "VALUES", "TABLE",    "SHOW",
+    "DESCRIBE", "DESC",   "EXPLAIN", "SAVEPOINT", "RELEASE", "HELP", "LOAD",   "CHECKSUM",
 };
 // They end a transaction, or may, and leave nothing behind.
 constexpr std::array<std::string_view, 26> committing{
-    "COMMIT", "ROLLBACK", "BEGIN", "START", "STOP", "CREATE", "DROP", "ALTER", "TRUNCATE", "RENAME", "GRANT", "REVOKE",
-    "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "FLUSH", "RESET", "PURGE", "CHANGE", "CACHE", "INSTALL", "UNINSTALL",
-    "UNLOCK", "DO", "SHUTDOWN",
+    "COMMIT", "ROLLBACK", "BEGIN",  "START",   "STOP",      "CREATE", "DROP",  "ALTER",    "TRUNCATE",
+    "RENAME", "GRANT",    "REVOKE", "ANALYZE", "OPTIMIZE",  "REPAIR", "CHECK", "FLUSH",    "RESET",
+    "PURGE",  "CHANGE",   "CACHE",  "INSTALL", "UNINSTALL", "UNLOCK", "DO",    "SHUTDOWN",
 };
 // Pins whose names say more than "statement".
 constexpr std::array<std::pair<std::string_view, std::string_view>, 7> pinning{{
-    {"LOCK", "LOCK TABLES"}, {"HANDLER", "HANDLER"}, {"PREPARE", "SQL PREPARE"}, {"EXECUTE", "SQL PREPARE"},
-    {"DEALLOCATE", "SQL PREPARE"}, {"CALL", "CALL: a procedure may leave state behind"}, {"BACKUP", "BACKUP"},
+    {"LOCK", "LOCK TABLES"},
+    {"HANDLER", "HANDLER"},
+    {"PREPARE", "SQL PREPARE"},
+    {"EXECUTE", "SQL PREPARE"},
+    {"DEALLOCATE", "SQL PREPARE"},
+    {"CALL", "CALL: a procedure may leave state behind"},
+    {"BACKUP", "BACKUP"},
 }};
 // Session variables that are more than a setting.
 constexpr std::array<std::string_view, 12> uncarried{
-    "timestamp", "insert_id", "rand_seed1", "rand_seed2", "sql_log_bin", "sql_log_off", "profiling", "server_id",
-    "sql_auto_is_null", "default_master_connection", "skip_replication", "system_versioning_asof",
+    "timestamp",        "insert_id",
+    "rand_seed1",       "rand_seed2",
+    "sql_log_bin",      "sql_log_off",
+    "profiling",        "server_id",
+    "sql_auto_is_null", "default_master_connection",
+    "skip_replication", "system_versioning_asof",
 };
 
 [[nodiscard]] std::string lower(std::string_view text) {
@@ -110,7 +119,9 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
         classify_use(tokens, into);
         return;
     }
-    if (verb == "ROLLBACK" && std::ranges::any_of(tokens, [](const Token& t) { return t.kind == Kind::word && t.text == "TO"; })) return;
+    if (verb == "ROLLBACK" &&
+        std::ranges::any_of(tokens, [](const Token& t) { return t.kind == Kind::word && t.text == "TO"; }))
+        return;
     into.may_commit = true;
     if (verb == "KILL") into.kill = true;
     if (verb == "CALL") into.may_insert = into.calls = true;
@@ -152,7 +163,8 @@ class SetReader {
   private:
     [[nodiscard]] std::string_view word(std::size_t ahead = 0) const noexcept { return word_at(tokens_, at_ + ahead); }
     [[nodiscard]] bool is_sign(std::string_view text, std::size_t ahead = 0) const noexcept {
-        return at_ + ahead < tokens_.size() && tokens_[at_ + ahead].kind == Kind::sign && tokens_[at_ + ahead].text == text;
+        return at_ + ahead < tokens_.size() && tokens_[at_ + ahead].kind == Kind::sign &&
+               tokens_[at_ + ahead].text == text;
     }
     bool sign(std::string_view text) noexcept {
         if (!is_sign(text)) return false;
@@ -267,7 +279,8 @@ class SetReader {
             ((made += '\'') += token.text) += '\'';
         } else if (token.kind == Kind::word) {
             // A bare word is a name of something: utf8mb4, ON, DEFAULT, SYSTEM. A function has a parenthesis behind it.
-            if (std::ranges::any_of(token.text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) return std::nullopt;
+            if (std::ranges::any_of(token.text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
+                return std::nullopt;
             made = token.raw;
         } else {
             return std::nullopt;
@@ -358,10 +371,10 @@ std::string masked(std::string_view text, bool literals, std::size_t max_bytes) 
             continue;
         }
         const bool digit = c >= '0' && c <= '9';
-        const bool after_word = !made.empty() && (std::string_view("_$`").find(made.back()) != std::string_view::npos ||
-                                                  (made.back() >= '0' && made.back() <= '9') ||
-                                                  (made.back() >= 'a' && made.back() <= 'z') ||
-                                                  (made.back() >= 'A' && made.back() <= 'Z'));
+        const bool after_word =
+            !made.empty() && (std::string_view("_$`").find(made.back()) != std::string_view::npos ||
+                              (made.back() >= '0' && made.back() <= '9') ||
+                              (made.back() >= 'a' && made.back() <= 'z') || (made.back() >= 'A' && made.back() <= 'Z'));
         if (in_number && (digit || c == '.' || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == 'x')) continue;
         in_number = false;
         if (c == '\'' || c == '"') {

@@ -7,13 +7,14 @@
 namespace leasehold::mysql {
 namespace {
 
-constexpr std::size_t max_kept = 256;        // of one token
+constexpr std::size_t max_kept = 256;  // of one token
 constexpr std::size_t few_tokens = 8;
 constexpr std::size_t max_set_tokens = 512;
 
 [[nodiscard]] bool is_word(char c) noexcept {
     const auto b = static_cast<unsigned char>(c);
-    return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || b == '_' || b == '$' || b >= 0x80;
+    return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || b == '_' || b == '$' ||
+           b >= 0x80;
 }
 [[nodiscard]] bool is_space(char c) noexcept { return static_cast<unsigned char>(c) <= 0x20; }
 [[nodiscard]] char upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
@@ -43,7 +44,8 @@ void Lexer::feed(Bytes text) {
 }
 
 const Statement& Lexer::finish() {
-    if (state_ == State::comment_open || state_ == State::executable || state_ == State::executable_version) state_ = State::comment;
+    if (state_ == State::comment_open || state_ == State::executable || state_ == State::executable_version)
+        state_ = State::comment;
     step('\n');
     if (state_ == State::quoted || state_ == State::quoted_escape) end_quote();  // the server will refuse it
     end_statement();
@@ -181,7 +183,9 @@ void Lexer::in_comment(char c) {
             end_executable_head();
             in_code(c);
             return;
-        case State::comment_star: state_ = c == '/' ? State::code : c == '*' ? State::comment_star : State::comment; return;
+        case State::comment_star:
+            state_ = c == '/' ? State::code : c == '*' ? State::comment_star : State::comment;
+            return;
         case State::line_comment:
             if (c == '\n') state_ = State::code;
             return;

@@ -25,20 +25,20 @@ struct LexMode {
 
 // All statements of one text together.
 struct Statement {
-    int count = 0;                 // statements in the text, empty ones not counted
-    std::string_view pin;          // why the session keeps its backend to its end; empty: it need not
-    bool begins = false;           // BEGIN, START TRANSACTION
-    bool rolls_back = false;       // one statement, ROLLBACK of the whole transaction
-    bool ends = false;             // one statement, COMMIT or ROLLBACK of the whole transaction, and no more than that
-    bool may_commit = false;       // may end a transaction, or start one behind our back
+    int count = 0;            // statements in the text, empty ones not counted
+    std::string_view pin;     // why the session keeps its backend to its end; empty: it need not
+    bool begins = false;      // BEGIN, START TRANSACTION
+    bool rolls_back = false;  // one statement, ROLLBACK of the whole transaction
+    bool ends = false;        // one statement, COMMIT or ROLLBACK of the whole transaction, and no more than that
+    bool may_commit = false;  // may end a transaction, or start one behind our back
     bool savepoint = false;
-    bool one_shot = false;         // SET TRANSACTION for the next transaction only
-    bool kill = false;             // KILL, whose numbers are not the server's
-    bool may_insert = false;       // may set LAST_INSERT_ID(), or asks for it
-    bool calls = false;            // may have set LAST_INSERT_ID() although its reply does not say so
-    bool asks_counts = false;      // ROW_COUNT(), FOUND_ROWS()
+    bool one_shot = false;     // SET TRANSACTION for the next transaction only
+    bool kill = false;         // KILL, whose numbers are not the server's
+    bool may_insert = false;   // may set LAST_INSERT_ID(), or asks for it
+    bool calls = false;        // may have set LAST_INSERT_ID() although its reply does not say so
+    bool asks_counts = false;  // ROW_COUNT(), FOUND_ROWS()
     bool asks_found_rows = false;
-    bool only_sets = false;        // nothing but SET: no transaction is started or used up
+    bool only_sets = false;               // nothing but SET: no transaction is started or used up
     std::optional<std::string> database;  // of the last USE
     // SET of session variables with literals, in order: name (lower case; "names"; "transaction isolation" and
     // "transaction read only" of SET SESSION TRANSACTION) and literal as SQL.
@@ -57,17 +57,17 @@ struct Statement {
 
 struct Token {
     enum class Kind : std::uint8_t {
-        word,           // upper case
-        name,           // `quoted`, or "quoted" with ANSI_QUOTES
-        text,           // a string; `plain` if it can be written down again as it is
-        user_variable,  // @name
+        word,             // upper case
+        name,             // `quoted`, or "quoted" with ANSI_QUOTES
+        text,             // a string; `plain` if it can be written down again as it is
+        user_variable,    // @name
         system_variable,  // @@, its name follows
         sign,
         end,
     };
     Kind kind = Kind::end;
     std::string text;
-    std::string raw;   // of a word: as it stands
+    std::string raw;  // of a word: as it stands
     bool plain = true;
 };
 
@@ -83,8 +83,23 @@ class Lexer {
 
   private:
     enum class State : std::uint8_t {
-        code, word, quoted, quoted_escape, quoted_end, dash, dash_dash, slash, comment, comment_star, line_comment,
-        comment_open, executable, executable_version, star, at, at_name,
+        code,
+        word,
+        quoted,
+        quoted_escape,
+        quoted_end,
+        dash,
+        dash_dash,
+        slash,
+        comment,
+        comment_star,
+        line_comment,
+        comment_open,
+        executable,
+        executable_version,
+        star,
+        at,
+        at_name,
     };
     void step(char c);
     void in_code(char c);
@@ -112,10 +127,10 @@ class Lexer {
     bool in_executable_ = false;
     std::size_t version_digits_ = 0;
     std::uint32_t version_ = 0;
-    std::string kept_;             // of the token being read, as it stands
-    std::string folded_;           // in upper case, of words
+    std::string kept_;    // of the token being read, as it stands
+    std::string folded_;  // in upper case, of words
     bool kept_all_ = true;
-    std::vector<Token> tokens_;    // of the statement being read: the first few, of SET all
+    std::vector<Token> tokens_;  // of the statement being read: the first few, of SET all
     bool tokens_lost_ = false;
     std::size_t token_count_ = 0;
     bool reads_flush_lock_ = false, release_ = false, temporary_ = false;

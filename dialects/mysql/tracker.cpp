@@ -18,7 +18,9 @@ std::uint64_t next_session() noexcept {
 std::uint64_t variant_of(std::uint32_t capabilities, std::uint8_t charset) noexcept {
     return (capabilities & cap::shared) | static_cast<std::uint64_t>(charset) << 32;
 }
-std::uint32_t capabilities_of(std::uint64_t variant) noexcept { return static_cast<std::uint32_t>(variant) & cap::shared; }
+std::uint32_t capabilities_of(std::uint64_t variant) noexcept {
+    return static_cast<std::uint32_t>(variant) & cap::shared;
+}
 std::uint8_t charset_of(std::uint64_t variant) noexcept { return static_cast<std::uint8_t>(variant >> 32); }
 
 Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit) {
@@ -36,7 +38,8 @@ Settings initial_settings(std::string_view isolation_level, bool mariadb, bool a
 
 Tracker::Tracker(TrackerOptions options)
     : options_(std::move(options)), number_(next_session()), capabilities_(options_.capabilities & cap::shared),
-      settings_(initial_settings(options_.isolation_level, options_.mariadb, (options_.status & status::autocommit) != 0)),
+      settings_(
+          initial_settings(options_.isolation_level, options_.mariadb, (options_.status & status::autocommit) != 0)),
       status_(options_.status), prepared_(options_.prepared_per_client) {
     status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
 }

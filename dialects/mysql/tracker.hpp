@@ -19,12 +19,12 @@ struct TrackerOptions {
     bool disconnect_on_loss = false;
     std::size_t prepared_per_client = 1000;
     std::size_t max_settings = 1000;
-    std::uint32_t capabilities = 0;  // of the client, as far as it was offered them
-    std::uint8_t charset = 0;        // of its handshake
+    std::uint32_t capabilities = 0;             // of the client, as far as it was offered them
+    std::uint8_t charset = 0;                   // of its handshake
     std::uint16_t status = status::autocommit;  // of the server's login
     bool mariadb = true;
-    std::string sql_mode;            // of a new connection
-    std::string isolation_level;     // of the pool; empty: the server's
+    std::string sql_mode;         // of a new connection
+    std::string isolation_level;  // of the pool; empty: the server's
     std::string application;
 };
 
@@ -48,7 +48,9 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] wire::Aftermath lose(const wire::Loss& loss, wire::Outbox& to_client) override;
     [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
     void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
-    [[nodiscard]] std::uint64_t variant() const noexcept override { return variant_of(capabilities_, options_.charset); }
+    [[nodiscard]] std::uint64_t variant() const noexcept override {
+        return variant_of(capabilities_, options_.charset);
+    }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
     [[nodiscard]] bool busy() const noexcept override { return lease_ != nullptr && lease_->outstanding(); }
@@ -58,7 +60,9 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::string_view state_pin() const noexcept;
     [[nodiscard]] bool dirty() const noexcept override { return dirty_ || !prepared_.empty(); }
     [[nodiscard]] std::string_view application() const noexcept override { return options_.application; }
-    [[nodiscard]] std::vector<std::string> transcript(bool literals) const override { return transcript_.statements(literals); }
+    [[nodiscard]] std::vector<std::string> transcript(bool literals) const override {
+        return transcript_.statements(literals);
+    }
 
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
 
@@ -126,19 +130,19 @@ class Tracker final : public wire::Tracker {
     void answer_request(const wire::Diagnostics& error, bool then_fatal, wire::Outbox& to_client);
 
     TrackerOptions options_;
-    std::uint64_t number_;               // of the session, in the process
+    std::uint64_t number_;  // of the session, in the process
     std::uint32_t capabilities_;
     Settings settings_;
-    std::uint16_t status_;               // of the last reply
+    std::uint16_t status_;  // of the last reply
     MysqlLease* lease_ = nullptr;
 
     // The client's message whose beginning was read.
     struct Body {
-        std::uint32_t left = 0;          // of the current packet
-        bool continues = false;          // another packet belongs to it
-        bool dropped = false;            // it goes nowhere
+        std::uint32_t left = 0;  // of the current packet
+        bool continues = false;  // another packet belongs to it
+        bool dropped = false;    // it goes nowhere
     } body_;
-    bool infile_ = false;                // packets of a file, up to an empty one
+    bool infile_ = false;  // packets of a file, up to an empty one
     std::uint8_t reply_sequence_ = 1;
     std::optional<Lexer> lexer_;         // of a statement too long to be seen at once
     std::optional<Answer> answer_then_;  // when the message has been read
@@ -148,33 +152,33 @@ class Tracker final : public wire::Tracker {
         bool active = false;
         Command command = Command::sleep;
         Statement statement{};
-        bool in_transaction = false;     // when it was sent
-        std::uint8_t option = 0;         // of COM_SET_OPTION
+        bool in_transaction = false;  // when it was sent
+        std::uint8_t option = 0;      // of COM_SET_OPTION
         // As it was before: what is no statement to the server has made no state.
         bool unpinned = true, was_dirty = false, lease_was_dirty = false;
     } request_;
-    bool savepoint_open_ = false;        // with autocommit off one stands before there is a transaction
-    bool state_unknown_ = false;         // after an error: the transaction may be over
+    bool savepoint_open_ = false;  // with autocommit off one stands before there is a transaction
+    bool state_unknown_ = false;   // after an error: the transaction may be over
     bool first_of_lease_ = false;
     bool foreign_found_rows_ = false;
 
-    std::optional<Statement> scanned_;   // of the request at hand, while a lease is waited for
-    bool wanted_whole_ = false;          // the request that waits for a lease was seen whole
-    bool skip_request_ = false;          // refuse() has answered it
+    std::optional<Statement> scanned_;          // of the request at hand, while a lease is waited for
+    bool wanted_whole_ = false;                 // the request that waits for a lease was seen whole
+    bool skip_request_ = false;                 // refuse() has answered it
     std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read
 
-    std::string_view pin_;               // to the session's end
-    bool session_pinned_ = false;        // session mode, from the first lease on
-    bool pin_young_ = false;             // made in the transaction in progress
-    bool one_shot_ = false;              // SET TRANSACTION waits for its transaction
+    std::string_view pin_;         // to the session's end
+    bool session_pinned_ = false;  // session mode, from the first lease on
+    bool pin_young_ = false;       // made in the transaction in progress
+    bool one_shot_ = false;        // SET TRANSACTION waits for its transaction
     bool dirty_ = false;
     PreparedStatements prepared_;
-    bool prepared_inserts_ = false;      // a prepared statement may set LAST_INSERT_ID()
-    std::uint64_t insert_id_ = 0;        // what LAST_INSERT_ID() answers, as far as it was read
-    bool insert_id_own_ = false;         // the backend's is the session's, in this lease
-    bool insert_id_moved_ = false;       // it changed since it was read
+    bool prepared_inserts_ = false;  // a prepared statement may set LAST_INSERT_ID()
+    std::uint64_t insert_id_ = 0;    // what LAST_INSERT_ID() answers, as far as it was read
+    bool insert_id_own_ = false;     // the backend's is the session's, in this lease
+    bool insert_id_moved_ = false;   // it changed since it was read
 
-    std::optional<std::string> lost_;    // why the transaction is lost; the next request hears it
+    std::optional<std::string> lost_;          // why the transaction is lost; the next request hears it
     std::optional<wire::Diagnostics> doomed_;  // the next command hears it and ends the session
     Transcript transcript_;
 };

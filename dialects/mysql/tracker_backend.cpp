@@ -34,7 +34,8 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
             case Reply::Event::farewell: return {Verdict::Kind::lost, at};
             case Reply::Event::bad:
                 if (answerable() && !receiving()) {
-                    answer_request(failure(Fault::internal, "the server's reply is not the protocol's"), true, to_client);
+                    answer_request(failure(Fault::internal, "the server's reply is not the protocol's"), true,
+                                   to_client);
                 }
                 return {Verdict::Kind::fatal, at};
             case Reply::Event::infile:
@@ -95,7 +96,8 @@ void Tracker::on_reply() {
     request_.active = false;
     if (reply.failed() || reply.warned()) lease_->has_warnings = true;
     if (reply.had_rows()) foreign_found_rows_ = false;
-    if (reply.insert_id() != 0 || (statement.may_insert && reply.had_rows()) || statement.calls) insert_id_moved_ = true;
+    if (reply.insert_id() != 0 || (statement.may_insert && reply.had_rows()) || statement.calls)
+        insert_id_moved_ = true;
     if (insert_id_moved_) {
         insert_id_own_ = true;
         lease_->insert_id.reset();
@@ -126,7 +128,8 @@ void Tracker::on_reply() {
         }
         case Command::set_option: {
             const auto change = [&](std::uint32_t& capabilities) {
-                capabilities = request_.option == 0 ? capabilities | cap::multi_statements : capabilities & ~cap::multi_statements;
+                capabilities =
+                    request_.option == 0 ? capabilities | cap::multi_statements : capabilities & ~cap::multi_statements;
             };
             change(capabilities_);
             change(lease_->capabilities);

@@ -90,7 +90,8 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         scanned_.reset();
         return answer(packet, std::move(given));
     }
-    if (packet.command == Command::stmt_close || packet.command == Command::stmt_send_long_data) return on_without_reply(packet);
+    if (packet.command == Command::stmt_close || packet.command == Command::stmt_send_long_data)
+        return on_without_reply(packet);
     if (doomed_) return answer(packet, {Answer::Kind::error, *doomed_, true});
     if (lost_) {
         if (const std::optional<Step> step = on_lost(packet)) return *step;
@@ -112,7 +113,8 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         case Command::statistics: return simple(packet, Shape::statistics);
         case Command::process_info: return simple(packet, Shape::query);
         case Command::change_user:
-            return answer(packet, Fault::not_supported, "COM_CHANGE_USER is not supported yet; connect anew as the other user");
+            return answer(packet, Fault::not_supported,
+                          "COM_CHANGE_USER is not supported yet; connect anew as the other user");
         case Command::process_kill:
             return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
         case Command::debug: return answer(packet, Fault::not_supported, "COM_DEBUG is not for clients of a pool");
@@ -216,7 +218,8 @@ Tracker::Step Tracker::on_statement_command(Incoming& packet) {
 Tracker::Step Tracker::on_without_reply(Incoming& packet) {
     if (!attached()) return answer(packet, {Answer::Kind::nothing, {}, false});
     if (packet.command == Command::stmt_close) {
-        if (!packet.whole()) return packet.header.length > 16 ? answer(packet, {Answer::Kind::nothing, {}, false}) : Step::wait;
+        if (!packet.whole())
+            return packet.header.length > 16 ? answer(packet, {Answer::Kind::nothing, {}, false}) : Step::wait;
         wire::Cursor cursor(packet.visible().subspan(1));
         const std::uint32_t statement = cursor.u32le();
         if (cursor.ok()) prepared_.close(statement);
@@ -239,7 +242,8 @@ Tracker::Step Tracker::simple(Incoming& packet, Shape shape) {
 }
 
 Tracker::Step Tracker::on_init_db(Incoming& packet) {
-    if (packet.header.length > max_database) return answer(packet, Fault::not_supported, "the database's name is too long");
+    if (packet.header.length > max_database)
+        return answer(packet, Fault::not_supported, "the database's name is too long");
     if (!packet.whole()) return Step::wait;
     if (!attached()) return want_lease(packet);
     Statement statement;

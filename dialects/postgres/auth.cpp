@@ -44,9 +44,7 @@ Action ClientAuthentication::resume(Bytes input, std::error_code ec) {
             if (!password_right_) return refuse(0);
             state_ = State::finished;
             return Action::done(0);
-        case State::concluding:
-            state_ = State::finished;
-            return Action::done(0);
+        case State::concluding: state_ = State::finished; return Action::done(0);
         case State::finished: return Action::done(0);
         default: break;
     }
@@ -54,7 +52,7 @@ Action ClientAuthentication::resume(Bytes input, std::error_code ec) {
     if (message.kind == Message::Kind::incomplete) return Action::read(0);
     if (message.kind != Message::Kind::whole) {
         return violation(0, message.kind == Message::Kind::oversized ? "password message is too long"
-                                                                    : "expected password response");
+                                                                     : "expected password response");
     }
     if (message.header.type == frontend::terminate) {
         state_ = State::finished;

@@ -47,10 +47,10 @@ class ClientAuthentication final : public wire::Exchange {
   private:
     enum class State : std::uint8_t {
         start,
-        asked_scram,     // the mechanisms were named; a SASLInitialResponse is due
-        challenged,      // server-first-message sent; client-final-message is due
-        deriving,        // keys of a clear-text password are being computed
-        concluding,      // server-final-message is being written
+        asked_scram,  // the mechanisms were named; a SASLInitialResponse is due
+        challenged,   // server-first-message sent; client-final-message is due
+        deriving,     // keys of a clear-text password are being computed
+        concluding,   // server-final-message is being written
         asked_md5,
         asked_password,  // clear text
         comparing,       // a clear-text password with what is known of it
@@ -77,7 +77,7 @@ class ClientAuthentication final : public wire::Exchange {
     ScramVerifier verifier_;
     bool verifier_ready_ = false;  // stored_key and server_key are known
     std::string gs2_header_;
-    std::string nonce_;            // the client's and ours
+    std::string nonce_;  // the client's and ours
     std::string auth_message_;
     Sha256Digest proof_{};
     std::string given_;  // the password that came in clear text

@@ -19,8 +19,8 @@ using wire::awaitable;
 using Timer = boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor>;
 
 // Delivers one cancel request. Owns all it needs: the backend may be closed meanwhile.
-awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
-                                          pool::Deadline deadline) {
+awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login,
+                                          std::shared_ptr<int> cancelling, pool::Deadline deadline) {
     ++*cancelling;
     wire::Dialled dialled = co_await wire::dial(executor, login.address.host, login.address.port, deadline);
     std::error_code ec = dialled.error;
@@ -50,14 +50,12 @@ awaitable<void> keep_cancelling(wire::Executor executor, Backend::Login login, s
 
 }  // namespace
 
-std::string ServerAddress::text() const {
-    return host.starts_with('/') ? host : host + ":" + std::to_string(port);
-}
+std::string ServerAddress::text() const { return host.starts_with('/') ? host : host + ":" + std::to_string(port); }
 
 Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant,
                  std::size_t prepared_limit)
-    : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)), address_(login_.address.text()),
-      variant_(variant), lease_(prepared_limit) {
+    : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)),
+      address_(login_.address.text()), variant_(variant), lease_(prepared_limit) {
     for (const auto& [name, value] : login_.parameters) {
         lease_.reported.set(name, value);
         lease_.defaults.set(name, value);

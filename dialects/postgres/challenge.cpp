@@ -69,9 +69,9 @@ ServerChallenge::Next ServerChallenge::answer(Bytes body, wire::Writer& out) {
         case Auth::sasl_continue: return on_server_first(cursor.rest(), out);
         case Auth::sasl_final: return on_server_final(cursor.rest());
         default:
-            return fail(errc::unsupported, unsupported,
-                        "the server asks for authentication by " + std::string(method_name(code)) +
-                            ", which is not supported");
+            return fail(
+                errc::unsupported, unsupported,
+                "the server asks for authentication by " + std::string(method_name(code)) + ", which is not supported");
     }
 }
 

@@ -91,7 +91,8 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
     report.version = version == nullptr ? "unknown" : version;
     const auto before = std::chrono::steady_clock::now();
     (void)one_value(connection.get(), "SELECT 1");
-    report.round_trip = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - before);
+    report.round_trip =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - before);
     report.tls = PQsslInUse(connection.get()) == 1;
     if (report.tls) {
         const char* protocol = PQsslAttribute(connection.get(), "protocol");

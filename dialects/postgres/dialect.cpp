@@ -62,10 +62,12 @@ class Refusal final : public wire::Exchange {
 // What a startup packet may ask of a server that leasehold does not do.
 std::optional<wire::Diagnostics> unserved(const Startup& startup) {
     if (!startup.replication.empty()) {
-        return failure(Fault::unsupported_protocol, "replication connections are not served: connect to the server itself");
+        return failure(Fault::unsupported_protocol,
+                       "replication connections are not served: connect to the server itself");
     }
     if (!startup.unknown_switches.empty()) {
-        return failure(Fault::unsupported_protocol, "the startup option \"" + startup.unknown_switches.front() + "\" is not supported");
+        return failure(Fault::unsupported_protocol,
+                       "the startup option \"" + startup.unknown_switches.front() + "\" is not supported");
     }
     return std::nullopt;
 }
@@ -73,7 +75,8 @@ std::optional<wire::Diagnostics> unserved(const Startup& startup) {
 class Login final : public dialects::Login {
   public:
     explicit Login(const config::Limits& limits)
-        : startup_({static_cast<std::size_t>(limits.max_startup_bytes), static_cast<std::size_t>(limits.max_settings_per_session)}) {}
+        : startup_({static_cast<std::size_t>(limits.max_startup_bytes),
+                    static_cast<std::size_t>(limits.max_settings_per_session)}) {}
 
     [[nodiscard]] wire::Exchange& greeting() override { return startup_; }
 
@@ -105,7 +108,8 @@ class Login final : public dialects::Login {
         error_response(to_client, Severity::fatal, error);
     }
 
-    [[nodiscard]] std::unique_ptr<wire::Tracker> tracker(const dialects::ServerFacts& facts, dialects::SessionOptions options) override {
+    [[nodiscard]] std::unique_ptr<wire::Tracker> tracker(const dialects::ServerFacts& facts,
+                                                         dialects::SessionOptions options) override {
         TrackerOptions made;
         made.user = startup_.startup().user;
         made.startup = startup_.startup().settings;
@@ -156,7 +160,8 @@ ServerLoginParams Connector::login_params() const {
     ServerLoginParams login;
     login.database = params_.url.database;
     const std::string_view application = params_.url.option("application_name");
-    login.parameters.emplace_back("application_name", application.empty() ? params_.application : std::string(application));
+    login.parameters.emplace_back("application_name",
+                                  application.empty() ? params_.application : std::string(application));
     const std::string_view options = params_.url.option("options");
     if (!options.empty()) login.parameters.emplace_back("options", options);
     if (!params_.isolation_level.empty() && params_.isolation_level != "AUTOCOMMIT") {
@@ -192,7 +197,8 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
             result.message = address.text() + ": " + (said.message.empty() ? result.error.message() : said.message);
             result.sqlstate = said.sqlstate;
             result.saturated = result.error == wire::errc::server_saturated;
-            result.refused = said.from_server && (result.error == wire::errc::authentication_failed || result.error == wire::errc::server_error);
+            result.refused = said.from_server && (result.error == wire::errc::authentication_failed ||
+                                                  result.error == wire::errc::server_error);
             if (result.saturated || result.refused) co_return result;
             continue;
         }
@@ -210,7 +216,8 @@ class Dialect final : public dialects::Dialect {
   public:
     [[nodiscard]] std::string_view name() const noexcept override { return "postgresql"; }
     [[nodiscard]] bool greets_first() const noexcept override { return false; }
-    [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::Facts, dialects::CancelKey, const config::Limits& limits) const override {
+    [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::Facts, dialects::CancelKey,
+                                                         const config::Limits& limits) const override {
         return std::make_unique<Login>(limits);
     }
     [[nodiscard]] std::unique_ptr<dialects::LocalService> local_service(dialects::Login&) const override {

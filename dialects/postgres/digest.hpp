@@ -11,24 +11,34 @@ namespace leasehold::postgres {
 
 // State that cannot be carried to another backend yet.
 enum class PinKind : std::uint8_t {
-    none, setting, temporary, listen, advisory_lock, held_cursor, prepared, load, set_config, last_value,
-    foreign_session, oversized,
+    none,
+    setting,
+    temporary,
+    listen,
+    advisory_lock,
+    held_cursor,
+    prepared,
+    load,
+    set_config,
+    last_value,
+    foreign_session,
+    oversized,
 };
 
 struct Digest {
     std::uint32_t statements = 0;  // empty ones not counted
     Kind first = Kind::none;
     Kind last = Kind::none;
-    bool begins = false;           // BEGIN among them
-    bool may_commit = false;       // could make changes durable although a transaction is open
-    bool ends = false;             // ROLLBACK or COMMIT among them
-    bool chains = false;           // AND CHAIN among them
-    bool soils = false;            // may leave state that nobody saw: DO, CALL, EXECUTE
-    bool drops_statements = false; // DISCARD ALL, DEALLOCATE ALL
-    bool discards = false;         // DISCARD ALL alone
-    PinKind pin = PinKind::none;   // the first reason found
+    bool begins = false;            // BEGIN among them
+    bool may_commit = false;        // could make changes durable although a transaction is open
+    bool ends = false;              // ROLLBACK or COMMIT among them
+    bool chains = false;            // AND CHAIN among them
+    bool soils = false;             // may leave state that nobody saw: DO, CALL, EXECUTE
+    bool drops_statements = false;  // DISCARD ALL, DEALLOCATE ALL
+    bool discards = false;          // DISCARD ALL alone
+    PinKind pin = PinKind::none;    // the first reason found
     std::uint8_t length = 0;
-    std::array<char, 64> name{};   // of the setting that pins, or DEALLOCATE's statement
+    std::array<char, 64> name{};  // of the setting that pins, or DEALLOCATE's statement
 
     [[nodiscard]] std::string_view variable() const noexcept { return {name.data(), length}; }
     [[nodiscard]] bool only(Kind kind) const noexcept { return statements == 1 && first == kind; }

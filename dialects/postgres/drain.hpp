@@ -9,13 +9,13 @@ namespace leasehold::postgres {
 
 // What the tracker knows of the conversation that broke off.
 struct Unfinished {
-    std::uint64_t body_left = 0;    // of a server's message whose beginning has been consumed
+    std::uint64_t body_left = 0;  // of a server's message whose beginning has been consumed
     // One for each ReadyForQuery that is due, in order: what it answers. A Sync that a COPY FROM STDIN of the extended
     // protocol swallows counts until the server says so.
     enum class Request : std::uint8_t { simple, extended };  // Query and FunctionCall; Sync
     std::vector<Request> requests;
-    bool without_sync = false;      // extended messages were sent behind the last Sync
-    bool copy_in = false;           // the server waits for CopyData of the request in front
+    bool without_sync = false;  // extended messages were sent behind the last Sync
+    bool copy_in = false;       // the server waits for CopyData of the request in front
 };
 
 // A COPY FROM STDIN that begins while others wait behind it is given up (errc::unsupported): where the server stands

@@ -11,9 +11,9 @@ struct Entry {
     Fault fault;
     Scope scope;
     std::string_view sqlstate;
-    std::string_view before;   // the fixed part
+    std::string_view before;  // the fixed part
     std::string_view after;
-    std::string_view alone;    // the whole text when there is no detail
+    std::string_view alone;  // the whole text when there is no detail
 };
 
 constexpr std::string_view ending = "terminating connection: ";
@@ -136,9 +136,8 @@ std::span<const std::string_view> disconnect_words() noexcept { return words; }
 
 bool reads_as_disconnect(std::string_view state, std::string_view message) noexcept {
     if (dead_sqlstate(state)) return true;
-    return std::any_of(words.begin(), words.end(), [message](std::string_view word) {
-        return find_word(message, word) != std::string_view::npos;
-    });
+    return std::any_of(words.begin(), words.end(),
+                       [message](std::string_view word) { return find_word(message, word) != std::string_view::npos; });
 }
 
 std::string softened(std::string_view text) {

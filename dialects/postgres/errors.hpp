@@ -13,37 +13,37 @@ namespace leasehold::postgres {
 
 enum class Fault : std::uint8_t {
     // Login: FATAL, the session never began.
-    no_such_pool,            // 3D000
-    too_many_clients,        // 53300
-    pool_timeout_at_login,   // 53300
-    server_unavailable,      // 57P03
-    starting_drain,          // 57P03: leasehold is shutting down, not yet a session to end
-    authentication_failed,   // 28P01
-    not_authorized,          // 28000: no entry for this user, pool and listener
-    handshake_timeout,       // 57014
-    login_violation,         // 08P01
-    unsupported_protocol,    // 0A000
+    no_such_pool,           // 3D000
+    too_many_clients,       // 53300
+    pool_timeout_at_login,  // 53300
+    server_unavailable,     // 57P03
+    starting_drain,         // 57P03: leasehold is shutting down, not yet a session to end
+    authentication_failed,  // 28P01
+    not_authorized,         // 28000: no entry for this user, pool and listener
+    handshake_timeout,      // 57014
+    login_violation,        // 08P01
+    unsupported_protocol,   // 0A000
     // A session that lives on: ERROR.
-    pool_timeout,            // 53300
-    transaction_lost,        // 40001
-    outcome_unknown,         // 40003
-    transaction_aborted,     // 25P02
-    begin_refused,           // 25001: statement mode
-    unknown_statement,       // 26000
-    duplicate_statement,     // 42P05
-    unknown_portal,          // 34000
-    query_cancelled,         // 57014
-    settings_refused,        // 22023, where the server gave no error of its own
-    not_permitted,           // 42501: the console
-    syntax,                  // 42601: the console
-    limit_exceeded,          // 54000: too many settings, too many statements
-    refused_here,            // 55000: what this pool or the console does not do
+    pool_timeout,         // 53300
+    transaction_lost,     // 40001
+    outcome_unknown,      // 40003
+    transaction_aborted,  // 25P02
+    begin_refused,        // 25001: statement mode
+    unknown_statement,    // 26000
+    duplicate_statement,  // 42P05
+    unknown_portal,       // 34000
+    query_cancelled,      // 57014
+    settings_refused,     // 22023, where the server gave no error of its own
+    not_permitted,        // 42501: the console
+    syntax,               // 42601: the console
+    limit_exceeded,       // 54000: too many settings, too many statements
+    refused_here,         // 55000: what this pool or the console does not do
     // A session that ends: FATAL.
-    shutting_down,           // 57P01
-    killed,                  // 57P01
-    state_lost,              // 57P01: state that only the lost backend held
-    protocol_violation,      // 08P01
-    internal,                // XX000
+    shutting_down,       // 57P01
+    killed,              // 57P01
+    state_lost,          // 57P01: state that only the lost backend held
+    protocol_violation,  // 08P01
+    internal,            // XX000
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::internal) + 1;
 

@@ -101,9 +101,9 @@ Action ClientStartup::on_startup(std::uint32_t version, Bytes body, std::size_t 
     startup_.minor_version = version & 0xFFFF;
     if (major != 3) {
         return refuse(size,
-                      failure(Fault::unsupported_protocol,
-                              "unsupported frontend protocol " + std::to_string(major) + '.' +
-                                  std::to_string(startup_.minor_version) + ": server supports 3.0 to 3.0"),
+                      failure(Fault::unsupported_protocol, "unsupported frontend protocol " + std::to_string(major) +
+                                                               '.' + std::to_string(startup_.minor_version) +
+                                                               ": server supports 3.0 to 3.0"),
                       errc::unsupported);
     }
     wire::Cursor cursor(body);
@@ -118,8 +118,8 @@ Action ClientStartup::on_startup(std::uint32_t version, Bytes body, std::size_t 
         if (!cursor.ok()) break;
         startup_.parameters.emplace_back(name, value);
     }
-    return refuse(size, failure(Fault::login_violation,
-                                "invalid startup packet layout: expected terminator as last byte"));
+    return refuse(size,
+                  failure(Fault::login_violation, "invalid startup packet layout: expected terminator as last byte"));
 }
 
 Action ClientStartup::interpret(std::size_t size) {

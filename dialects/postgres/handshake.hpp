@@ -27,12 +27,12 @@ struct Startup {
     std::uint32_t cancel_id = 0;
     std::uint32_t cancel_secret = 0;
     std::string user;
-    std::string database;                // the user's name when absent or empty
-    Settings settings;                   // of `options`, overridden by the packet's own
-    Parameters parameters;               // all of the packet, in its order, as sent
-    std::string replication;             // as sent; empty when absent or false
+    std::string database;                       // the user's name when absent or empty
+    Settings settings;                          // of `options`, overridden by the packet's own
+    Parameters parameters;                      // all of the packet, in its order, as sent
+    std::string replication;                    // as sent; empty when absent or false
     std::vector<std::string> unknown_switches;  // of `options`
-    std::uint32_t minor_version = 0;     // asked for; 3.0 is spoken
+    std::uint32_t minor_version = 0;            // asked for; 3.0 is spoken
 };
 
 // Server side. Declines SSLRequest and GSSENCRequest, once each, and reads the startup packet. On an error the

@@ -20,13 +20,13 @@ struct UnnamedOwner {
 struct PostgresLease final : wire::LeaseState {
     explicit PostgresLease(std::size_t prepared_per_backend) : statements(prepared_per_backend) {}
 
-    Settings held;        // set beyond the backend's defaults; what align() compares with the session's settings
-    Settings reported;    // every ParameterStatus as it stands
-    Settings defaults;    // every ParameterStatus as it stood after the login: what RESET ALL goes back to
+    Settings held;      // set beyond the backend's defaults; what align() compares with the session's settings
+    Settings reported;  // every ParameterStatus as it stands
+    Settings defaults;  // every ParameterStatus as it stood after the login: what RESET ALL goes back to
     HeldStatements statements;
     UnnamedOwner unnamed;
-    char status = 'I';    // of the last ReadyForQuery
-    bool dirty = false;   // session state that DISCARD ALL must remove
+    char status = 'I';   // of the last ReadyForQuery
+    bool dirty = false;  // session state that DISCARD ALL must remove
     Unfinished unfinished;
     std::uint64_t half_sent = 0;  // bytes due of a message to the server whose beginning was sent: nothing can follow
 

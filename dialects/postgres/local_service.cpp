@@ -51,7 +51,8 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
         const std::optional<Header> header = peek(rest);
         if (!header) return {Command::Kind::more, consumed, {}};
         if (!header->valid() || header->body() > longest_command) {
-            error_response(to_client.own(), Severity::fatal, failure(Fault::protocol_violation, "a command of that length is not accepted"));
+            error_response(to_client.own(), Severity::fatal,
+                           failure(Fault::protocol_violation, "a command of that length is not accepted"));
             return {Command::Kind::fatal, consumed, {}};
         }
         if (rest.size() < header->size()) return {Command::Kind::more, consumed, {}};
@@ -61,7 +62,8 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
     }
 }
 
-LocalService::Command LocalService::on_message(std::uint8_t type, wire::Bytes body, std::size_t consumed, wire::Outbox& to_client) {
+LocalService::Command LocalService::on_message(std::uint8_t type, wire::Bytes body, std::size_t consumed,
+                                               wire::Outbox& to_client) {
     wire::Cursor cursor(body);
     wire::Writer& out = to_client.own();
     if (type == frontend::terminate) return {Command::Kind::close, consumed, {}};
@@ -124,7 +126,8 @@ LocalService::Command LocalService::on_message(std::uint8_t type, wire::Bytes bo
         statements_.erase(name);
         close_complete(out);
     } else {
-        error_response(out, Severity::fatal, failure(Fault::protocol_violation, "the console does not take this message"));
+        error_response(out, Severity::fatal,
+                       failure(Fault::protocol_violation, "the console does not take this message"));
         return {Command::Kind::fatal, consumed, {}};
     }
     return more;

@@ -17,7 +17,8 @@ class LocalService final : public dialects::LocalService {
 
   private:
     enum class Answering : std::uint8_t { nothing, query, describe, execute };
-    [[nodiscard]] Command on_message(std::uint8_t type, wire::Bytes body, std::size_t consumed, wire::Outbox& to_client);
+    [[nodiscard]] Command on_message(std::uint8_t type, wire::Bytes body, std::size_t consumed,
+                                     wire::Outbox& to_client);
     [[nodiscard]] Command ask(Answering what, std::string text, std::size_t consumed);
     void fail_extended(wire::Writer& out, const wire::Diagnostics& error);
 
@@ -25,7 +26,7 @@ class LocalService final : public dialects::LocalService {
     bool skipping_ = false;                          // after an error, to the next Sync
     std::map<std::string, std::string> statements_;  // name → text; bounded
     std::map<std::string, std::string> portals_;
-    std::string text_;                               // of what is being answered
+    std::string text_;  // of what is being answered
     // A described statement is run once: Execute shows what Describe has already fetched.
     std::map<std::string, dialects::Result> described_;
 };

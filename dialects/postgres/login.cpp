@@ -129,8 +129,8 @@ bool ServerLogin::take_parameter(Bytes body) {
 }
 
 std::string_view ServerLogin::parameter(std::string_view name) const noexcept {
-    const auto at = std::find_if(parameters_.begin(), parameters_.end(),
-                                 [name](const auto& known) { return known.first == name; });
+    const auto at =
+        std::find_if(parameters_.begin(), parameters_.end(), [name](const auto& known) { return known.first == name; });
     return at == parameters_.end() ? std::string_view() : std::string_view(at->second);
 }
 

@@ -9,9 +9,7 @@ namespace {
 [[nodiscard]] bool is_letter(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
-[[nodiscard]] bool is_blank(char c) noexcept {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+[[nodiscard]] bool is_blank(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // The end of the literal whose opening quote is at `at`.
 [[nodiscard]] std::size_t after_text(std::string_view text, std::size_t at, bool escapes) noexcept {

@@ -71,8 +71,17 @@ inline constexpr std::uint32_t code_gssenc = 80877104;
 
 // The sub-codes of Authentication.
 enum class Auth : std::uint32_t {
-    ok = 0, kerberos = 2, cleartext = 3, md5 = 5, scm = 6, gss = 7, gss_continue = 8, sspi = 9,
-    sasl = 10, sasl_continue = 11, sasl_final = 12,
+    ok = 0,
+    kerberos = 2,
+    cleartext = 3,
+    md5 = 5,
+    scm = 6,
+    gss = 7,
+    gss_continue = 8,
+    sspi = 9,
+    sasl = 10,
+    sasl_continue = 11,
+    sasl_final = 12,
 };
 
 // --- reading ----------------------------------------------------------------------------------------------------
@@ -133,8 +142,8 @@ class Framed {
 void put_cstring(wire::Writer& to, std::string_view text);
 
 // As a server.
-void error_response(wire::Writer& to, Severity severity, const wire::Diagnostics& error,
-                    std::string_view detail = {}, std::string_view hint = {});
+void error_response(wire::Writer& to, Severity severity, const wire::Diagnostics& error, std::string_view detail = {},
+                    std::string_view hint = {});
 void notice_response(wire::Writer& to, Severity severity, const wire::Diagnostics& notice);
 void ready_for_query(wire::Writer& to, char status);
 void command_complete(wire::Writer& to, std::string_view tag);

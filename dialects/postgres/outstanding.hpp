@@ -17,20 +17,20 @@ struct Request {
     };
     // Bits.
     static constexpr std::uint16_t may_commit = 1 << 0;
-    static constexpr std::uint16_t rolls_back = 1 << 1;   // ROLLBACK alone
-    static constexpr std::uint16_t commits = 1 << 2;      // COMMIT alone
-    static constexpr std::uint16_t single = 1 << 3;       // one statement
-    static constexpr std::uint16_t drops = 1 << 4;        // DISCARD ALL, DEALLOCATE ALL
-    static constexpr std::uint16_t discards = 1 << 5;     // DISCARD ALL
+    static constexpr std::uint16_t rolls_back = 1 << 1;  // ROLLBACK alone
+    static constexpr std::uint16_t commits = 1 << 2;     // COMMIT alone
+    static constexpr std::uint16_t single = 1 << 3;      // one statement
+    static constexpr std::uint16_t drops = 1 << 4;       // DISCARD ALL, DEALLOCATE ALL
+    static constexpr std::uint16_t discards = 1 << 5;    // DISCARD ALL
     static constexpr std::uint16_t sets_unnamed = 1 << 6;
     static constexpr std::uint16_t drops_unnamed = 1 << 7;
-    static constexpr std::uint16_t failed = 1 << 8;       // the client has its ErrorResponse
-    static constexpr std::uint16_t done = 1 << 9;         // the client has its CommandComplete
-    static constexpr std::uint16_t executes = 1 << 10;    // Execute of anything
-    static constexpr std::uint16_t partial = 1 << 11;     // not wholly sent yet
+    static constexpr std::uint16_t failed = 1 << 8;         // the client has its ErrorResponse
+    static constexpr std::uint16_t done = 1 << 9;           // the client has its CommandComplete
+    static constexpr std::uint16_t executes = 1 << 10;      // Execute of anything
+    static constexpr std::uint16_t partial = 1 << 11;       // not wholly sent yet
     static constexpr std::uint16_t of_statement = 1 << 12;  // Describe of a statement, not of a portal
 
-    static constexpr std::uint16_t begins = 1 << 13;        // BEGIN among them
+    static constexpr std::uint16_t begins = 1 << 13;  // BEGIN among them
 
     std::uint8_t type = 0;  // of the client's message; 0: the server ignores it, nothing comes
     Reply reply = Reply::pass;
@@ -123,7 +123,7 @@ class Outstanding {
     std::vector<Request> ring_;
     std::size_t head_ = 0;
     std::size_t count_ = 0;
-    std::uint64_t first_ = 1;  // number of the request in front, ever rising
+    std::uint64_t first_ = 1;       // number of the request in front, ever rising
     std::vector<Effect> effects_;   // by request
     std::size_t effects_head_ = 0;  // those before it are settled
 };

@@ -54,7 +54,7 @@ struct ScramKeys {
 [[nodiscard]] Sha256Digest server_signature(const Sha256Digest& server_key, std::string_view auth_message);
 // The ClientKey behind a proof; nothing when the proof is wrong.
 [[nodiscard]] std::optional<Sha256Digest> recover_client_key(const Sha256Digest& proof, const Sha256Digest& stored_key,
-                                                       std::string_view auth_message);
+                                                             std::string_view auth_message);
 
 // RFC 4013 as far as it goes without Unicode tables: other spaces become a blank, what is "commonly mapped to nothing"
 // goes, and text that is not UTF-8 or holds prohibited characters is taken raw, as PostgreSQL does. Not done: NFKC (a
@@ -108,7 +108,7 @@ class ScramKeyCache {
     mutable std::mutex mutex_;  // over entries_
     std::array<Entries, 2> entries_;
     std::size_t capacity_;  // of each share
-    Sha256Digest key_{};          // constant after construction
+    Sha256Digest key_{};    // constant after construction
 };
 
 }  // namespace leasehold::postgres

@@ -30,8 +30,8 @@ constexpr std::array<Reported, 15> reported{{
 }};
 
 // What decides what a statement may see or change.
-constexpr std::array<std::string_view, 5> confirmed{
-    "role", "session_authorization", "search_path", "row_security", "session_replication_role"};
+constexpr std::array<std::string_view, 5> confirmed{"role", "session_authorization", "search_path", "row_security",
+                                                    "session_replication_role"};
 
 [[nodiscard]] char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
@@ -132,8 +132,8 @@ bool Settings::set(std::string_view name, std::string_view value) {
 }
 
 bool Settings::erase(std::string_view name) noexcept {
-    const auto at = std::find_if(items_.begin(), items_.end(),
-                                 [name](const Setting& item) { return same_name(item.name, name); });
+    const auto at =
+        std::find_if(items_.begin(), items_.end(), [name](const Setting& item) { return same_name(item.name, name); });
     if (at == items_.end()) return false;
     fingerprint_ -= share(at->name, at->value);
     bytes_ -= at->name.size() + at->value.size();
@@ -155,10 +155,9 @@ std::optional<std::string_view> Settings::find(std::string_view name) const noex
 }
 
 bool Settings::same(const Settings& other) const noexcept {
-    return std::equal(items_.begin(), items_.end(), other.items_.begin(), other.items_.end(),
-                      [](const Setting& a, const Setting& b) {
-                          return a.value == b.value && same_name(a.name, b.name);
-                      });
+    return std::equal(
+        items_.begin(), items_.end(), other.items_.begin(), other.items_.end(),
+        [](const Setting& a, const Setting& b) { return a.value == b.value && same_name(a.name, b.name); });
 }
 
 // Order: give up a foreign role, for it may not be allowed to change the rest; the encoding, as later values may be

@@ -14,12 +14,43 @@ namespace {
 }  // namespace
 
 std::string_view to_string(Kind kind) noexcept {
-    constexpr std::array<std::string_view, static_cast<std::size_t>(Kind::explain) + 1> names{
-        "none", "other", "BEGIN", "COMMIT", "ROLLBACK", "ROLLBACK TO", "SAVEPOINT", "RELEASE", "SET", "SET LOCAL",
-        "RESET", "RESET ALL", "SHOW", "DISCARD ALL", "DISCARD PLANS", "DISCARD TEMP", "DISCARD SEQUENCES", "LISTEN",
-        "UNLISTEN", "NOTIFY", "PREPARE", "EXECUTE", "DEALLOCATE", "DEALLOCATE ALL", "DECLARE", "DECLARE WITH HOLD",
-        "CLOSE", "CREATE TEMP", "LOAD", "DO", "CALL", "COPY", "PREPARE TRANSACTION", "COMMIT PREPARED",
-        "ROLLBACK PREPARED", "LOCK", "EXPLAIN"};
+    constexpr std::array<std::string_view, static_cast<std::size_t>(Kind::explain) + 1> names{"none",
+                                                                                              "other",
+                                                                                              "BEGIN",
+                                                                                              "COMMIT",
+                                                                                              "ROLLBACK",
+                                                                                              "ROLLBACK TO",
+                                                                                              "SAVEPOINT",
+                                                                                              "RELEASE",
+                                                                                              "SET",
+                                                                                              "SET LOCAL",
+                                                                                              "RESET",
+                                                                                              "RESET ALL",
+                                                                                              "SHOW",
+                                                                                              "DISCARD ALL",
+                                                                                              "DISCARD PLANS",
+                                                                                              "DISCARD TEMP",
+                                                                                              "DISCARD SEQUENCES",
+                                                                                              "LISTEN",
+                                                                                              "UNLISTEN",
+                                                                                              "NOTIFY",
+                                                                                              "PREPARE",
+                                                                                              "EXECUTE",
+                                                                                              "DEALLOCATE",
+                                                                                              "DEALLOCATE ALL",
+                                                                                              "DECLARE",
+                                                                                              "DECLARE WITH HOLD",
+                                                                                              "CLOSE",
+                                                                                              "CREATE TEMP",
+                                                                                              "LOAD",
+                                                                                              "DO",
+                                                                                              "CALL",
+                                                                                              "COPY",
+                                                                                              "PREPARE TRANSACTION",
+                                                                                              "COMMIT PREPARED",
+                                                                                              "ROLLBACK PREPARED",
+                                                                                              "LOCK",
+                                                                                              "EXPLAIN"};
     return names[static_cast<std::size_t>(kind)];
 }
 
@@ -48,9 +79,7 @@ void Scanner::symbol(char c) noexcept {
     previous_ = Previous::none;
     switch (expect_) {
         case Expect::nothing: return;
-        case Expect::first:
-            current_.kind = Kind::other;
-            break;
+        case Expect::first: current_.kind = Kind::other; break;
         case Expect::variable_more:
             if (c == '.') {
                 take_variable(".");
@@ -120,9 +149,8 @@ void Scanner::first_word(std::string_view w) noexcept {
         {"unlisten", Kind::unlisten, Expect::nothing},
         {"update", Kind::other, Expect::nothing},
     }};
-    const auto found = std::lower_bound(
-        table.begin(), table.end(), w, [](const First& entry, std::string_view word) { return entry.word < word; }
-    );
+    const auto found = std::lower_bound(table.begin(), table.end(), w,
+                                        [](const First& entry, std::string_view word) { return entry.word < word; });
     current_.kind = Kind::other;
     expect_ = Expect::nothing;
     if (found != table.end() && found->word == w) {

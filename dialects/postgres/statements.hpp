@@ -12,7 +12,7 @@
 namespace leasehold::postgres {
 
 enum class Kind : std::uint8_t {
-    none,      // nothing but blanks and comments so far
+    none,  // nothing but blanks and comments so far
     other,
     begin,     // BEGIN, START TRANSACTION
     commit,    // COMMIT, END
@@ -56,14 +56,14 @@ enum class Kind : std::uint8_t {
 namespace mark {
 inline constexpr std::uint16_t advisory_lock = 1 << 0;  // of the session, not of the transaction
 inline constexpr std::uint16_t set_config = 1 << 1;
-inline constexpr std::uint16_t sequence = 1 << 2;       // nextval
-inline constexpr std::uint16_t last_value = 1 << 3;     // currval, lastval
+inline constexpr std::uint16_t sequence = 1 << 2;    // nextval
+inline constexpr std::uint16_t last_value = 1 << 3;  // currval, lastval
 inline constexpr std::uint16_t pg_temp = 1 << 4;
-inline constexpr std::uint16_t temporary = 1 << 5;      // CREATE TEMP, INTO TEMP, wherever it stands
-inline constexpr std::uint16_t chain = 1 << 6;          // COMMIT AND CHAIN: a new transaction follows
+inline constexpr std::uint16_t temporary = 1 << 5;        // CREATE TEMP, INTO TEMP, wherever it stands
+inline constexpr std::uint16_t chain = 1 << 6;            // COMMIT AND CHAIN: a new transaction follows
 inline constexpr std::uint16_t foreign_session = 1 << 7;  // dblink_connect, replication origins
-inline constexpr std::uint16_t seed = 1 << 8;           // setseed
-inline constexpr std::uint16_t obscure = 1 << 9;        // names that are not decoded here: U&"...", endless $tags$
+inline constexpr std::uint16_t seed = 1 << 8;             // setseed
+inline constexpr std::uint16_t obscure = 1 << 9;          // names that are not decoded here: U&"...", endless $tags$
 }  // namespace mark
 
 struct Statement {
@@ -94,29 +94,46 @@ class Scanner {
     enum class State : std::uint8_t {
         plain,
         word,
-        dash,           // one '-' seen
-        slash,          // one '/' seen
+        dash,   // one '-' seen
+        slash,  // one '/' seen
         line_comment,
         block_comment,
-        block_star,     // '*' inside a block comment
-        block_slash,    // '/' inside a block comment
-        text,           // '...'
-        text_escape,    // after a backslash in '...'
-        text_quote,     // a quote inside '...': its end, or half of a doubled one
-        identifier,     // "..."
+        block_star,   // '*' inside a block comment
+        block_slash,  // '/' inside a block comment
+        text,         // '...'
+        text_escape,  // after a backslash in '...'
+        text_quote,   // a quote inside '...': its end, or half of a doubled one
+        identifier,   // "..."
         identifier_quote,
-        u_ampersand,    // U& seen: U&'...' or U&"..."
-        dollar,         // one '$' seen outside a word
-        dollar_tag,     // $tag
-        parameter,      // $1
-        body,           // $tag$...
-        body_tag,       // a '$' inside: comparing with the tag
-        unreadable,     // a tag that is too long to be compared: the rest is not understood
+        u_ampersand,  // U& seen: U&'...' or U&"..."
+        dollar,       // one '$' seen outside a word
+        dollar_tag,   // $tag
+        parameter,    // $1
+        body,         // $tag$...
+        body_tag,     // a '$' inside: comparing with the tag
+        unreadable,   // a tag that is too long to be compared: the rest is not understood
     };
     // Where in a statement's beginning the next word stands.
     enum class Expect : std::uint8_t {
-        first, nothing, start, set, set_session, variable, variable_more, reset, time_zone, rollback, commit, chain,
-        prepare, prepare_transaction, discard, deallocate, declare, create, prepared_tail,
+        first,
+        nothing,
+        start,
+        set,
+        set_session,
+        variable,
+        variable_more,
+        reset,
+        time_zone,
+        rollback,
+        commit,
+        chain,
+        prepare,
+        prepare_transaction,
+        discard,
+        deallocate,
+        declare,
+        create,
+        prepared_tail,
     };
     enum class Previous : std::uint8_t { none, temp_follows, insert, with };
 
@@ -157,10 +174,10 @@ class Scanner {
     Expect expect_ = Expect::first;
     Previous previous_ = Previous::none;
     bool conforming_;
-    bool escapes_ = false;          // of the text literal being read
-    bool continues_ = false;        // an escaping literal has just ended: after a newline another may go on
+    bool escapes_ = false;    // of the text literal being read
+    bool continues_ = false;  // an escaping literal has just ended: after a newline another may go on
     bool newline_ = false;
-    bool routine_ = false;          // CREATE FUNCTION or PROCEDURE
+    bool routine_ = false;  // CREATE FUNCTION or PROCEDURE
     bool ended_ = false;
     bool started_ = false;
 };

@@ -23,8 +23,8 @@ constexpr std::size_t waited_for_parse = 1024 * 1024;
 
 // Encodings for clients only, in which a character's second byte may look like a backslash.
 [[nodiscard]] bool treacherous(std::string_view encoding) noexcept {
-    constexpr std::array<std::string_view, 8> names{"SJIS",    "BIG5",  "GBK", "UHC",
-                                                    "GB18030", "JOHAB", "SHIFT_JIS_2004", "MSKANJI"};
+    constexpr std::array<std::string_view, 8> names{"SJIS",  "BIG5",           "GBK",    "UHC", "GB18030",
+                                                    "JOHAB", "SHIFT_JIS_2004", "MSKANJI"};
     const auto is = [encoding](std::string_view name) { return same_name(name, encoding); };
     return std::any_of(names.begin(), names.end(), is);
 }

@@ -19,7 +19,7 @@ namespace leasehold::postgres {
 
 struct TrackerOptions {
     std::string user;
-    Settings startup;                // what the client's startup packet wants, well formed
+    Settings startup;                                             // what the client's startup packet wants, well formed
     std::vector<std::pair<std::string, std::string>> parameters;  // ParameterStatus as the client was told at welcome
     std::uint64_t variant = 0;
     wire::LeaseMode mode = wire::LeaseMode::transaction;
@@ -69,7 +69,7 @@ class Tracker final : public wire::Tracker {
 
     struct Message {
         std::uint8_t type = 0;
-        Bytes bytes{};         // with the header; shorter than `size` when the rest is streamed
+        Bytes bytes{};  // with the header; shorter than `size` when the rest is streamed
         std::size_t size = 0;
         [[nodiscard]] Bytes body() const noexcept { return bytes.subspan(header_size); }
         [[nodiscard]] bool whole() const noexcept { return bytes.size() == size; }
@@ -185,58 +185,58 @@ class Tracker final : public wire::Tracker {
     void write_unfinished() noexcept;
 
     TrackerOptions options_;
-    std::uint64_t id_;                   // of the session, in the process
-    PostgresLease* lease_ = nullptr;     // the backend's; outlives the lease
+    std::uint64_t id_;                // of the session, in the process
+    PostgresLease* lease_ = nullptr;  // the backend's; outlives the lease
     std::shared_ptr<StatementCache> cache_;
     Settings settings_;
-    Settings told_;                      // every ParameterStatus as the client was told last
-    bool parameters_differ_ = false;     // the backend's are not what the client was told
-    bool conforming_ = true;             // standard_conforming_strings
-    bool encoding_pins_ = false;         // client_encoding has characters that hold a quote's or backslash's byte
+    Settings told_;                   // every ParameterStatus as the client was told last
+    bool parameters_differ_ = false;  // the backend's are not what the client was told
+    bool conforming_ = true;          // standard_conforming_strings
+    bool encoding_pins_ = false;      // client_encoding has characters that hold a quote's or backslash's byte
 
     Outstanding outstanding_;
-    char status_ = 'I';                  // of the last ReadyForQuery
-    bool scope_open_ = false;            // extended messages since the last Sync
-    bool skipping_ = false;              // an error was seen: everything up to the client's Sync is ignored
-    bool copy_in_ = false;               // the server waits for CopyData
-    std::uint64_t flushed_ = 0;          // requests pushed when a Flush was added for a message that is held
-    std::uint64_t scope_ = 1;            // the number of the scope that the next message belongs to
-    std::uint64_t scope_done_ = 0;       // the last that is answered completely
-    std::uint64_t change_scope_ = 0;     // the last that changes named statements
-    std::uint64_t unnamed_scope_ = 0;    // the last that may fail before it has set the unnamed statement
-    std::uint32_t dropping_ = 0;         // outstanding DISCARD ALL, DEALLOCATE ALL
+    char status_ = 'I';                // of the last ReadyForQuery
+    bool scope_open_ = false;          // extended messages since the last Sync
+    bool skipping_ = false;            // an error was seen: everything up to the client's Sync is ignored
+    bool copy_in_ = false;             // the server waits for CopyData
+    std::uint64_t flushed_ = 0;        // requests pushed when a Flush was added for a message that is held
+    std::uint64_t scope_ = 1;          // the number of the scope that the next message belongs to
+    std::uint64_t scope_done_ = 0;     // the last that is answered completely
+    std::uint64_t change_scope_ = 0;   // the last that changes named statements
+    std::uint64_t unnamed_scope_ = 0;  // the last that may fail before it has set the unnamed statement
+    std::uint32_t dropping_ = 0;       // outstanding DISCARD ALL, DEALLOCATE ALL
 
-    std::uint16_t front_ran_ = 0;        // bits of what the scope in front has executed
-    bool discarded_ = false;             // DISCARD ALL is done, its ReadyForQuery not yet there
+    std::uint16_t front_ran_ = 0;  // bits of what the scope in front has executed
+    bool discarded_ = false;       // DISCARD ALL is done, its ReadyForQuery not yet there
 
-    std::size_t request_left_ = 0;       // bytes due of a client's message that is streamed
+    std::size_t request_left_ = 0;  // bytes due of a client's message that is streamed
     Rest rest_ = Rest::forward;
-    std::unique_ptr<Scanner> scanner_;   // reads along while one is streamed
+    std::unique_ptr<Scanner> scanner_;  // reads along while one is streamed
     std::unique_ptr<Digester> digester_;
-    bool ready_after_ = false;           // ReadyForQuery follows a discarded message
-    std::size_t reply_left_ = 0;         // bytes due of a server's message that is streamed
+    bool ready_after_ = false;    // ReadyForQuery follows a discarded message
+    std::size_t reply_left_ = 0;  // bytes due of a server's message that is streamed
 
     Namespace names_;
     Unnamed unnamed_;
-    bool in_sync_ = false;               // the backend's unnamed statement is what it would be without leasehold
-    std::uint16_t portal_bits_ = 0;      // of the unnamed portal's statement
+    bool in_sync_ = false;           // the backend's unnamed statement is what it would be without leasehold
+    std::uint16_t portal_bits_ = 0;  // of the unnamed portal's statement
     std::uint16_t named_portal_bits_ = 0;
     std::uint32_t portal_text_ = 0;
 
-    std::string pinned_;                 // reasons older than the transaction
+    std::string pinned_;  // reasons older than the transaction
     std::string pinned_in_transaction_;
-    bool session_pinned_ = false;        // session mode, from the first lease on
+    bool session_pinned_ = false;  // session mode, from the first lease on
     bool soiled_ = false;
 
     Lost lost_ = Lost::no;
-    bool lost_implicit_ = false;         // an unfinished pipeline outside a transaction
-    bool ends_at_sync_ = false;          // the lost state, after a COMMIT that was told of it
+    bool lost_implicit_ = false;  // an unfinished pipeline outside a transaction
+    bool ends_at_sync_ = false;   // the lost state, after a COMMIT that was told of it
     std::string lost_why_;
-    bool lost_portal_ = false;           // a ROLLBACK is bound that no server has seen
-    bool refused_ = false;               // the next request has its error already
+    bool lost_portal_ = false;  // a ROLLBACK is bound that no server has seen
+    bool refused_ = false;      // the next request has its error already
 
     Transcript transcript_;
-    bool transaction_over_ = true;       // the transcript is of a transaction that has ended
+    bool transaction_over_ = true;  // the transcript is of a transaction that has ended
 };
 
 [[nodiscard]] std::unique_ptr<wire::Tracker> make_tracker(TrackerOptions options);

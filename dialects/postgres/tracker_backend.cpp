@@ -96,9 +96,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
                 at += taken;
                 run = at;
                 break;
-            case Passing::lost:
-                pass_run();
-                return {What::lost, at};
+            case Passing::lost: pass_run(); return {What::lost, at};
             case Passing::fatal:
                 pass_run();
                 farewell(failure(Fault::protocol_violation, "the server broke the protocol"), to_client);

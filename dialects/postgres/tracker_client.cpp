@@ -113,8 +113,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     if (!message.whole()) all |= Request::partial;
     if (what.drops_statements) ++dropping_;
     outstanding_.push(
-        {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++}
-    );
+        {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
     unnamed_.send_drop();
     if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
@@ -130,8 +129,7 @@ Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
     std::uint16_t all = Request::single;
     if (!message.whole()) all |= Request::partial;
     outstanding_.push(
-        {.type = frontend::function_call, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++}
-    );
+        {.type = frontend::function_call, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
     soiled_ = true;  // whatever the function does
     forward(message, flow);
     start_stream(message, Rest::forward);

@@ -238,10 +238,10 @@ void Tracker::parse_locally(const Message& message, std::string_view name, Bytes
 
 // What a message of the extended protocol is about: a statement that a lost session may still run, or not.
 struct Tracker::LostRequest {
-    std::uint8_t kind = 0;           // Describe, Close: 'S' or 'P'
-    std::string_view name{};         // of a statement; of a Parse, the new one
-    Bytes tail{};                    // Parse: behind the name
-    std::optional<Digest> what{};    // of the statement, when it is known
+    std::uint8_t kind = 0;         // Describe, Close: 'S' or 'P'
+    std::string_view name{};       // of a statement; of a Parse, the new one
+    Bytes tail{};                  // Parse: behind the name
+    std::optional<Digest> what{};  // of the statement, when it is known
     bool ok = true;
 };
 

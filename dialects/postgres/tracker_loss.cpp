@@ -18,8 +18,8 @@ struct Tracker::Answering {
     wire::Outbox& to_client;
     std::string reason;
     bool unknown = false;
-    char status = 'I';       // what the client knows of its transaction: 'T' until it is told
-    std::uint16_t ran = 0;   // bits of what the scope in front has executed and answered
+    char status = 'I';      // what the client knows of its transaction: 'T' until it is told
+    std::uint16_t ran = 0;  // bits of what the scope in front has executed and answered
     bool commit_told = false;
 };
 
@@ -196,7 +196,7 @@ void Tracker::write_unfinished() noexcept {
     for (std::size_t i = 0; i < outstanding_.size(); ++i) {
         if (!outstanding_[i].readies()) continue;
         unfinished.requests.push_back(outstanding_[i].type == frontend::sync ? Unfinished::Request::extended
-                                                                              : Unfinished::Request::simple);
+                                                                             : Unfinished::Request::simple);
     }
     lease_->half_sent = rest_ == Rest::forward ? request_left_ : 0;
     lease_->dirty |= dirty();

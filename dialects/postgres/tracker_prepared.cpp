@@ -204,9 +204,7 @@ Tracker::Step Tracker::parse_taken(std::string_view name, const Message& message
     ensure_held(*empty, flow);
     put_parse(empty->id, tail, message.size - message.bytes.size(), flow);
     outstanding_.push({.type = frontend::parse});
-    outstanding_.add(
-        {.kind = Effect::Kind::rename, .id = empty->id, .text = std::string(name)}
-    );
+    outstanding_.add({.kind = Effect::Kind::rename, .id = empty->id, .text = std::string(name)});
     return Step::taken;
 }
 

@@ -22,9 +22,9 @@ class Transcript {
     [[nodiscard]] std::vector<std::string> statements(bool literals) const;
 
   private:
-    std::vector<char> bytes_;       // length in two bytes, text; oldest first
+    std::vector<char> bytes_;  // length in two bytes, text; oldest first
     std::size_t count_ = 0;
-    std::uint32_t last_ = 0;        // number of the newest
+    std::uint32_t last_ = 0;  // number of the newest
 };
 
 }  // namespace leasehold::postgres

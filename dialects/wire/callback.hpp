@@ -13,8 +13,8 @@ class Callback {
   public:
     Callback() noexcept = default;
     template <class F>
-        requires(!std::is_same_v<std::decay_t<F>, Callback> && std::is_invocable_v<std::decay_t<F>&>)
-    Callback(F&& f) {  // NOLINT(google-explicit-constructor): lambdas are passed as they are
+    requires(!std::is_same_v<std::decay_t<F>, Callback> && std::is_invocable_v<std::decay_t<F>&>)
+        Callback(F&& f) {  // NOLINT(google-explicit-constructor): lambdas are passed as they are
         using Stored = std::decay_t<F>;
         if constexpr (sizeof(Stored) <= sizeof(storage_) && std::is_nothrow_move_constructible_v<Stored>) {
             ::new (static_cast<void*>(storage_)) Stored(std::forward<F>(f));

@@ -69,13 +69,14 @@ awaitable<Dialled> dial(Executor executor, std::string host, std::uint16_t port,
         auto [ec, found] = co_await resolver.async_resolve(host, std::to_string(port), flags, tuple);
         if (ec == asio::error::host_not_found || ec == asio::error::no_data) {
             // address_configured hides loopback names where only the loopback interface is up.
-            std::tie(ec, found) =
-                co_await resolver.async_resolve(host, std::to_string(port), asio::ip::resolver_base::numeric_service, tuple);
+            std::tie(ec, found) = co_await resolver.async_resolve(host, std::to_string(port),
+                                                                  asio::ip::resolver_base::numeric_service, tuple);
         }
         attempt->resolver = nullptr;
         attempt->timer.cancel();
         if (ec) {
-            result.error = ec == asio::error::operation_aborted ? make_error_code(errc::timed_out) : std::error_code(ec);
+            result.error =
+                ec == asio::error::operation_aborted ? make_error_code(errc::timed_out) : std::error_code(ec);
             result.message = name + ": cannot resolve the name: " + result.error.message();
             co_return result;
         }

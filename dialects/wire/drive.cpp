@@ -78,19 +78,13 @@ awaitable<void> compute(Executor executor, Exchange& exchange, asio::thread_pool
                 asio::post(executor, [handler = std::move(handler)]() mutable { std::move(handler)(); });
             });
         },
-        asio::use_awaitable_t<Executor>{}
-    );
+        asio::use_awaitable_t<Executor>{});
 }
 
 }  // namespace
 
-awaitable<std::error_code> drive(
-    Transport& transport,
-    Exchange& exchange,
-    Inbox& inbox,
-    Deadline deadline,
-    asio::thread_pool* computing
-) {
+awaitable<std::error_code> drive(Transport& transport, Exchange& exchange, Inbox& inbox, Deadline deadline,
+                                 asio::thread_pool* computing) {
     const Watchdog dog(transport, deadline);
     std::error_code ec;
     for (;;) {

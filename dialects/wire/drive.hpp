@@ -12,12 +12,7 @@ namespace leasehold::wire {
 // Ends with the exchange's own error, or errc::timed_out / errc::cancelled / errc::closed or a socket error when the
 // exchange was interrupted (it is told, and may have put a better error in its diagnostics). What was read and not
 // consumed stays in `inbox`. `computing`: where Action::compute runs; null: on the loop.
-[[nodiscard]] awaitable<std::error_code> drive(
-    Transport& transport,
-    Exchange& exchange,
-    Inbox& inbox,
-    Deadline deadline,
-    boost::asio::thread_pool* computing = nullptr
-);
+[[nodiscard]] awaitable<std::error_code> drive(Transport& transport, Exchange& exchange, Inbox& inbox,
+                                               Deadline deadline, boost::asio::thread_pool* computing = nullptr);
 
 }  // namespace leasehold::wire

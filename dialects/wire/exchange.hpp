@@ -22,8 +22,8 @@ namespace leasehold::wire {
 
 // What went wrong, in the words of the peer that said so or in ours.
 struct Diagnostics {
-    std::string sqlstate;      // five characters, or empty
-    int number = 0;            // MySQL's error number, or 0
+    std::string sqlstate;  // five characters, or empty
+    int number = 0;        // MySQL's error number, or 0
     std::string message;
     bool from_server = false;  // said by the database server, not by leasehold
 
@@ -33,17 +33,17 @@ struct Diagnostics {
 enum class errc {
     protocol_violation = 1,  // the peer sent what the protocol does not allow here
     message_too_large,
-    unsupported,             // a feature or method that leasehold does not speak
+    unsupported,  // a feature or method that leasehold does not speak
     authentication_failed,
-    server_error,            // the server answered with an error: see Diagnostics
-    server_saturated,        // the server has no connection left (53300, 1040)
-    server_unready,          // the server is starting or stopping (57P03, 1053)
+    server_error,      // the server answered with an error: see Diagnostics
+    server_saturated,  // the server has no connection left (53300, 1040)
+    server_unready,    // the server is starting or stopping (57P03, 1053)
     plaintext_before_tls,
     tls_refused,
-    closed,                  // the peer closed in the middle
+    closed,  // the peer closed in the middle
     timed_out,
     cancelled,
-    settings_refused,        // the session's settings could not be applied: see Diagnostics
+    settings_refused,  // the session's settings could not be applied: see Diagnostics
 };
 
 [[nodiscard]] const std::error_category& category() noexcept;

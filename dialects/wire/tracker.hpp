@@ -55,8 +55,8 @@ struct Loss {
         killed,            // by an administrator
     };
     Kind kind = Kind::backend;
-    std::string reason;     // for people: "server closed the connection", "idle for 31 s (transaction_idle_timeout)"
-    bool unwritten = false; // nothing of the outstanding requests was given to the kernel
+    std::string reason;      // for people: "server closed the connection", "idle for 31 s (transaction_idle_timeout)"
+    bool unwritten = false;  // nothing of the outstanding requests was given to the kernel
 };
 
 // What becomes of the session after lose() or refuse(); to_client was filled accordingly.

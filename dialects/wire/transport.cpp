@@ -6,13 +6,13 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <array>
+#include <cerrno>
+#include <cstring>
 
 namespace leasehold::wire {
 namespace {
@@ -68,7 +68,8 @@ struct Transport::State {
         Callback callback = std::move(direction.callback);
         callback();
     }
-    static void listen(const std::shared_ptr<State>& self, Direction State::*which, Socket::wait_type type, Callback callback) {
+    static void listen(const std::shared_ptr<State>& self, Direction State::*which, Socket::wait_type type,
+                       Callback callback) {
         Direction& direction = (*self).*which;
         direction.callback = std::move(callback);
         if (!direction.callback || direction.armed) return;
@@ -82,7 +83,8 @@ struct Transport::State {
     }
 };
 
-Transport::Transport(Executor executor, int descriptor) : executor_(executor), state_(std::make_shared<State>(executor)) {
+Transport::Transport(Executor executor, int descriptor)
+    : executor_(executor), state_(std::make_shared<State>(executor)) {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
     const bool known = ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &length) == 0;
@@ -222,15 +224,13 @@ void Transport::wake() {
 awaitable<void> Transport::readable() {
     co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
         [this](auto handler) { on_readable([handler = std::move(handler)]() mutable { std::move(handler)(); }); },
-        asio::use_awaitable_t<Executor>{}
-    );
+        asio::use_awaitable_t<Executor>{});
 }
 
 awaitable<void> Transport::writable() {
     co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
         [this](auto handler) { on_writable([handler = std::move(handler)]() mutable { std::move(handler)(); }); },
-        asio::use_awaitable_t<Executor>{}
-    );
+        asio::use_awaitable_t<Executor>{});
 }
 
 void Transport::close() noexcept {

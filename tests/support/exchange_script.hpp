@@ -52,10 +52,10 @@ class Script {
     struct Step {
         enum class Kind : std::uint8_t { write, read, end_of_stream, start_tls, compute, done };
         Kind kind = Kind::done;
-        ByteVector bytes{};                              // write: exactly these; read: these arrive
-        std::function<void(wire::Bytes)> check{};        // write: looks at the bytes instead
-        std::function<ByteVector()> make{};              // read: made when it is their turn
-        std::error_code error{};                         // done
+        ByteVector bytes{};                        // write: exactly these; read: these arrive
+        std::function<void(wire::Bytes)> check{};  // write: looks at the bytes instead
+        std::function<ByteVector()> make{};        // read: made when it is their turn
+        std::error_code error{};                   // done
     };
 
     Script& expect_write(ByteVector bytes) { return add({Step::Kind::write, std::move(bytes), {}, {}, {}}); }
@@ -101,9 +101,9 @@ class Script {
 // One run of a script. The variations of a run:
 struct Variation {
     bool byte_by_byte = false;
-    std::size_t fail_at = SIZE_MAX;      // the number of the action that fails instead of being performed
+    std::size_t fail_at = SIZE_MAX;  // the number of the action that fails instead of being performed
     std::error_code fail_with{};
-    std::size_t replace_read = SIZE_MAX; // the number of the read step that brings other bytes
+    std::size_t replace_read = SIZE_MAX;  // the number of the read step that brings other bytes
     ByteVector replacement{};
 };
 
@@ -114,8 +114,8 @@ class ScriptRun {
 
     struct Outcome {
         bool done = false;
-        bool interrupted = false;     // by the variation
-        bool starved = false;         // wanted to read when the replaced bytes were used up
+        bool interrupted = false;  // by the variation
+        bool starved = false;      // wanted to read when the replaced bytes were used up
         std::error_code error{};
         std::size_t actions = 0;
     };

@@ -52,11 +52,10 @@ TEST_F(PoolEventsTest, TellsASaturatedServerFromABrokenOne) {
     events.connect_failed("db:5432", "Connection refused", false);
     EXPECT_EQ(count(names::connect_failures, {{"reason", "saturated"}}), 1);
     EXPECT_EQ(count(names::connect_failures, {{"reason", "error"}}), 2);
-    EXPECT_EQ(log.lines(),
-              (Lines{"warn event=connect_failed pool=orders address=db:5432 reason=saturated "
-                     "message=\"too many clients already\"",
-                     "warn event=connect_failed pool=orders address=db:5432 reason=error "
-                     "message=\"Connection refused\""}));
+    EXPECT_EQ(log.lines(), (Lines{"warn event=connect_failed pool=orders address=db:5432 reason=saturated "
+                                  "message=\"too many clients already\"",
+                                  "warn event=connect_failed pool=orders address=db:5432 reason=error "
+                                  "message=\"Connection refused\""}));
 }
 
 TEST_F(PoolEventsTest, CountsLeasesWithoutLoggingThem) {
@@ -153,7 +152,10 @@ TEST_F(PoolEventsTest, KeepsTwoPoolsWithTheSameRecordIdsApart) {
 
 TEST_F(PoolEventsTest, TakesTheMetricsOfARemovedPoolAlong) {
     const std::size_t before = registry.size();
-    { PoolEvents other(registry, records, 0, "gone"); EXPECT_GT(registry.size(), before); }
+    {
+        PoolEvents other(registry, records, 0, "gone");
+        EXPECT_GT(registry.size(), before);
+    }
     EXPECT_EQ(registry.size(), before);
 }
 

@@ -52,10 +52,10 @@ TEST(MetricsRegistry, SumsGaugesAlsoBelowZero) {
 TEST(MetricsRegistry, PutsADurationIntoTheFirstBucketThatHoldsIt) {
     Registry registry(2);
     const Histogram histogram = registry.histogram("wait_seconds", "", {}, {1ms, 10ms});
-    histogram.observe(0, 1ms);    // a bound belongs to its bucket
+    histogram.observe(0, 1ms);  // a bound belongs to its bucket
     histogram.observe(1, 1001us);
     histogram.observe(1, 10s);
-    histogram.observe(0, -5ms);   // a clock that went backwards
+    histogram.observe(0, -5ms);  // a clock that went backwards
     std::vector<std::uint64_t> buckets;
     registry.visit([&](const Sample& sample) {
         buckets = sample.buckets;

@@ -17,12 +17,15 @@ struct RouterTest : testing::Test {
         orders.alias = {"orders_old"};
         config->pools = {orders, pool("stock", "postgresql", "app", "secret"), pool("shop", "mysql", "web", "pw"),
                          pool("open", "postgresql", "nobody", std::nullopt)};
-        config->users = {{"reports", "r", {"orders"}, false, 0}, {"batch", "b", {"orders"}, true, 0}, {"root", "admin", {}, false, 0}};
+        config->users = {{"reports", "r", {"orders"}, false, 0},
+                         {"batch", "b", {"orders"}, true, 0},
+                         {"root", "admin", {}, false, 0}};
         config->admin.users = {"root"};
         postgres.dialect = "postgresql";
         mysql.dialect = "mysql";
     }
-    static config::Pool pool(std::string name, std::string dialect, std::string user, std::optional<std::string> password) {
+    static config::Pool pool(std::string name, std::string dialect, std::string user,
+                             std::optional<std::string> password) {
         config::Pool made;
         made.name = std::move(name);
         made.url.dialect = std::move(dialect);
@@ -65,9 +68,7 @@ TEST_F(RouterTest, SendsTheUrlsOwnUserToThePoolOfThatName) {
     EXPECT_EQ(route.credential.secret, "secret");
 }
 
-TEST_F(RouterTest, KnowsAPoolByItsAlias) {
-    EXPECT_EQ(ask(postgres, "app", "orders_old").home->name(), "orders");
-}
+TEST_F(RouterTest, KnowsAPoolByItsAlias) { EXPECT_EQ(ask(postgres, "app", "orders_old").home->name(), "orders"); }
 
 TEST_F(RouterTest, GivesAnotherUserAPoolOfItsOwn) {
     const Route route = ask(postgres, "reports", "orders");

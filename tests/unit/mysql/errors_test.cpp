@@ -12,12 +12,15 @@ namespace {
 // SQLAlchemy 2.0, MySQL dialects; HikariCP 5, SQLExceptionOverride and its error codes.
 constexpr int dead_numbers[] = {1927, 2006, 2013, 2014, 2045, 2055, 4031, 500150, 2399, 1105};
 constexpr std::string_view dead_states[] = {"0A000", "57P01", "57P02", "57P03", "01002"};
-constexpr std::string_view dead_words[] = {"already closed", "connection was killed", "not connected", "network operation failed"};
+constexpr std::string_view dead_words[] = {"already closed", "connection was killed", "not connected",
+                                           "network operation failed"};
 
 bool kills(const wire::Diagnostics& error) {
     std::string text = error.message;
-    std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return std::ranges::find(dead_numbers, error.number) != std::end(dead_numbers) || error.sqlstate.starts_with("08") ||
+    std::ranges::transform(text, text.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return std::ranges::find(dead_numbers, error.number) != std::end(dead_numbers) ||
+           error.sqlstate.starts_with("08") ||
            std::ranges::find(dead_states, error.sqlstate) != std::end(dead_states) ||
            std::ranges::any_of(dead_words, [&](std::string_view word) { return text.find(word) != std::string::npos; });
 }
@@ -27,7 +30,8 @@ TEST(MysqlErrors, AnErrorThatLetsTheSessionLiveIsNotTakenForItsEnd) {
         const auto fault = static_cast<Fault>(i);
         if (scope(fault) != Scope::lives) continue;
         EXPECT_FALSE(kills(failure(fault))) << failure(fault).message;
-        EXPECT_FALSE(kills(failure(fault, "Connection was KILLED: gone away, already closed"))) << failure(fault).message;
+        EXPECT_FALSE(kills(failure(fault, "Connection was KILLED: gone away, already closed")))
+            << failure(fault).message;
     }
 }
 

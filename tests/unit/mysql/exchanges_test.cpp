@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every exchange of this dialect, played by script: whole, byte by byte, broken off at every step, fed with noise.
+// The commands of our own on a backend, played by script: whole, byte by byte, broken off at every step, fed with noise.
 #include "dialects/mysql/align.hpp"
-#include "dialects/mysql/cancel.hpp"
 #include "dialects/mysql/drain.hpp"
 #include "dialects/mysql/finish.hpp"
-#include "dialects/mysql/handshake.hpp"
 #include "dialects/mysql/ping.hpp"
 #include "dialects/mysql/reset.hpp"
 #include "tests/support/exchange_script.hpp"
@@ -24,8 +22,6 @@ using wire::errc;
 
 const Salt salt{'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't'};
 const Raw too_long = packet(Raw(70000, 0xFF), 1);
-
-// --- commands of ours ------------------------------------------------------------------------------------------
 
 TEST(MysqlPing, IsAnsweredOutsideATransaction) {
     const auto make = [] { return std::make_unique<Ping>(false); };
@@ -48,15 +44,21 @@ TEST(MysqlPing, WhatComesBehindTheAnswerIsLeftAlone) {
 }
 
 TEST(MysqlReset, ResetsTheConnection) {
-    play_all(Script().expect_write(command(31)).read(ok(1)).expect_done(), [] { return std::make_unique<Reset>(true); });
+    play_all(Script().expect_write(command(31)).read(ok(1)).expect_done(),
+             [] { return std::make_unique<Reset>(true); });
     Reset refused(false);
-    play(Script().expect_write(command(31)).read(err(1, 1047, "08S01", "Unknown command")).expect_done(errc::server_error), refused);
+    play(Script()
+             .expect_write(command(31))
+             .read(err(1, 1047, "08S01", "Unknown command"))
+             .expect_done(errc::server_error),
+         refused);
     EXPECT_EQ(refused.diagnostics().number, 1047);
     EXPECT_TRUE(refused.diagnostics().from_server);
 }
 
 TEST(MysqlFinish, CommitsOrRollsBack) {
-    play_all(Script().expect_write(query("COMMIT")).read(ok(1)).expect_done(), [] { return std::make_unique<Finish>(true, false); });
+    play_all(Script().expect_write(query("COMMIT")).read(ok(1)).expect_done(),
+             [] { return std::make_unique<Finish>(true, false); });
     play_all(Script().expect_write(query("ROLLBACK")).read(ok(1, in_trans)).expect_done(errc::protocol_violation),
              [] { return std::make_unique<Finish>(false, false); });
 }
@@ -70,7 +72,11 @@ TEST(MysqlAlign, SetsFirstAndNamesTheDatabaseLast) {
     const Raw sent = command(31) + query("SET NAMES utf8mb4") + command(2, "other");
     play_all(Script().expect_write(sent).read(ok(1) + ok(1)).read(ok(1)).expect_done(), make);
     Align refused(plan, false);
-    play(Script().expect_write(sent).read(ok(1) + ok(1) + err(1, 1049, "42000", "Unknown database 'other'")).expect_done(errc::settings_refused), refused);
+    play(Script()
+             .expect_write(sent)
+             .read(ok(1) + ok(1) + err(1, 1049, "42000", "Unknown database 'other'"))
+             .expect_done(errc::settings_refused),
+         refused);
     EXPECT_TRUE(refused.database_refused());
     EXPECT_EQ(refused.diagnostics().message, "Unknown database 'other'");
     Align bad_set(plan, false);
@@ -83,7 +89,11 @@ TEST(MysqlDrain, ReadsWhatIsOwedAndNoMore) {
         MysqlLease lease;
         lease.due = {{shape, Due::For::client}, {Shape::simple, Due::For::ping}};
         Drain drain(lease);
-        play(Script().read((shape == Shape::query ? rows("1", in_trans) : ok(1, in_trans)) + ok(1) + raw("x")).expect_done().leaving(raw("x")), drain);
+        play(Script()
+                 .read((shape == Shape::query ? rows("1", in_trans) : ok(1, in_trans)) + ok(1) + raw("x"))
+                 .expect_done()
+                 .leaving(raw("x")),
+             drain);
         EXPECT_FALSE(lease.outstanding());
         EXPECT_FALSE(lease.in_transaction());
     }
@@ -106,266 +116,12 @@ TEST(MysqlDrain, GoesOnInTheMiddleOfAReplyAndGivesUpOnAFile) {
     MysqlLease waits;
     waits.due = {{Shape::query, Due::For::client}};
     Drain file(waits);
-    play(Script().read(packet(raw("\xFB" "f"), 1)).expect_done(errc::unsupported), file);
-}
-
-// --- logins ----------------------------------------------------------------------------------------------------
-
-Greeting greeting(std::string version = "5.5.5-10.11.6-MariaDB") {
-    Greeting made;
-    made.version = std::move(version);
-    made.connection_id = 42;
-    made.salt = salt;
-    made.capabilities = 0x81FFF7FE;
-    made.charset = 8;
-    made.status = 2;
-    made.plugin = native_password;
-    return made;
-}
-
-Raw greeting_packet(const Greeting& made = greeting()) {
-    return leasehold::test::built([&](wire::Writer& out) { write_greeting(out, made); });
-}
-
-Raw response_packet(std::string_view user, std::string_view password, std::string_view plugin, std::uint32_t capabilities, std::string_view database = "shop") {
-    HandshakeResponse response;
-    response.capabilities = capabilities | cap::protocol_41 | cap::secure_connection | cap::plugin_auth | cap::connect_with_db;
-    response.charset = 45;
-    response.user = user;
-    response.authentication = native_answer(password, salt);
-    response.database = database;
-    response.plugin = plugin;
-    return leasehold::test::built([&](wire::Writer& out) { write_handshake_response(out, response, {}, 1); });
-}
-
-TEST(MysqlMessages, GreetingsSurviveWritingAndReading) {
-    const Raw made = greeting_packet();
-    const std::optional<Greeting> read = parse_greeting(Bytes(made).subspan(4));
-    ASSERT_TRUE(read);
-    EXPECT_EQ(read->version, "5.5.5-10.11.6-MariaDB");
-    EXPECT_EQ(read->connection_id, 42u);
-    EXPECT_EQ(read->salt, salt);
-    EXPECT_EQ(read->capabilities, 0x81FFF7FEu);
-    EXPECT_EQ(read->plugin, native_password);
-    for (std::size_t n = 4; n < 60 && n < made.size(); ++n) (void)parse_greeting(Bytes(made).subspan(4, n - 4));
-    EXPECT_EQ(plain_version(read->version), "10.11.6-MariaDB");
-    EXPECT_TRUE(is_mariadb(read->version));
-    EXPECT_FALSE(is_mariadb("8.0.36"));
-}
-
-TEST(MysqlMessages, ResponsesAreReadInAllTheirForms) {
-    const Raw made = response_packet("app", "secret", native_password, cap::found_rows);
-    const auto read = parse_handshake_response(Bytes(made).subspan(4), 0xFFFFFFFF);
-    ASSERT_TRUE(read);
-    EXPECT_EQ(read->user, "app");
-    EXPECT_EQ(read->database, "shop");
-    EXPECT_EQ(read->plugin, native_password);
-    EXPECT_EQ(read->charset, 45);
-    EXPECT_EQ(read->authentication.size(), 20u);
-    for (std::size_t n = 0; n < made.size() - 4; ++n) (void)parse_handshake_response(Bytes(made).subspan(4, n), 0xFFFFFFFF);
-    std::uint32_t x = 3;
-    for (int round = 0; round < 5000; ++round) {
-        Raw noisy(made.begin() + 4, made.end());
-        x = x * 1664525u + 1013904223u;
-        noisy[(x >> 8) % noisy.size()] = static_cast<std::uint8_t>(x >> 24);
-        (void)parse_handshake_response(noisy, 0xFFFFFFFF);
-    }
-}
-
-TEST(MysqlAuth, AnswersAreRightForTheirPasswordAndSaltOnly) {
-    const NativeVerifier verifier = native_verifier("secret");
-    EXPECT_TRUE(verify_native(verifier, native_answer("secret", salt), salt));
-    EXPECT_FALSE(verify_native(verifier, native_answer("Secret", salt), salt));
-    EXPECT_FALSE(verify_native(verifier, native_answer("secret", make_salt()), salt));
-    EXPECT_FALSE(verify_native(verifier, "", salt));
-    EXPECT_FALSE(verify_native(verifier, std::string(19, 'x'), salt));
-    // SELECT PASSWORD('secret')
-    EXPECT_TRUE(verify_native(native_verifier("*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"), native_answer("secret", salt), salt));
-    EXPECT_TRUE(verify_native(native_verifier(""), "", salt));
-    EXPECT_FALSE(verify_native(native_verifier(""), native_answer("x", salt), salt));
-    for (int i = 0; i < 100; ++i) {
-        for (const std::uint8_t byte : make_salt()) EXPECT_TRUE(byte != 0 && byte != '$' && byte < 0x80);
-    }
-}
-
-TEST(MysqlClientGreeting, ReadsWhoTheClientIs) {
-    const auto make = [] { return std::make_unique<ClientGreeting>(greeting(), 10240); };
-    const Script script = Script().expect_write([](Bytes) {}).read(response_packet("app", "secret", native_password, cap::found_rows)).expect_done();
-    play_all(script, make, true);
-    play_noise(script, make, 7);
-    play_hostile(script, make, packet(Raw(11000, 1), 1));
-    play_hostile(script, make, packet(Raw(100, 1), 9));
-    play_hostile(script, make, packet(Raw{0, 0, 0, 0}, 1));
-    ClientGreeting exchange(greeting(), 10240);
-    play(script, exchange);
-    EXPECT_EQ(exchange.response().user, "app");
-    EXPECT_EQ(exchange.next_sequence(), 2);
-    // No TLS, no compression, nothing that is not understood is offered.
-    EXPECT_EQ(exchange.greeting().capabilities & (cap::ssl | 1u << 5 | 1u << 26 | 1u << 27 | 1u << 31), 0u);
-}
-
-TEST(MysqlClientGreeting, AClientThatOnlyLooksIsNoError) {
-    ClientGreeting exchange(greeting(), 10240);
-    play(Script().expect_write([](Bytes) {}).read_end().expect_done(), exchange);
-    EXPECT_TRUE(exchange.left());
-}
-
-TEST(MysqlClientGreeting, TlsThatWasNotOfferedAndOldClientsAreTold) {
-    ClientGreeting tls(greeting(), 10240);
-    play(Script().expect_write([](Bytes) {}).read(response_packet("app", "x", native_password, cap::ssl)).expect_done(errc::unsupported), tls);
-    EXPECT_EQ(tls.diagnostics().number, 1043);
-    ClientGreeting old(greeting(), 10240);
-    play(Script().expect_write([](Bytes) {}).read(packet(Raw{0x85, 0xA4, 0, 0, 0, 'b', 0}, 1)).expect_done(errc::unsupported), old);
-    EXPECT_EQ(old.diagnostics().number, 1251);
-}
-
-struct Greeted {
-    explicit Greeted(std::string_view password, std::string_view plugin = native_password) : exchange(greeting(), 10240) {
-        play(Script().expect_write([](Bytes) {}).read(response_packet("app", password, plugin, 0)).expect_done(), exchange);
-    }
-    ClientGreeting exchange;
-};
-
-TEST(MysqlClientAuthentication, VerifiesTheAnswerThatCameWithTheResponse) {
-    const Greeted greeted("secret");
-    ClientAuthentication right({ClientCredential::Kind::password, "secret"}, greeted.exchange);
-    play(Script().expect_done(), right);
-    EXPECT_EQ(right.next_sequence(), 2);
-    ClientAuthentication wrong({ClientCredential::Kind::password, "other"}, greeted.exchange);
-    play(Script().expect_done(errc::authentication_failed), wrong);
-    EXPECT_EQ(wrong.diagnostics().number, 1045);
-    EXPECT_EQ(wrong.diagnostics().message, "Access denied for user 'app' (using password: YES)");
-    ClientAuthentication nobody({ClientCredential::Kind::none, ""}, greeted.exchange);
-    play(Script().expect_done(errc::authentication_failed), nobody);
-    EXPECT_EQ(nobody.diagnostics().message, wrong.diagnostics().message);
-    ClientAuthentication trusted({ClientCredential::Kind::trust, ""}, greeted.exchange);
-    play(Script().expect_done(), trusted);
-}
-
-TEST(MysqlClientAuthentication, AClientOfAnotherPluginSwitches) {
-    for (const bool right : {true, false}) {
-        for (const auto kind : {ClientCredential::Kind::password, ClientCredential::Kind::none}) {
-            const Greeted greeted("", "caching_sha2_password");
-            Salt fresh{};
-            const auto make = [&] { return std::make_unique<ClientAuthentication>(ClientCredential{kind, "secret"}, greeted.exchange); };
-            const Script script = Script()
-                .expect_write([&](Bytes bytes) {
-                    const std::optional<AuthSwitch> request = parse_auth_switch(bytes.subspan(4));
-                    ASSERT_TRUE(request);
-                    EXPECT_EQ(bytes[3], 2);
-                    EXPECT_EQ(request->plugin, native_password);
-                    std::copy_n(request->data.begin(), 20, fresh.begin());
-                })
-                .read([&] { return packet(raw(native_answer(right ? "secret" : "wrong", fresh)), 3); })
-                .expect_done(right && kind == ClientCredential::Kind::password ? std::error_code() : make_error_code(errc::authentication_failed));
-            play_all(script, make);
-            play_hostile(script, make, packet(raw("x"), 7));
-            play_hostile(script, make, packet(Raw(5000, 'x'), 3));
-        }
-    }
-}
-
-ServerLoginParams params() {
-    ServerLoginParams made;
-    made.user = "app";
-    made.password = "secret";
-    made.database = "shop";
-    made.capabilities = cap::found_rows | cap::multi_results;
-    made.charset = 45;
-    made.program_name = "leasehold shop";
-    return made;
-}
-
-const auto any_write = [](Bytes) {};
-
-TEST(MysqlServerLogin, LogsInWithTheNativePassword) {
-    const auto make = [] { return std::make_unique<ServerLogin>(params()); };
-    const Script script = Script()
-        .read(greeting_packet())
-        .expect_write([](Bytes bytes) {
-            EXPECT_EQ(bytes[3], 1);
-            const auto response = parse_handshake_response(bytes.subspan(4), 0xFFFFFFFF);
-            ASSERT_TRUE(response);
-            EXPECT_EQ(response->user, "app");
-            EXPECT_EQ(response->database, "shop");
-            EXPECT_EQ(response->authentication, native_answer("secret", salt));
-            EXPECT_EQ(response->program_name, "leasehold shop");
-            EXPECT_EQ(response->charset, 45);
-            EXPECT_NE(response->capabilities & cap::found_rows, 0u);
-            EXPECT_EQ(response->capabilities & (cap::ssl | cap::multi_statements | cap::local_files), 0u);
-        })
-        .read(ok(2))
-        .expect_done();
-    play_all(script, make);
-    play_noise(script, make, 11);
-    play_hostile(script, make, packet({}, 0));
-    play_hostile(script, make, too_long);
-    ServerLogin login(params());
-    play(script, login);
-    EXPECT_EQ(login.greeting().connection_id, 42u);
-    EXPECT_EQ(login.capabilities() & cap::shared, cap::found_rows | cap::multi_results);
-}
-
-TEST(MysqlServerLogin, SwitchesToTheNativePasswordWithAnotherSalt) {
-    Salt other = salt;
-    other[0] = 'Z';
-    const Raw request = leasehold::test::built([&](wire::Writer& out) { write_auth_switch(out, native_password, other, 2); });
-    play_all(Script().read(greeting_packet()).expect_write(any_write).read(request).expect_write(packet(raw(native_answer("secret", other)), 3)).read(ok(4)).expect_done(),
-             [] { return std::make_unique<ServerLogin>(params()); });
-}
-
-TEST(MysqlServerLogin, OtherPluginsAreNamed) {
-    const Raw request = leasehold::test::built([&](wire::Writer& out) { write_auth_switch(out, "caching_sha2_password", salt, 2); });
-    ServerLogin login(params());
-    play(Script().read(greeting_packet()).expect_write(any_write).read(request).expect_done(errc::unsupported), login);
-    EXPECT_NE(login.diagnostics().message.find("caching_sha2_password"), std::string::npos);
-    EXPECT_EQ(login.diagnostics().message.find("secret"), std::string::npos);
-}
-
-TEST(MysqlServerLogin, RefusalsAreToldApart) {
-    const std::pair<Raw, errc> cases[] = {
-        {packet(Raw{0xFF} + u16(1040) + raw("Too many connections"), 0), errc::server_saturated},
-        {packet(Raw{0xFF} + u16(1130) + raw("Host is not allowed"), 0), errc::authentication_failed},
-        {err(0, 1053), errc::server_unready},
-    };
-    for (const auto& [bytes, expected] : cases) {
-        ServerLogin login(params());
-        play(Script().read(bytes).expect_done(expected), login);
-        EXPECT_TRUE(login.diagnostics().from_server);
-    }
-    ServerLogin denied(params());
-    play(Script().read(greeting_packet()).expect_write(any_write).read(err(2, 1045, "28000", "Access denied")).expect_done(errc::authentication_failed), denied);
-    Greeting poor = greeting();
-    poor.capabilities &= ~cap::found_rows;
-    ServerLogin lacking(params());
-    play(Script().read(greeting_packet(poor)).expect_done(errc::unsupported), lacking);
-}
-
-TEST(MysqlChangeUser, BeginsANewSessionOnTheSameConnection) {
-    ServerLoginParams made = params();
-    made.database.clear();
-    made.capabilities |= cap::plugin_auth;
-    const auto make = [&] { return std::make_unique<ChangeUser>(made); };
-    const Raw request = leasehold::test::built([&](wire::Writer& out) { write_auth_switch(out, native_password, salt, 1); });
-    const Script script = Script()
-        .expect_write([](Bytes bytes) { EXPECT_EQ(bytes[4], 0x11); })
-        .read(request)
-        .expect_write(packet(raw(native_answer("secret", salt)), 2))
-        .read(ok(3))
-        .expect_done();
-    play_all(script, make);
-    play_noise(script, make, 3);
-    play_hostile(script, make, err(1, 1045));
-}
-
-TEST(MysqlCancel, LogsInKillsTheQueryAndSaysGoodbye) {
-    const auto make = [] { return std::make_unique<Cancel>(params(), 42); };
-    const Script script = Script().read(greeting_packet()).expect_write(any_write).read(ok(2)).expect_write(query("KILL QUERY 42")).read(ok(1)).expect_write(command(1)).expect_done();
-    play_all(script, make);
-    play_hostile(script, make, err(1, 1227));
-    // It has ended by itself.
-    Cancel gone(params(), 42);
-    play(Script().read(greeting_packet()).expect_write(any_write).read(ok(2)).expect_write(query("KILL QUERY 42")).read(err(1, 1094)).expect_write(command(1)).expect_done(), gone);
+    play(Script()
+             .read(packet(raw("\xFB"
+                              "f"),
+                          1))
+             .expect_done(errc::unsupported),
+         file);
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ struct Begun : PlayedSession {
 };
 
 TEST(MysqlLoss, BetweenRequestsOfATransactionTheNextRequestHearsIt) {
-    for (const Raw& request : {query("SELECT 1"), query("COMMIT"), query("BEGIN"), command(2, "x"), command(22, "SELECT 1"), query("ROLLBACK TO a")}) {
+    for (const Raw& request : {query("SELECT 1"), query("COMMIT"), query("BEGIN"), command(2, "x"),
+                               command(22, "SELECT 1"), query("ROLLBACK TO a")}) {
         Begun s;
         EXPECT_EQ(s.lose("it died"), Aftermath::lives);
         EXPECT_TRUE(s.to_client.empty()) << "nothing is written to a client that waits for nothing";
@@ -58,7 +59,8 @@ TEST(MysqlLoss, ARunningStatementThatCannotEndTheTransactionIsAnsweredAtOnce) {
 }
 
 TEST(MysqlLoss, AnOutcomeThatNobodyKnowsIsCalledUnknown) {
-    for (const char* sql : {"COMMIT", "CREATE TABLE t (a int)", "DO 1", "SELECT 1; COMMIT", "LOCK TABLES t READ", "SET autocommit=1", "ALTER TABLE t ADD b int"}) {
+    for (const char* sql : {"COMMIT", "CREATE TABLE t (a int)", "DO 1", "SELECT 1; COMMIT", "LOCK TABLES t READ",
+                            "SET autocommit=1", "ALTER TABLE t ADD b int"}) {
         Begun s;
         s.client(query(sql));
         EXPECT_EQ(s.lose("it died"), Aftermath::lives) << sql;
@@ -174,7 +176,9 @@ TEST(MysqlLoss, TheErrorWaitsForTheEndOfALongRequest) {
 TEST(MysqlLoss, AFileOnItsWayIsReadToItsEnd) {
     PlayedSession s;
     s.client(query("LOAD DATA LOCAL INFILE 'x' INTO TABLE t"));
-    s.server(packet(raw("\xFB" "x"), 1));
+    s.server(packet(raw("\xFB"
+                        "x"),
+                    1));
     s.client(packet(raw("part"), 2));
     s.take_client();
     s.take_backend();
@@ -187,7 +191,9 @@ TEST(MysqlLoss, AFileOnItsWayIsReadToItsEnd) {
     EXPECT_TRUE(s.to_backend.empty());
     PlayedSession sent;
     sent.client(query("LOAD DATA LOCAL INFILE 'x' INTO TABLE t"));
-    sent.server(packet(raw("\xFB" "x"), 1));
+    sent.server(packet(raw("\xFB"
+                           "x"),
+                       1));
     sent.client(packet(raw("all"), 2) + packet({}, 3));
     sent.take_client();
     EXPECT_EQ(sent.lose("it died"), Aftermath::lives);

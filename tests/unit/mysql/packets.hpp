@@ -22,7 +22,9 @@ inline Raw packet(const Raw& payload, std::uint8_t sequence) {
              static_cast<std::uint8_t>(payload.size() >> 16), sequence};
     return made + payload;
 }
-inline Raw command(std::uint8_t number, std::string_view argument = {}) { return packet(Raw{number} + raw(argument), 0); }
+inline Raw command(std::uint8_t number, std::string_view argument = {}) {
+    return packet(Raw{number} + raw(argument), 0);
+}
 inline Raw query(std::string_view sql) { return command(3, sql); }
 
 inline Raw u16(unsigned v) { return {static_cast<std::uint8_t>(v), static_cast<std::uint8_t>(v >> 8)}; }
@@ -42,7 +44,12 @@ inline Raw ok_eof(std::uint8_t sequence, unsigned status = autocommit) {
 inline Raw err(std::uint8_t sequence, unsigned number, std::string_view state = "HY000", std::string_view text = "no") {
     return packet(Raw{0xFF} + u16(number) + raw("#") + raw(state) + raw(text), sequence);
 }
-inline Raw column(std::uint8_t sequence) { return packet(raw("\x03" "def") + Raw{0, 0, 0, 1, 'c', 0, 0x0C} + Raw(12, 0), sequence); }
+inline Raw column(std::uint8_t sequence) {
+    return packet(raw("\x03"
+                      "def") +
+                      Raw{0, 0, 0, 1, 'c', 0, 0x0C} + Raw(12, 0),
+                  sequence);
+}
 inline Raw row(std::uint8_t sequence, std::string_view value) {
     return packet(Raw{static_cast<std::uint8_t>(value.size())} + raw(value), sequence);
 }

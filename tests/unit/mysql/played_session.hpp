@@ -23,7 +23,8 @@ struct PlayedSession {
     void client(const Raw& bytes) {
         for (std::size_t i = 0; i < bytes.size();) {
             const std::size_t n = bytewise ? 1 : bytes.size();
-            held.insert(held.end(), bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.begin() + static_cast<std::ptrdiff_t>(i + n));
+            held.insert(held.end(), bytes.begin() + static_cast<std::ptrdiff_t>(i),
+                        bytes.begin() + static_cast<std::ptrdiff_t>(i + n));
             i += n;
             push();
         }
@@ -46,7 +47,8 @@ struct PlayedSession {
     void server(const Raw& bytes) {
         for (std::size_t i = 0; i < bytes.size();) {
             const std::size_t n = bytewise ? 1 : bytes.size();
-            owed.insert(owed.end(), bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.begin() + static_cast<std::ptrdiff_t>(i + n));
+            owed.insert(owed.end(), bytes.begin() + static_cast<std::ptrdiff_t>(i),
+                        bytes.begin() + static_cast<std::ptrdiff_t>(i + n));
             i += n;
             const wire::Verdict verdict = tracker.from_backend(owed, out_client, out_backend);
             keep();
@@ -76,7 +78,8 @@ struct PlayedSession {
         out_client.clear();
     }
     wire::Aftermath lose(std::string reason, bool unwritten = false) {
-        const wire::Aftermath aftermath = tracker.lose({wire::Loss::Kind::backend, std::move(reason), unwritten}, out_client);
+        const wire::Aftermath aftermath =
+            tracker.lose({wire::Loss::Kind::backend, std::move(reason), unwritten}, out_client);
         keep();
         renew();
         return aftermath;

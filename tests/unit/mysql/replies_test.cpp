@@ -15,7 +15,7 @@ using Event = Reply::Event;
 Event follow(Reply& reply, const Raw& bytes, Shape shape, bool deprecate_eof, std::size_t step) {
     reply.start(shape, deprecate_eof);
     std::size_t at = 0;
-    for (std::size_t seen = step; ; seen += step) {
+    for (std::size_t seen = step;; seen += step) {
         const Event event = reply.advance(Bytes(bytes).first(std::min(seen, bytes.size())), at);
         if (event == Event::infile) continue;
         if (event != Event::more) {
@@ -33,7 +33,8 @@ Reply complete(const Raw& bytes, Shape shape = Shape::query, bool deprecate_eof 
         EXPECT_EQ(follow(reply, bytes, shape, deprecate_eof, step), Event::complete) << step;
         // One byte less is not enough.
         Reply shorter;
-        EXPECT_EQ(follow(shorter, Raw(bytes.begin(), bytes.end() - 1), shape, deprecate_eof, step), Event::more) << step;
+        EXPECT_EQ(follow(shorter, Raw(bytes.begin(), bytes.end() - 1), shape, deprecate_eof, step), Event::more)
+            << step;
         last = reply;
     }
     return last;
@@ -57,7 +58,8 @@ TEST(MysqlReplies, DeprecateEofLeavesOutTheFirstEofOnly) {
 }
 
 TEST(MysqlReplies, FurtherResultsBelongToTheReply) {
-    const Reply reply = complete(rows("1", autocommit | more_results) + ok(6, autocommit | more_results, 9) + rows("2", in_trans, 7));
+    const Reply reply =
+        complete(rows("1", autocommit | more_results) + ok(6, autocommit | more_results, 9) + rows("2", in_trans, 7));
     EXPECT_EQ(reply.status(), in_trans);
     EXPECT_EQ(reply.insert_id(), 9u);
     EXPECT_TRUE(complete(rows("1", autocommit | more_results) + err(6, 1064)).failed());
@@ -95,7 +97,9 @@ TEST(MysqlReplies, OtherShapes) {
 }
 
 TEST(MysqlReplies, AFileIsAskedForBeforeTheReplyEnds) {
-    const Raw bytes = packet(raw("\xFB" "file"), 1);
+    const Raw bytes = packet(raw("\xFB"
+                                 "file"),
+                             1);
     Reply reply;
     reply.start(Shape::query, false);
     std::size_t at = 0;
@@ -108,7 +112,8 @@ TEST(MysqlReplies, AFileIsAskedForBeforeTheReplyEnds) {
 TEST(MysqlReplies, RowsOfSixteenMegabytesContinue) {
     Raw big(0xFFFFFF, 'x');
     big[0] = 0xFE;  // a field whose length takes eight bytes: no end of rows
-    const Raw reply = packet({1}, 1) + column(2) + eof(3) + packet(big, 4) + packet({}, 5) + packet(big, 6) + packet(Raw{0xFE}, 7) + eof(8);
+    const Raw reply = packet({1}, 1) + column(2) + eof(3) + packet(big, 4) + packet({}, 5) + packet(big, 6) +
+                      packet(Raw{0xFE}, 7) + eof(8);
     Reply one;
     EXPECT_EQ(follow(one, reply, Shape::query, false, reply.size()), Event::complete);
     Reply pieces;
@@ -130,8 +135,9 @@ TEST(MysqlReplies, AFarewellStaysWhereItIs) {
 }
 
 TEST(MysqlReplies, WhatIsNotTheProtocolIsSaidToBeBad) {
-    for (const Raw& bytes : {packet({}, 1), packet({0}, 1), packet({5, 1}, 1), packet({0xFC}, 1), packet({0xFE, 1, 2}, 1),
-                             packet({1}, 1) + column(2) + row(3, "x"), packet({1}, 1) + column(2) + packet({0xFE, 0, 0}, 3)}) {
+    for (const Raw& bytes :
+         {packet({}, 1), packet({0}, 1), packet({5, 1}, 1), packet({0xFC}, 1), packet({0xFE, 1, 2}, 1),
+          packet({1}, 1) + column(2) + row(3, "x"), packet({1}, 1) + column(2) + packet({0xFE, 0, 0}, 3)}) {
         Reply reply;
         EXPECT_EQ(follow(reply, bytes, Shape::query, false, 1), Event::bad);
     }
@@ -158,7 +164,8 @@ TEST(MysqlReplies, NoiseIsSurvived) {
     std::uint32_t x = 1;
     for (int round = 0; round < 20000; ++round) {
         Raw noise = round % 2 == 0 ? Raw{} : packet({1}, 1) + column(2);
-        for (int i = 0; i < 24; ++i) noise.push_back(static_cast<std::uint8_t>((x = x * 1664525u + 1013904223u) >> (i % 3 == 0 ? 30 : 24)));
+        for (int i = 0; i < 24; ++i)
+            noise.push_back(static_cast<std::uint8_t>((x = x * 1664525u + 1013904223u) >> (i % 3 == 0 ? 30 : 24)));
         Reply reply;
         (void)follow(reply, noise, static_cast<Shape>(round % 6), round % 3 == 0, 5);
     }

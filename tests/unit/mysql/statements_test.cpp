@@ -25,13 +25,35 @@ Statement read(std::string_view sql, LexMode mode = {}) {
 using Sets = std::vector<std::pair<std::string, std::string>>;
 
 TEST(MysqlStatements, EverydayStatementsLeaveNothingBehind) {
-    for (const char* sql : {"SELECT 1", "insert into t values ('@a', \"get_lock\", `x@y`)", "UPDATE t SET a=1 -- @x\n WHERE b=2",
-                            "DELETE FROM t # @x", "SELECT /* @x := 1 */ 2", "(SELECT 1) UNION (SELECT 2)", "COMMIT", "ROLLBACK WORK",
-                            "ROLLBACK TO SAVEPOINT a", "SAVEPOINT a", "BEGIN", "START TRANSACTION READ ONLY", "SELECT @@version_comment LIMIT 1",
-                            "CREATE TABLE t (a int)", "DROP TABLE t", "SHOW VARIABLES LIKE 'x'", "WITH a AS (SELECT 1) SELECT * FROM a",
-                            "SELECT 'it''s', 'a\\'@b'", "SELECT 5--1", "SELECT 1 /*!40000 + 1 */", "SET autocommit=0", "",
-                            "GRANT SELECT ON a.* TO 'app'@'%'", "SET GLOBAL max_connections = 5", "XA RECOVER", "TRUNCATE t", "LOAD DATA LOCAL INFILE 'x' INTO TABLE t",
-                            "SET PASSWORD = 'x'", "COMMIT AND CHAIN NO RELEASE"}) {
+    for (const char* sql : {"SELECT 1",
+                            "insert into t values ('@a', \"get_lock\", `x@y`)",
+                            "UPDATE t SET a=1 -- @x\n WHERE b=2",
+                            "DELETE FROM t # @x",
+                            "SELECT /* @x := 1 */ 2",
+                            "(SELECT 1) UNION (SELECT 2)",
+                            "COMMIT",
+                            "ROLLBACK WORK",
+                            "ROLLBACK TO SAVEPOINT a",
+                            "SAVEPOINT a",
+                            "BEGIN",
+                            "START TRANSACTION READ ONLY",
+                            "SELECT @@version_comment LIMIT 1",
+                            "CREATE TABLE t (a int)",
+                            "DROP TABLE t",
+                            "SHOW VARIABLES LIKE 'x'",
+                            "WITH a AS (SELECT 1) SELECT * FROM a",
+                            "SELECT 'it''s', 'a\\'@b'",
+                            "SELECT 5--1",
+                            "SELECT 1 /*!40000 + 1 */",
+                            "SET autocommit=0",
+                            "",
+                            "GRANT SELECT ON a.* TO 'app'@'%'",
+                            "SET GLOBAL max_connections = 5",
+                            "XA RECOVER",
+                            "TRUNCATE t",
+                            "LOAD DATA LOCAL INFILE 'x' INTO TABLE t",
+                            "SET PASSWORD = 'x'",
+                            "COMMIT AND CHAIN NO RELEASE"}) {
         EXPECT_EQ(read(sql).pin, "") << sql;
     }
 }
@@ -109,9 +131,12 @@ TEST(MysqlStatements, WithAnsiQuotesDoubleQuotesAreNamesWithoutEscapes) {
 
 TEST(MysqlStatements, SettingsWithLiteralsAreCarried) {
     EXPECT_EQ(read("SET NAMES utf8mb4").sets, (Sets{{"names", "utf8mb4"}}));
-    EXPECT_EQ(read("set names 'utf8mb4' collate 'utf8mb4_bin'").sets, (Sets{{"names", "'utf8mb4' COLLATE 'utf8mb4_bin'"}}));
-    EXPECT_EQ(read("SET sql_mode='ANSI', SESSION time_zone := '+01:00', @@session.wait_timeout=5, @@lc_time_names = de_DE").sets,
-              (Sets{{"sql_mode", "'ANSI'"}, {"time_zone", "'+01:00'"}, {"wait_timeout", "5"}, {"lc_time_names", "de_DE"}}));
+    EXPECT_EQ(read("set names 'utf8mb4' collate 'utf8mb4_bin'").sets,
+              (Sets{{"names", "'utf8mb4' COLLATE 'utf8mb4_bin'"}}));
+    EXPECT_EQ(
+        read("SET sql_mode='ANSI', SESSION time_zone := '+01:00', @@session.wait_timeout=5, @@lc_time_names = de_DE")
+            .sets,
+        (Sets{{"sql_mode", "'ANSI'"}, {"time_zone", "'+01:00'"}, {"wait_timeout", "5"}, {"lc_time_names", "de_DE"}}));
     EXPECT_EQ(read("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").sets,
               (Sets{{"transaction isolation", "'REPEATABLE-READ'"}, {"transaction read only", "1"}}));
     EXPECT_EQ(read("SET character_set_results = NULL").sets, (Sets{{"character_set_results", "NULL"}}));
@@ -141,10 +166,12 @@ TEST(MysqlStatements, TransactionsAreSeen) {
     EXPECT_FALSE(read("ROLLBACK; SELECT 1").rolls_back);
     EXPECT_FALSE(read("COMMIT; SELECT 1").ends);
     EXPECT_FALSE(read("SELECT 1; COMMIT").ends);
-    for (const char* sql : {"COMMIT", "CREATE TABLE t (a int)", "CALL p()", "DO 1", "SELECT 1; COMMIT", "XA COMMIT 'x'", "UNLOCK TABLES"}) {
+    for (const char* sql : {"COMMIT", "CREATE TABLE t (a int)", "CALL p()", "DO 1", "SELECT 1; COMMIT", "XA COMMIT 'x'",
+                            "UNLOCK TABLES"}) {
         EXPECT_TRUE(read(sql).may_commit) << sql;
     }
-    for (const char* sql : {"SELECT 1", "UPDATE t SET a=1", "SET NAMES utf8", "USE x"}) EXPECT_FALSE(read(sql).may_commit) << sql;
+    for (const char* sql : {"SELECT 1", "UPDATE t SET a=1", "SET NAMES utf8", "USE x"})
+        EXPECT_FALSE(read(sql).may_commit) << sql;
 }
 
 TEST(MysqlStatements, QuestionsAboutTheStatementBeforeAreSeen) {
@@ -169,7 +196,8 @@ TEST(MysqlStatements, NothingIsTooLongOrTooStrange) {
     for (int i = 1; i < 500; ++i) many += ",a" + std::to_string(i) + "=1";
     EXPECT_EQ(read(many).pin, "SET of what is not carried");
     std::uint32_t x = 12345;
-    constexpr std::string_view pieces[] = {"SET ", "@", "@@", "'", "\"", "`", "/*", "*/", "!", "--", "#", "\n", ";", "=", ":=", ",", "NAMES ", "\\", "\xff", "5", "GLOBAL "};
+    constexpr std::string_view pieces[] = {"SET ", "@", "@@", "'",  "\"", "`",      "/*", "*/",   "!", "--",     "#",
+                                           "\n",   ";", "=",  ":=", ",",  "NAMES ", "\\", "\xff", "5", "GLOBAL "};
     for (int round = 0; round < 3000; ++round) {
         std::string sql;
         for (int i = 0; i < 20; ++i) sql += pieces[(x = x * 1664525u + 1013904223u, x >> 16) % std::size(pieces)];

@@ -89,7 +89,8 @@ TEST_P(MysqlTrackerAnswers, PacketsOfSixteenMegabytesPassAsTheyCome) {
     std::copy(text.begin(), text.end(), big.begin() + 1);
     const Raw sent = packet(big, 0) + packet(raw("', @a := 1"), 1);
     for (std::size_t at = 0; at < sent.size(); at += 60000) {
-        s.client(Raw(sent.begin() + static_cast<std::ptrdiff_t>(at), sent.begin() + static_cast<std::ptrdiff_t>(std::min(at + 60000, sent.size()))));
+        s.client(Raw(sent.begin() + static_cast<std::ptrdiff_t>(at),
+                     sent.begin() + static_cast<std::ptrdiff_t>(std::min(at + 60000, sent.size()))));
         EXPECT_LT(s.held.size(), 20000u);
         EXPECT_EQ(s.backend->half_sent, at + 60000 < sent.size() && at > 0 ? true : s.backend->half_sent);
     }
@@ -103,7 +104,9 @@ TEST_P(MysqlTrackerAnswers, PacketsOfSixteenMegabytesPassAsTheyCome) {
 TEST_P(MysqlTrackerAnswers, AFileOfTheClientsPassesUpToItsEmptyPacket) {
     PlayedSession s(session());
     s.client(query("LOAD DATA LOCAL INFILE 'x' INTO TABLE t"));
-    s.server(packet(raw("\xFB" "x"), 1));
+    s.server(packet(raw("\xFB"
+                        "x"),
+                    1));
     EXPECT_TRUE(s.backend->half_sent);
     const Raw file = packet(raw("\x01\x02\x03"), 2) + packet(raw("more"), 3) + packet({}, 4);
     s.take_backend();
@@ -133,7 +136,9 @@ TEST_P(MysqlTrackerAnswers, MultiStatementsAreSwitchedForTheSessionAndItsBackend
 
 TEST_P(MysqlTrackerAnswers, WrongSequencesEndTheSession) {
     PlayedSession s(session());
-    s.client(packet(raw("\x03" "SELECT 1"), 1));
+    s.client(packet(raw("\x03"
+                        "SELECT 1"),
+                    1));
     EXPECT_EQ(s.last, Kind::fatal);
     EXPECT_EQ(s.client_error(), 1156);
 }
@@ -151,13 +156,21 @@ TEST(MysqlTrackerNoise, IsSurvivedOnBothSides) {
     const auto random = [&x] { return (x = x * 1664525u + 1013904223u) >> 24; };
     for (int round = 0; round < 3000; ++round) {
         PlayedSession s;
-        for (int step = 0; step < 12 && s.last != Kind::fatal && s.last != Kind::close && s.last != Kind::lost; ++step) {
+        for (int step = 0; step < 12 && s.last != Kind::fatal && s.last != Kind::close && s.last != Kind::lost;
+             ++step) {
             Raw body;
             for (unsigned i = random() % 12; i > 0; --i) body.push_back(static_cast<std::uint8_t>(random()));
             if (!s.tracker.attached() || random() % 2 == 0) {
                 s.client(packet(Raw{static_cast<std::uint8_t>(random() % 34)} + body, 0));
             } else {
-                const Raw replies[] = {ok(1), err(1, 1064), rows("1"), packet(body, 1), ok(1, in_trans, 4), packet(raw("\xFB" "x"), 1)};
+                const Raw replies[] = {ok(1),
+                                       err(1, 1064),
+                                       rows("1"),
+                                       packet(body, 1),
+                                       ok(1, in_trans, 4),
+                                       packet(raw("\xFB"
+                                                  "x"),
+                                              1)};
                 s.server(replies[random() % std::size(replies)]);
             }
         }

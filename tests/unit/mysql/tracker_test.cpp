@@ -44,14 +44,16 @@ TEST_P(MysqlTracker, ATransactionIsOneLease) {
 
 TEST_P(MysqlTracker, WhatNeedsNoBackendTakesNoLease) {
     PlayedSession s(session());
-    for (const Raw& bytes : {command(14), command(31), query("COMMIT"), query("rollback"), command(27, std::string_view("\1\0", 2))}) {
+    for (const Raw& bytes :
+         {command(14), command(31), query("COMMIT"), query("rollback"), command(27, std::string_view("\1\0", 2))}) {
         s.client(bytes);
         EXPECT_EQ(s.leases, 0);
         EXPECT_EQ(s.client_error(), 0);
         EXPECT_FALSE(s.take_client().empty());
     }
-    const std::pair<Raw, int> refused[] = {{command(12, "1234"), 1235}, {query("KILL 5"), 1235}, {command(17, "x"), 1235}, {command(0x77), 1047},
-                                           {packet({}, 0), 1047}, {command(23, "123456789"), 1243}, {command(13), 1235}};
+    const std::pair<Raw, int> refused[] = {
+        {command(12, "1234"), 1235}, {query("KILL 5"), 1235},          {command(17, "x"), 1235}, {command(0x77), 1047},
+        {packet({}, 0), 1047},       {command(23, "123456789"), 1243}, {command(13), 1235}};
     for (const auto& [bytes, number] : refused) {
         s.client(bytes);
         EXPECT_EQ(s.client_error(), number);
@@ -197,7 +199,8 @@ TEST_P(MysqlTracker, PreparedStatementsPinWhileTheyAreOpen) {
     s.client(command(22, "SELECT ?"));
     s.server(packet({0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1));
     EXPECT_EQ(s.tracker.pin(), "prepared statement");
-    s.client(command(24, std::string_view("\7\0\0\0\0\0data", 10)) + command(23, std::string_view("\7\0\0\0\0\1\0\0\0", 9)));
+    s.client(command(24, std::string_view("\7\0\0\0\0\0data", 10)) +
+             command(23, std::string_view("\7\0\0\0\0\1\0\0\0", 9)));
     s.server(rows("1"));
     EXPECT_EQ(s.leases, 1);
     s.client(command(25, std::string_view("\7\0\0\0", 4)));

@@ -7,8 +7,7 @@ namespace leasehold::pool::fakes {
 class PoolCheckin : public PoolTest {};
 class PoolLease : public PoolTest {};
 
-TEST_F(PoolCheckin, KeepsPoolSizeIdleOnesAndClosesTheOverflow)
-{
+TEST_F(PoolCheckin, KeepsPoolSizeIdleOnesAndClosesTheOverflow) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     for (auto& holder : holders) holder->checkin();
@@ -17,8 +16,7 @@ TEST_F(PoolCheckin, KeepsPoolSizeIdleOnesAndClosesTheOverflow)
     EXPECT_EQ(events.closed(CloseReason::overflow), 1);
 }
 
-TEST_F(PoolCheckin, HandsTheOverflowToWhoeverWaits)
-{
+TEST_F(PoolCheckin, HandsTheOverflowToWhoeverWaits) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     const auto waiter = arrive();
@@ -30,8 +28,7 @@ TEST_F(PoolCheckin, HandsTheOverflowToWhoeverWaits)
     EXPECT_EQ(connector->open(), 2);
 }
 
-TEST_F(PoolCheckin, ResetsADirtyOneBeforeItIsIdle)
-{
+TEST_F(PoolCheckin, ResetsADirtyOneBeforeItIsIdle) {
     start();
     const auto holder = arrive();
     Script& backend = connector->backend(0);
@@ -50,8 +47,7 @@ TEST_F(PoolCheckin, ResetsADirtyOneBeforeItIsIdle)
     EXPECT_EQ(events.resets, 1);
 }
 
-TEST_F(PoolCheckin, ResetsADirtyOneBeforeAWaiterGetsIt)
-{
+TEST_F(PoolCheckin, ResetsADirtyOneBeforeAWaiterGetsIt) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -71,8 +67,7 @@ TEST_F(PoolCheckin, ResetsADirtyOneBeforeAWaiterGetsIt)
     EXPECT_EQ(backend.resets, 1);
 }
 
-TEST_F(PoolCheckin, CountsOnAResetForAWhileBeforeItDialsAnother)
-{
+TEST_F(PoolCheckin, CountsOnAResetForAWhileBeforeItDialsAnother) {
     start();
     const auto holder = arrive();
     Script& backend = connector->backend(0);
@@ -88,8 +83,7 @@ TEST_F(PoolCheckin, CountsOnAResetForAWhileBeforeItDialsAnother)
     poll();
 }
 
-TEST_F(PoolCheckin, ClosesWhatCouldNotBeReset)
-{
+TEST_F(PoolCheckin, ClosesWhatCouldNotBeReset) {
     start();
     const auto holder = arrive();
     connector->backend(0).condition.dirty = true;
@@ -101,8 +95,7 @@ TEST_F(PoolCheckin, ClosesWhatCouldNotBeReset)
     EXPECT_TRUE(waiter->leased());
 }
 
-TEST_F(PoolCheckin, ClosesWhatIsStillDirtyAfterAReset)
-{
+TEST_F(PoolCheckin, ClosesWhatIsStillDirtyAfterAReset) {
     start();
     const auto holder = arrive();
     connector->backend(0).condition.dirty = true;
@@ -112,8 +105,7 @@ TEST_F(PoolCheckin, ClosesWhatIsStillDirtyAfterAReset)
     EXPECT_TRUE(connector->backend(0).closed);
 }
 
-TEST_F(PoolCheckin, AnExchangeThatThrowsIsOneThatFailed)
-{
+TEST_F(PoolCheckin, AnExchangeThatThrowsIsOneThatFailed) {
     start();
     const auto holder = arrive();
     connector->backend(0).condition.dirty = true;
@@ -123,8 +115,7 @@ TEST_F(PoolCheckin, AnExchangeThatThrowsIsOneThatFailed)
     EXPECT_EQ(events.closed(CloseReason::reset_failed), 1);
 }
 
-TEST_F(PoolCheckin, AHungResetDoesNotHoldItsPlace)
-{
+TEST_F(PoolCheckin, AHungResetDoesNotHoldItsPlace) {
     start();
     const auto holder = arrive();
     Script& backend = connector->backend(0);
@@ -143,8 +134,7 @@ TEST_F(PoolCheckin, AHungResetDoesNotHoldItsPlace)
     EXPECT_EQ(pool->stats().open, 0);
 }
 
-TEST_F(PoolCheckin, LeavesDirtyOnesAsTheyAreWithResetOnReturnNone)
-{
+TEST_F(PoolCheckin, LeavesDirtyOnesAsTheyAreWithResetOnReturnNone) {
     Params params = defaults();
     params.reset_on_return = ResetOnReturn::none;
     start(params);
@@ -155,8 +145,7 @@ TEST_F(PoolCheckin, LeavesDirtyOnesAsTheyAreWithResetOnReturnNone)
     EXPECT_EQ(connector->backend(0).resets, 0);
 }
 
-TEST_F(PoolCheckin, RollsBackAnUnfinishedTransactionWhateverResetOnReturnSays)
-{
+TEST_F(PoolCheckin, RollsBackAnUnfinishedTransactionWhateverResetOnReturnSays) {
     for (const auto setting : {ResetOnReturn::rollback, ResetOnReturn::commit, ResetOnReturn::none}) {
         Params params = defaults();
         params.reset_on_return = setting;
@@ -173,8 +162,7 @@ TEST_F(PoolCheckin, RollsBackAnUnfinishedTransactionWhateverResetOnReturnSays)
     }
 }
 
-TEST_F(PoolCheckin, CommitsAfterAnOrderlyEndIfToldTo)
-{
+TEST_F(PoolCheckin, CommitsAfterAnOrderlyEndIfToldTo) {
     Params params = defaults();
     params.reset_on_return = ResetOnReturn::commit;
     start(params);
@@ -192,8 +180,7 @@ TEST_F(PoolCheckin, CommitsAfterAnOrderlyEndIfToldTo)
     EXPECT_TRUE(events.entered.empty());
 }
 
-TEST_F(PoolCheckin, QuarantinesWhatCouldNotBeCommitted)
-{
+TEST_F(PoolCheckin, QuarantinesWhatCouldNotBeCommitted) {
     Params params = defaults();
     params.reset_on_return = ResetOnReturn::commit;
     start(params);
@@ -211,8 +198,7 @@ TEST_F(PoolCheckin, QuarantinesWhatCouldNotBeCommitted)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolCheckin, ClosesADeadOneAndDialsForTheWaiter)
-{
+TEST_F(PoolCheckin, ClosesADeadOneAndDialsForTheWaiter) {
     Params params = defaults();
     params.max_overflow = 0;
     params.pool_size = 1;
@@ -226,15 +212,13 @@ TEST_F(PoolCheckin, ClosesADeadOneAndDialsForTheWaiter)
     EXPECT_TRUE(waiter->leased());
 }
 
-TEST_F(PoolCheckin, ClosesOneThatRefusedSettings)
-{
+TEST_F(PoolCheckin, ClosesOneThatRefusedSettings) {
     start();
     arrive()->checkin(EndReason::settings_refused);
     EXPECT_EQ(events.closed(CloseReason::settings_refused), 1);
 }
 
-TEST_F(PoolLease, DroppedWithoutCheckinClosesTheBackendFromTheLoop)
-{
+TEST_F(PoolLease, DroppedWithoutCheckinClosesTheBackendFromTheLoop) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -249,8 +233,7 @@ TEST_F(PoolLease, DroppedWithoutCheckinClosesTheBackendFromTheLoop)
     EXPECT_TRUE(waiter->leased());
 }
 
-TEST_F(PoolLease, InvalidateFreesThePlaceAtOnce)
-{
+TEST_F(PoolLease, InvalidateFreesThePlaceAtOnce) {
     start();
     const auto holder = arrive();
     holder->outcome->lease.invalidate(CloseReason::detached);
@@ -259,8 +242,7 @@ TEST_F(PoolLease, InvalidateFreesThePlaceAtOnce)
     EXPECT_EQ(events.closed(CloseReason::detached), 1);
 }
 
-TEST_F(PoolLease, MovesAndGivesUpWhatItHeldBefore)
-{
+TEST_F(PoolLease, MovesAndGivesUpWhatItHeldBefore) {
     start();
     auto first = arrive(), second = arrive();
     Lease lease = std::move(first->outcome->lease);
@@ -277,8 +259,7 @@ TEST_F(PoolLease, MovesAndGivesUpWhatItHeldBefore)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolLease, KeepsItsPoolAlive)
-{
+TEST_F(PoolLease, KeepsItsPoolAlive) {
     start();
     auto holder = arrive();
     std::weak_ptr<Pool> weak = pool;
@@ -289,16 +270,14 @@ TEST_F(PoolLease, KeepsItsPoolAlive)
     EXPECT_TRUE(connector->backend(0).closed);
 }
 
-TEST_F(PoolLease, OutlivedByNothingWhenTheLoopIsDestroyed)
-{
+TEST_F(PoolLease, OutlivedByNothingWhenTheLoopIsDestroyed) {
     start();
     auto holder = arrive();
     holder->outcome.reset();  // its invalidation is posted and never runs
     pool.reset();
 }
 
-TEST_F(PoolLease, NamesItsHolderInTheRows)
-{
+TEST_F(PoolLease, NamesItsHolderInTheRows) {
     start();
     one_idle();
     Holder who;

@@ -9,8 +9,7 @@ namespace leasehold::pool::fakes {
 
 class PoolCheckout : public PoolTest {};
 
-TEST_F(PoolCheckout, DialsNothingBeforeSomebodyAsks)
-{
+TEST_F(PoolCheckout, DialsNothingBeforeSomebodyAsks) {
     start();
     pass(1s);
     EXPECT_EQ(connector->dials, 0);
@@ -19,8 +18,7 @@ TEST_F(PoolCheckout, DialsNothingBeforeSomebodyAsks)
     EXPECT_EQ(connector->dials, 0);
 }
 
-TEST_F(PoolCheckout, DialsForTheFirstAndSaysThatItIsFresh)
-{
+TEST_F(PoolCheckout, DialsForTheFirstAndSaysThatItIsFresh) {
     start();
     const auto visitor = arrive();
     ASSERT_TRUE(visitor->leased());
@@ -29,8 +27,7 @@ TEST_F(PoolCheckout, DialsForTheFirstAndSaysThatItIsFresh)
     EXPECT_EQ(pool->stats().checkedout, 1);
 }
 
-TEST_F(PoolCheckout, ReusesAnIdleOneThatIsNotFreshAnyMore)
-{
+TEST_F(PoolCheckout, ReusesAnIdleOneThatIsNotFreshAnyMore) {
     start();
     one_idle();
     Lease lease = pool->try_checkout({});
@@ -40,8 +37,7 @@ TEST_F(PoolCheckout, ReusesAnIdleOneThatIsNotFreshAnyMore)
     lease.checkin();
 }
 
-TEST_F(PoolCheckout, NeverOpensMoreThanSizeAndOverflow)
-{
+TEST_F(PoolCheckout, NeverOpensMoreThanSizeAndOverflow) {
     start();
     std::vector<VisitorPtr> visitors;
     for (int i = 0; i < 10; ++i) visitors.push_back(arrive());
@@ -51,8 +47,7 @@ TEST_F(PoolCheckout, NeverOpensMoreThanSizeAndOverflow)
     EXPECT_EQ(pool->stats().overflow, 1);
 }
 
-TEST_F(PoolCheckout, CountsDialsUnderWayAgainstTheCapacity)
-{
+TEST_F(PoolCheckout, CountsDialsUnderWayAgainstTheCapacity) {
     start();
     connector->hang = true;
     for (int i = 0; i < 10; ++i) arrive();
@@ -60,8 +55,7 @@ TEST_F(PoolCheckout, CountsDialsUnderWayAgainstTheCapacity)
     EXPECT_EQ(pool->stats().open, 3);
 }
 
-TEST_F(PoolCheckout, HasNoLimitWithAnOverflowOfMinusOne)
-{
+TEST_F(PoolCheckout, HasNoLimitWithAnOverflowOfMinusOne) {
     Params params = defaults();
     params.max_overflow = -1;
     start(params);
@@ -72,8 +66,7 @@ TEST_F(PoolCheckout, HasNoLimitWithAnOverflowOfMinusOne)
     EXPECT_EQ(connector->open(), 2);
 }
 
-TEST_F(PoolCheckout, ServesWaitersFirstComeFirstServed)
-{
+TEST_F(PoolCheckout, ServesWaitersFirstComeFirstServed) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     std::vector<VisitorPtr> waiters;
@@ -90,8 +83,7 @@ TEST_F(PoolCheckout, ServesWaitersFirstComeFirstServed)
     }
 }
 
-TEST_F(PoolCheckout, HandsOverFromTheLoopAndNotInTheStackOfTheCheckin)
-{
+TEST_F(PoolCheckout, HandsOverFromTheLoopAndNotInTheStackOfTheCheckin) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     const auto waiter = arrive();
@@ -103,8 +95,7 @@ TEST_F(PoolCheckout, HandsOverFromTheLoopAndNotInTheStackOfTheCheckin)
     EXPECT_TRUE(waiter->leased());
 }
 
-TEST_F(PoolCheckout, LetsNobodyOvertakeAWaiter)
-{
+TEST_F(PoolCheckout, LetsNobodyOvertakeAWaiter) {
     start();
     connector->hang = true;
     const auto first = arrive();
@@ -116,8 +107,7 @@ TEST_F(PoolCheckout, LetsNobodyOvertakeAWaiter)
     EXPECT_TRUE(second->waiting());
 }
 
-TEST_F(PoolCheckout, GivesTheBackendOfACancelledWaitersDialToTheNext)
-{
+TEST_F(PoolCheckout, GivesTheBackendOfACancelledWaitersDialToTheNext) {
     start();
     connector->hang = true;
     const auto first = arrive();
@@ -130,8 +120,7 @@ TEST_F(PoolCheckout, GivesTheBackendOfACancelledWaitersDialToTheNext)
     EXPECT_TRUE(second->leased());
 }
 
-TEST_F(PoolCheckout, KeepsTheBackendOfADialThatNobodyWaitsForAnyMore)
-{
+TEST_F(PoolCheckout, KeepsTheBackendOfADialThatNobodyWaitsForAnyMore) {
     start();
     connector->hang = true;
     const auto visitor = arrive();
@@ -145,8 +134,7 @@ TEST_F(PoolCheckout, KeepsTheBackendOfADialThatNobodyWaitsForAnyMore)
     lease.checkin();
 }
 
-TEST_F(PoolCheckout, ACancelledWaiterLosesItsPlaceAndNoOtherDoes)
-{
+TEST_F(PoolCheckout, ACancelledWaiterLosesItsPlaceAndNoOtherDoes) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     std::vector<VisitorPtr> waiters{arrive(), arrive(), arrive()};
@@ -161,8 +149,7 @@ TEST_F(PoolCheckout, ACancelledWaiterLosesItsPlaceAndNoOtherDoes)
     EXPECT_TRUE(waiters[2]->leased());
 }
 
-TEST_F(PoolCheckout, ACancellationAfterTheHandOverComesTooLate)
-{
+TEST_F(PoolCheckout, ACancellationAfterTheHandOverComesTooLate) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     const auto waiter = arrive();
@@ -174,8 +161,7 @@ TEST_F(PoolCheckout, ACancellationAfterTheHandOverComesTooLate)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolCheckout, AWaiterCancelledDuringItsPingLeavesTheBackendIdle)
-{
+TEST_F(PoolCheckout, AWaiterCancelledDuringItsPingLeavesTheBackendIdle) {
     start();
     Script& backend = one_idle();
     now += 10s;
@@ -189,8 +175,7 @@ TEST_F(PoolCheckout, AWaiterCancelledDuringItsPingLeavesTheBackendIdle)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolCheckout, AsiosCancellationTakesAWaiterOutOfTheQueue)
-{
+TEST_F(PoolCheckout, AsiosCancellationTakesAWaiterOutOfTheQueue) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     asio::cancellation_signal signal;
@@ -206,8 +191,7 @@ TEST_F(PoolCheckout, AsiosCancellationTakesAWaiterOutOfTheQueue)
     EXPECT_EQ(pool->stats().waiting, 0);
 }
 
-TEST_F(PoolCheckout, TakesTheLatestReturnedByDefault)
-{
+TEST_F(PoolCheckout, TakesTheLatestReturnedByDefault) {
     start();
     const auto first = arrive(), second = arrive();
     const auto latest = second->backend();
@@ -218,8 +202,7 @@ TEST_F(PoolCheckout, TakesTheLatestReturnedByDefault)
     lease.checkin();
 }
 
-TEST_F(PoolCheckout, TakesTheLongestIdleWithoutLifo)
-{
+TEST_F(PoolCheckout, TakesTheLongestIdleWithoutLifo) {
     Params params = defaults();
     params.pool_use_lifo = false;
     start(params);
@@ -232,8 +215,7 @@ TEST_F(PoolCheckout, TakesTheLongestIdleWithoutLifo)
     lease.checkin();
 }
 
-TEST_F(PoolCheckout, PrefersAMatchingFingerprint)
-{
+TEST_F(PoolCheckout, PrefersAMatchingFingerprint) {
     start();
     const auto first = arrive(), second = arrive();
     connector->backend(0).fingerprint = 7;
@@ -248,8 +230,7 @@ TEST_F(PoolCheckout, PrefersAMatchingFingerprint)
     other.checkin();
 }
 
-TEST_F(PoolCheckout, TenThousandWaitersAreServedInOrder)
-{
+TEST_F(PoolCheckout, TenThousandWaitersAreServedInOrder) {
     Params params = defaults();
     params.pool_timeout = 1h;
     start(params);

@@ -6,8 +6,7 @@ namespace leasehold::pool::fakes {
 
 class PoolDial : public PoolTest {};
 
-TEST_F(PoolDial, KeepsToDialParallel)
-{
+TEST_F(PoolDial, KeepsToDialParallel) {
     Params params = defaults();
     params.pool_size = 20;
     params.dial_parallel = 2;
@@ -24,8 +23,7 @@ TEST_F(PoolDial, KeepsToDialParallel)
     for (std::size_t i = 0; i < visitors.size(); ++i) EXPECT_EQ(visitors[i]->order, i + 1);
 }
 
-TEST_F(PoolDial, DialsNoMoreThanAreWaitedFor)
-{
+TEST_F(PoolDial, DialsNoMoreThanAreWaitedFor) {
     start();
     connector->hang = true;
     const auto first = arrive();
@@ -36,8 +34,7 @@ TEST_F(PoolDial, DialsNoMoreThanAreWaitedFor)
     EXPECT_EQ(connector->dials, 2);
 }
 
-TEST_F(PoolDial, BacksOffAfterFailuresFromATenthOfASecondToFive)
-{
+TEST_F(PoolDial, BacksOffAfterFailuresFromATenthOfASecondToFive) {
     Params params = defaults();
     params.pool_timeout = 1h;
     start(params);
@@ -64,8 +61,7 @@ TEST_F(PoolDial, BacksOffAfterFailuresFromATenthOfASecondToFive)
     EXPECT_EQ(pool->stats().last_error, "");
 }
 
-TEST_F(PoolDial, ASuccessEndsTheBackOff)
-{
+TEST_F(PoolDial, ASuccessEndsTheBackOff) {
     start();
     connector->fail = unreachable;
     const auto first = arrive();
@@ -82,8 +78,7 @@ TEST_F(PoolDial, ASuccessEndsTheBackOff)
     EXPECT_TRUE(second->leased());
 }
 
-TEST_F(PoolDial, ParallelFailuresOfOneOutageCountOnce)
-{
+TEST_F(PoolDial, ParallelFailuresOfOneOutageCountOnce) {
     start();
     connector->hang = true;
     arrive();
@@ -98,8 +93,7 @@ TEST_F(PoolDial, ParallelFailuresOfOneOutageCountOnce)
     EXPECT_EQ(connector->dials, 6);
 }
 
-TEST_F(PoolDial, AWaiterKeepsItsPlaceWhileTheServerIsSaturated)
-{
+TEST_F(PoolDial, AWaiterKeepsItsPlaceWhileTheServerIsSaturated) {
     start();
     const auto holder = arrive();
     connector->fail = saturated;
@@ -115,8 +109,7 @@ TEST_F(PoolDial, AWaiterKeepsItsPlaceWhileTheServerIsSaturated)
     EXPECT_TRUE(second->leased());
 }
 
-TEST_F(PoolDial, ARefusalIsToldToAllWhoWaitForTheSame)
-{
+TEST_F(PoolDial, ARefusalIsToldToAllWhoWaitForTheSame) {
     start();
     connector->hang = true;
     std::vector<VisitorPtr> visitors;
@@ -132,8 +125,7 @@ TEST_F(PoolDial, ARefusalIsToldToAllWhoWaitForTheSame)
     EXPECT_TRUE(other->waiting());
 }
 
-TEST_F(PoolDial, AfterARefusalDialsOnceASecond)
-{
+TEST_F(PoolDial, AfterARefusalDialsOnceASecond) {
     start();
     connector->fail = refused;
     for (int i = 0; i < 20; ++i) {
@@ -146,8 +138,7 @@ TEST_F(PoolDial, AfterARefusalDialsOnceASecond)
     EXPECT_TRUE(arrive()->leased());
 }
 
-TEST_F(PoolDial, ARefusalMakesRoomForTheDialOfAnotherVariantAtOnce)
-{
+TEST_F(PoolDial, ARefusalMakesRoomForTheDialOfAnotherVariantAtOnce) {
     Params params = defaults();
     params.dial_parallel = 1;
     start(params, std::make_shared<Quota>(1));
@@ -163,8 +154,7 @@ TEST_F(PoolDial, ARefusalMakesRoomForTheDialOfAnotherVariantAtOnce)
     EXPECT_TRUE(second->leased());
 }
 
-TEST_F(PoolDial, ALoginThatSucceedsEndsTheMemoryOfARefusal)
-{
+TEST_F(PoolDial, ALoginThatSucceedsEndsTheMemoryOfARefusal) {
     start();
     connector->hang = true;
     arrive();
@@ -179,8 +169,7 @@ TEST_F(PoolDial, ALoginThatSucceedsEndsTheMemoryOfARefusal)
     EXPECT_TRUE(second->leased());
 }
 
-TEST_F(PoolDial, ARefusedLoginDoesNotHoldUpWhatIsOpen)
-{
+TEST_F(PoolDial, ARefusedLoginDoesNotHoldUpWhatIsOpen) {
     start();
     const auto holder = arrive();
     connector->fail = refused;
@@ -191,8 +180,7 @@ TEST_F(PoolDial, ARefusedLoginDoesNotHoldUpWhatIsOpen)
     lease.checkin();
 }
 
-TEST_F(PoolDial, AFailedOneGivesItsPlaceBack)
-{
+TEST_F(PoolDial, AFailedOneGivesItsPlaceBack) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -205,8 +193,7 @@ TEST_F(PoolDial, AFailedOneGivesItsPlaceBack)
     EXPECT_TRUE(visitor->leased());
 }
 
-TEST_F(PoolDial, AHungOneDoesNotHoldItsPlaceAndItsLateBackendIsClosed)
-{
+TEST_F(PoolDial, AHungOneDoesNotHoldItsPlaceAndItsLateBackendIsClosed) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -232,8 +219,7 @@ TEST_F(PoolDial, AHungOneDoesNotHoldItsPlaceAndItsLateBackendIsClosed)
     EXPECT_TRUE(visitor->leased());
 }
 
-TEST_F(PoolDial, AThrowingConnectorIsAFailedDial)
-{
+TEST_F(PoolDial, AThrowingConnectorIsAFailedDial) {
     start();
     connector->fail = []() -> Connected { throw std::runtime_error("scripted"); };
     const auto visitor = arrive();

@@ -10,27 +10,22 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Returned clean(EndReason reason = EndReason::finished)
-{
-    return {Condition{}, reason, false, ResetOnReturn::rollback};
-}
+Returned clean(EndReason reason = EndReason::finished) { return {Condition{}, reason, false, ResetOnReturn::rollback}; }
 
 }  // namespace
 
-TEST(CheckinChecklist, LetsOnlyAnOrderlyEndInACleanConditionPass)
-{
+TEST(CheckinChecklist, LetsOnlyAnOrderlyEndInACleanConditionPass) {
     EXPECT_EQ(judge(clean()), Verdict::depart_or_settle);
     EXPECT_EQ(judge(clean(EndReason::orderly)), Verdict::depart_or_settle);
     for (const EndReason reason :
-         {EndReason::client_gone, EndReason::killed, EndReason::transaction_idle_timeout, EndReason::transaction_timeout,
-          EndReason::query_timeout, EndReason::pin_idle_timeout, EndReason::protocol_error, EndReason::backend_lost,
-          EndReason::drained}) {
+         {EndReason::client_gone, EndReason::killed, EndReason::transaction_idle_timeout,
+          EndReason::transaction_timeout, EndReason::query_timeout, EndReason::pin_idle_timeout,
+          EndReason::protocol_error, EndReason::backend_lost, EndReason::drained}) {
         EXPECT_EQ(judge(clean(reason)), Verdict::quarantine) << to_string(reason);
     }
 }
 
-TEST(CheckinChecklist, SendsEveryUnfinishedConditionToTheQuarantine)
-{
+TEST(CheckinChecklist, SendsEveryUnfinishedConditionToTheQuarantine) {
     for (bool Condition::*flag :
          {&Condition::half_message, &Condition::outstanding, &Condition::cancelling, &Condition::in_transaction}) {
         Returned returned = clean();
@@ -41,23 +36,20 @@ TEST(CheckinChecklist, SendsEveryUnfinishedConditionToTheQuarantine)
     }
 }
 
-TEST(CheckinChecklist, ResetsWhatIsMerelyDirty)
-{
+TEST(CheckinChecklist, ResetsWhatIsMerelyDirty) {
     Returned returned = clean();
     returned.condition.dirty = true;
     EXPECT_EQ(judge(returned), Verdict::depart_or_settle);
 }
 
-TEST(CheckinChecklist, ClosesWhatALostServerOrRefusedSettingsLeave)
-{
+TEST(CheckinChecklist, ClosesWhatALostServerOrRefusedSettingsLeave) {
     Returned returned = clean();
     returned.server_lost = true;
     EXPECT_EQ(judge(returned), Verdict::close_lost);
     EXPECT_EQ(judge(clean(EndReason::settings_refused)), Verdict::close_refused);
 }
 
-TEST(CheckinChecklist, CommitsOnlyAfterAnOrderlyEndAndNothingElseOpen)
-{
+TEST(CheckinChecklist, CommitsOnlyAfterAnOrderlyEndAndNothingElseOpen) {
     Returned returned = clean(EndReason::orderly);
     returned.reset_on_return = ResetOnReturn::commit;
     returned.condition.in_transaction = true;
@@ -77,8 +69,7 @@ TEST(CheckinChecklist, CommitsOnlyAfterAnOrderlyEndAndNothingElseOpen)
     EXPECT_EQ(judge(returned), Verdict::quarantine);
 }
 
-TEST(EntryAge, IsLimitedATenthEarlierAtMost)
-{
+TEST(EntryAge, IsLimitedATenthEarlierAtMost) {
     Entry entry;
     entry.born_at = Clock::time_point(100h);
     entry.jitter = 0.1;

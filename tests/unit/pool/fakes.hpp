@@ -27,10 +27,7 @@ namespace leasehold::pool::fakes {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
-inline std::error_code failure()
-{
-    return std::make_error_code(std::errc::connection_reset);
-}
+inline std::error_code failure() { return std::make_error_code(std::errc::connection_reset); }
 
 // An exchange that ends when the test says so.
 template <class T>
@@ -38,13 +35,11 @@ class Gate {
   public:
     explicit Gate(asio::io_context& io) : timer_(io, asio::steady_timer::time_point::max()) {}
 
-    void open(T outcome)
-    {
+    void open(T outcome) {
         outcome_ = std::move(outcome);
         timer_.cancel();
     }
-    awaitable<T> wait()
-    {
+    awaitable<T> wait() {
         while (!outcome_) {
             co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable_t<Executor>()));
         }
@@ -75,9 +70,8 @@ struct Script {
     bool close_opens_gate = true;  // as a real one: closing wakes who reads from it
     bool throws = false;
     std::error_code ping, reset, finish, recover;
-    std::vector<std::pair<Rung, std::error_code>> rungs{
-        {Rung::cancel, {}}, {Rung::drain, {}}, {Rung::rollback, {}}, {Rung::verify, {}}, {Rung::reset, {}},
-        {Rung::unread, {}}};
+    std::vector<std::pair<Rung, std::error_code>> rungs{{Rung::cancel, {}}, {Rung::drain, {}}, {Rung::rollback, {}},
+                                                        {Rung::verify, {}}, {Rung::reset, {}}, {Rung::unread, {}}};
     bool recover_cleans = true;
     bool reset_cleans = true;
     Gate<std::error_code> gate;
@@ -92,40 +86,34 @@ class FakeBackend final : public Backend {
     Condition condition() const noexcept override { return script_->condition; }
     Variant variant() const noexcept override { return script_->variant; }
     Fingerprint fingerprint() const noexcept override { return script_->fingerprint; }
-    bool quiet() noexcept override
-    {
+    bool quiet() noexcept override {
         ++script_->quiet_asked;
         return script_->quiet;
     }
     void watch(std::function<void()> broken) override { script_->broken = std::move(broken); }
-    awaitable<std::error_code> ping(Deadline) override
-    {
+    awaitable<std::error_code> ping(Deadline) override {
         ++script_->pings;
         return exchange(script_, script_->ping);
     }
-    awaitable<std::error_code> reset(Deadline) override
-    {
+    awaitable<std::error_code> reset(Deadline) override {
         ++script_->resets;
         if (script_->reset_cleans) script_->condition.dirty = false;
         return exchange(script_, script_->reset);
     }
-    awaitable<std::error_code> finish(bool commit, Deadline) override
-    {
+    awaitable<std::error_code> finish(bool commit, Deadline) override {
         ++script_->finishes;
         script_->committed = commit;
         if (!script_->finish) script_->condition.in_transaction = false;
         return exchange(script_, script_->finish);
     }
-    awaitable<std::error_code> recover(Deadline, RecoverSink& sink) override
-    {
+    awaitable<std::error_code> recover(Deadline, RecoverSink& sink) override {
         ++script_->recovers;
         for (const auto& [rung, outcome] : script_->rungs) sink.rung(rung, outcome);
         if (script_->recover_cleans) script_->condition = Condition{};
         return exchange(script_, script_->recover);
     }
     awaitable<std::error_code> cancel(Deadline) override { return exchange(script_, {}); }
-    void close() noexcept override
-    {
+    void close() noexcept override {
         script_->closed = true;
         if (script_->close_opens_gate) script_->gate.open(failure());
     }
@@ -133,8 +121,7 @@ class FakeBackend final : public Backend {
     std::string_view address() const noexcept override { return "db.test:5432"; }
 
   private:
-    static awaitable<std::error_code> exchange(std::shared_ptr<Script> script, std::error_code outcome)
-    {
+    static awaitable<std::error_code> exchange(std::shared_ptr<Script> script, std::error_code outcome) {
         if (script->throws) throw std::runtime_error("scripted");
         if (script->hang) outcome = co_await script->gate.wait();
         co_return outcome;
@@ -152,8 +139,7 @@ class FakeConnector final : public Connector {
   public:
     explicit FakeConnector(asio::io_context& io) : io_(io) {}
 
-    awaitable<Connected> connect(Variant variant, Deadline) override
-    {
+    awaitable<Connected> connect(Variant variant, Deadline) override {
         ++dials;
         std::optional<Connected> outcome;
         if (hang) {
@@ -177,14 +163,12 @@ class FakeConnector final : public Connector {
     std::string_view address() const noexcept override { return "db.test:5432"; }
 
     // The oldest dial that hangs ends.
-    void finish(std::optional<Connected> outcome = std::nullopt)
-    {
+    void finish(std::optional<Connected> outcome = std::nullopt) {
         ASSERT_FALSE(pending.empty());
         pending.front()->gate.open(std::move(outcome));
         pending.pop_front();
     }
-    [[nodiscard]] int open() const
-    {
+    [[nodiscard]] int open() const {
         return static_cast<int>(std::count_if(backends.begin(), backends.end(), [](auto& b) { return !b->closed; }));
     }
     [[nodiscard]] Script& backend(std::size_t index) { return *backends.at(index); }
@@ -198,8 +182,7 @@ class FakeConnector final : public Connector {
     std::vector<std::shared_ptr<Script>> backends;
 
   private:
-    std::unique_ptr<Backend> make(Variant variant)
-    {
+    std::unique_ptr<Backend> make(Variant variant) {
         auto script = std::make_shared<Script>(io_);
         script->id = 1000 + backends.size();
         script->variant = variant;
@@ -209,22 +192,19 @@ class FakeConnector final : public Connector {
     asio::io_context& io_;
 };
 
-inline Connected unreachable()
-{
+inline Connected unreachable() {
     Connected connected;
     connected.error = std::make_error_code(std::errc::connection_refused);
     connected.message = "db.test:5432: connection refused";
     return connected;
 }
-inline Connected saturated()
-{
+inline Connected saturated() {
     Connected connected = unreachable();
     connected.message = "db.test:5432: too many clients already";
     connected.saturated = true;
     return connected;
 }
-inline Connected refused()
-{
+inline Connected refused() {
     Connected connected = unreachable();
     connected.message = "password authentication failed for user \"app\"";
     connected.refused = true;
@@ -245,8 +225,7 @@ class EventLog final : public Events {
     void quarantined(const QuarantineRecord& record) override { entered.push_back(record); }
     void released(const QuarantineRecord& record) override { left.push_back(record); }
 
-    [[nodiscard]] int closed(CloseReason reason) const
-    {
+    [[nodiscard]] int closed(CloseReason reason) const {
         return static_cast<int>(std::count(closes.begin(), closes.end(), reason));
     }
 
@@ -274,8 +253,7 @@ using VisitorPtr = std::shared_ptr<Visitor>;
 
 class PoolTest : public testing::Test {
   protected:
-    static Params defaults()
-    {
+    static Params defaults() {
         Params params;
         params.name = "orders";
         params.pool_size = 2;
@@ -283,13 +261,11 @@ class PoolTest : public testing::Test {
         params.dial_parallel = 10;
         return params;
     }
-    void start(Params params = defaults(), std::shared_ptr<Quota> quota = nullptr)
-    {
+    void start(Params params = defaults(), std::shared_ptr<Quota> quota = nullptr) {
         pool = std::make_shared<Pool>(io.get_executor(), std::move(params), connector, std::move(quota), events,
                                       [this] { return now; });
     }
-    void poll()
-    {
+    void poll() {
         io.restart();
         io.poll();
     }
@@ -300,22 +276,19 @@ class PoolTest : public testing::Test {
         poll();
     }
 
-    static awaitable<void> visit(Pool* pool, Wanted wanted, VisitorPtr visitor, std::uint64_t* told)
-    {
+    static awaitable<void> visit(Pool* pool, Wanted wanted, VisitorPtr visitor, std::uint64_t* told) {
         Checkout outcome = co_await pool->checkout(wanted, &visitor->ticket);
         visitor->order = ++*told;
         visitor->outcome.emplace(std::move(outcome));
     }
     // Asks, and lets the loop run until nothing moves.
     VisitorPtr arrive(Wanted wanted = {}) { return arrive(*pool, wanted); }
-    VisitorPtr arrive(Pool& at, Wanted wanted = {})
-    {
+    VisitorPtr arrive(Pool& at, Wanted wanted = {}) {
         auto visitor = enqueue(at, wanted);
         poll();
         return visitor;
     }
-    VisitorPtr enqueue(Pool& at, Wanted wanted = {})
-    {
+    VisitorPtr enqueue(Pool& at, Wanted wanted = {}) {
         auto visitor = std::make_shared<Visitor>();
         asio::co_spawn(io, visit(&at, wanted, visitor, &told), [](std::exception_ptr error) {
             if (error) std::rethrow_exception(error);
@@ -323,14 +296,12 @@ class PoolTest : public testing::Test {
         return visitor;
     }
     // The pool's only backend, leased and given back.
-    Script& one_idle(Wanted wanted = {})
-    {
+    Script& one_idle(Wanted wanted = {}) {
         arrive(wanted)->checkin();
         return *connector->backends.back();
     }
 
-    ~PoolTest() override
-    {
+    ~PoolTest() override {
         if (pool) pool->dispose();
         poll();
     }

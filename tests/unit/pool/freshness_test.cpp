@@ -7,8 +7,7 @@ namespace leasehold::pool::fakes {
 class PoolFreshness : public PoolTest {};
 class PoolInvalidation : public PoolTest {};
 
-TEST_F(PoolFreshness, PingsOneThatWasIdleForMoreThanASecond)
-{
+TEST_F(PoolFreshness, PingsOneThatWasIdleForMoreThanASecond) {
     start();
     Script& backend = one_idle();
     now += 1001ms;
@@ -20,8 +19,7 @@ TEST_F(PoolFreshness, PingsOneThatWasIdleForMoreThanASecond)
     EXPECT_EQ(connector->dials, 1);
 }
 
-TEST_F(PoolFreshness, DoesNotPingOneUsedWithinTheLastSecondNorAFreshOne)
-{
+TEST_F(PoolFreshness, DoesNotPingOneUsedWithinTheLastSecondNorAFreshOne) {
     start();
     Script& backend = one_idle();
     now += 1s;
@@ -31,8 +29,7 @@ TEST_F(PoolFreshness, DoesNotPingOneUsedWithinTheLastSecondNorAFreshOne)
     EXPECT_EQ(backend.pings, 0);
 }
 
-TEST_F(PoolFreshness, PingsNoneWithoutPrePing)
-{
+TEST_F(PoolFreshness, PingsNoneWithoutPrePing) {
     Params params = defaults();
     params.pool_pre_ping = false;
     start(params);
@@ -44,8 +41,7 @@ TEST_F(PoolFreshness, PingsNoneWithoutPrePing)
     EXPECT_EQ(backend.pings, 0);
 }
 
-TEST_F(PoolFreshness, AFailedPingClosesTheOlderSiblingsAndDialsAnew)
-{
+TEST_F(PoolFreshness, AFailedPingClosesTheOlderSiblingsAndDialsAnew) {
     start();
     const auto first = arrive(), second = arrive(), held = arrive();
     first->checkin();
@@ -67,8 +63,7 @@ TEST_F(PoolFreshness, AFailedPingClosesTheOlderSiblingsAndDialsAnew)
     EXPECT_FALSE(connector->backend(3).closed);
 }
 
-TEST_F(PoolFreshness, AHungPingDoesNotHoldUpTheWaiterForLong)
-{
+TEST_F(PoolFreshness, AHungPingDoesNotHoldUpTheWaiterForLong) {
     start();
     Script& backend = one_idle();
     backend.hang = true;
@@ -88,8 +83,7 @@ TEST_F(PoolFreshness, AHungPingDoesNotHoldUpTheWaiterForLong)
     EXPECT_EQ(pool->stats().open, 1);
 }
 
-TEST_F(PoolFreshness, PingsNoMoreThanAreWaitedFor)
-{
+TEST_F(PoolFreshness, PingsNoMoreThanAreWaitedFor) {
     start();
     const auto first = arrive(), second = arrive();
     first->checkin();
@@ -103,8 +97,7 @@ TEST_F(PoolFreshness, PingsNoMoreThanAreWaitedFor)
     EXPECT_EQ(connector->backend(0).pings + connector->backend(1).pings, 2);
 }
 
-TEST_F(PoolFreshness, PrefersOneThatNeedsNoPingExceptInFifoOrder)
-{
+TEST_F(PoolFreshness, PrefersOneThatNeedsNoPingExceptInFifoOrder) {
     for (const bool lifo : {true, false}) {
         Params params = defaults();
         params.pool_use_lifo = lifo;
@@ -125,8 +118,7 @@ TEST_F(PoolFreshness, PrefersOneThatNeedsNoPingExceptInFifoOrder)
     }
 }
 
-TEST_F(PoolFreshness, AHungPingMakesItsSiblingsSuspect)
-{
+TEST_F(PoolFreshness, AHungPingMakesItsSiblingsSuspect) {
     start();
     const auto first = arrive(), second = arrive(), third = arrive();
     first->checkin();
@@ -144,8 +136,7 @@ TEST_F(PoolFreshness, AHungPingMakesItsSiblingsSuspect)
     poll();
 }
 
-TEST_F(PoolFreshness, NeverLeasesOneThatIsNotQuiet)
-{
+TEST_F(PoolFreshness, NeverLeasesOneThatIsNotQuiet) {
     start();
     Script& backend = one_idle();
     backend.quiet = false;
@@ -156,8 +147,7 @@ TEST_F(PoolFreshness, NeverLeasesOneThatIsNotQuiet)
     EXPECT_TRUE(arrive()->leased());
 }
 
-TEST_F(PoolFreshness, AsksForQuietOnlyAfterAMillisecond)
-{
+TEST_F(PoolFreshness, AsksForQuietOnlyAfterAMillisecond) {
     start();
     Script& backend = one_idle();
     now += 900us;
@@ -171,8 +161,7 @@ TEST_F(PoolFreshness, AsksForQuietOnlyAfterAMillisecond)
     lease.checkin();
 }
 
-TEST_F(PoolFreshness, ABrokenIdleOneIsClosedAtOnce)
-{
+TEST_F(PoolFreshness, ABrokenIdleOneIsClosedAtOnce) {
     start();
     Script& backend = one_idle();
     pass(50ms);
@@ -183,8 +172,7 @@ TEST_F(PoolFreshness, ABrokenIdleOneIsClosedAtOnce)
     EXPECT_EQ(events.closed(CloseReason::broken_while_idle), 1);
 }
 
-TEST_F(PoolFreshness, ALeasedOneIsNotWatched)
-{
+TEST_F(PoolFreshness, ALeasedOneIsNotWatched) {
     start();
     Script& backend = one_idle();
     pass(50ms);
@@ -196,8 +184,7 @@ TEST_F(PoolFreshness, ALeasedOneIsNotWatched)
     EXPECT_TRUE(backend.broken);
 }
 
-TEST_F(PoolFreshness, RecyclesAtCheckoutWithinTheJitter)
-{
+TEST_F(PoolFreshness, RecyclesAtCheckoutWithinTheJitter) {
     start();
     Script& backend = one_idle();
     now += 54min - 1s;
@@ -214,8 +201,7 @@ TEST_F(PoolFreshness, RecyclesAtCheckoutWithinTheJitter)
     EXPECT_EQ(events.closed(CloseReason::recycled), 1);
 }
 
-TEST_F(PoolFreshness, RecyclesAtCheckinAndNeverInUse)
-{
+TEST_F(PoolFreshness, RecyclesAtCheckinAndNeverInUse) {
     start();
     const auto holder = arrive();
     pass(2h);
@@ -225,8 +211,7 @@ TEST_F(PoolFreshness, RecyclesAtCheckinAndNeverInUse)
     EXPECT_EQ(events.closed(CloseReason::recycled), 1);
 }
 
-TEST_F(PoolFreshness, AFreshOneIsNotRecycledHoweverLongItsDialTook)
-{
+TEST_F(PoolFreshness, AFreshOneIsNotRecycledHoweverLongItsDialTook) {
     Params params = defaults();
     params.pool_recycle = Duration(0);
     start(params);
@@ -241,8 +226,7 @@ TEST_F(PoolFreshness, AFreshOneIsNotRecycledHoweverLongItsDialTook)
     EXPECT_EQ(events.closed(CloseReason::recycled), 1);
 }
 
-TEST_F(PoolFreshness, NeverRecyclesWithoutAnAge)
-{
+TEST_F(PoolFreshness, NeverRecyclesWithoutAnAge) {
     Params params = defaults();
     params.pool_recycle = std::nullopt;
     start(params);
@@ -252,8 +236,7 @@ TEST_F(PoolFreshness, NeverRecyclesWithoutAnAge)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolInvalidation, HardClosesIdleOnesNowAndLeasedOnesWhenTheyComeBack)
-{
+TEST_F(PoolInvalidation, HardClosesIdleOnesNowAndLeasedOnesWhenTheyComeBack) {
     start();
     const auto idle = arrive(), held = arrive();
     idle->checkin();
@@ -267,8 +250,7 @@ TEST_F(PoolInvalidation, HardClosesIdleOnesNowAndLeasedOnesWhenTheyComeBack)
     EXPECT_EQ(events.hard_invalidations, 1);
 }
 
-TEST_F(PoolInvalidation, SoftReplacesEachAtItsNextCheckoutOrCheckin)
-{
+TEST_F(PoolInvalidation, SoftReplacesEachAtItsNextCheckoutOrCheckin) {
     start();
     const auto idle = arrive(), held = arrive();
     idle->checkin();
@@ -282,8 +264,7 @@ TEST_F(PoolInvalidation, SoftReplacesEachAtItsNextCheckoutOrCheckin)
     EXPECT_EQ(events.soft_invalidations, 1);
 }
 
-TEST_F(PoolInvalidation, WhatIsDialledAfterwardsIsGood)
-{
+TEST_F(PoolInvalidation, WhatIsDialledAfterwardsIsGood) {
     start();
     pool->invalidate(false);
     pool->invalidate(true);
@@ -292,8 +273,7 @@ TEST_F(PoolInvalidation, WhatIsDialledAfterwardsIsGood)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolInvalidation, ADialBegunBeforeAnInvalidationIsOfTheOldWorld)
-{
+TEST_F(PoolInvalidation, ADialBegunBeforeAnInvalidationIsOfTheOldWorld) {
     start();
     connector->hang = true;
     const auto visitor = arrive();
@@ -306,8 +286,7 @@ TEST_F(PoolInvalidation, ADialBegunBeforeAnInvalidationIsOfTheOldWorld)
     EXPECT_EQ(visitor->backend(), connector->backend(1).id);
 }
 
-TEST_F(PoolInvalidation, ALoginThatSucceedsAfterTheServerWasLostProvesItself)
-{
+TEST_F(PoolInvalidation, ALoginThatSucceedsAfterTheServerWasLostProvesItself) {
     start();
     connector->hang = true;
     const auto visitor = arrive();
@@ -319,8 +298,7 @@ TEST_F(PoolInvalidation, ALoginThatSucceedsAfterTheServerWasLostProvesItself)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolInvalidation, ALostServerTakesItsGenerationAlong)
-{
+TEST_F(PoolInvalidation, ALostServerTakesItsGenerationAlong) {
     start();
     const auto idle = arrive(), held = arrive();
     idle->checkin();
@@ -332,8 +310,7 @@ TEST_F(PoolInvalidation, ALostServerTakesItsGenerationAlong)
     EXPECT_EQ(connector->backend(1).recovers, 0);
 }
 
-TEST_F(PoolInvalidation, ABurstOfReportsFromOneGenerationCountsOnce)
-{
+TEST_F(PoolInvalidation, ABurstOfReportsFromOneGenerationCountsOnce) {
     start();
     const auto first = arrive(), second = arrive();
     pool->server_lost(first->outcome->lease);

@@ -11,27 +11,19 @@ thread_local std::size_t allocations = 0;
 }
 
 // Not inlined: GCC would see free() meet new and warn.
-[[gnu::noinline]] void* operator new(std::size_t size)
-{
+[[gnu::noinline]] void* operator new(std::size_t size) {
     ++allocations;
     if (void* memory = std::malloc(size ? size : 1)) return memory;
     throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept
-{
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace leasehold::pool::fakes {
 
 class PoolHotPath : public PoolTest {};
 
-TEST_F(PoolHotPath, AllocatesNothingAndPostsNothing)
-{
+TEST_F(PoolHotPath, AllocatesNothingAndPostsNothing) {
     int looks = 0;
     pool = std::make_shared<Pool>(io.get_executor(), defaults(), connector, nullptr, events, [&] {
         ++looks;

@@ -7,8 +7,7 @@ namespace leasehold::pool::fakes {
 class PoolTimeout : public PoolTest {};
 class PoolJanitor : public PoolTest {};
 
-TEST_F(PoolTimeout, NamesPoolSizeOverflowTimeAndWhoHoldsTheBackends)
-{
+TEST_F(PoolTimeout, NamesPoolSizeOverflowTimeAndWhoHoldsTheBackends) {
     start();
     pool->on_timeout_describe([] { return std::string("3 in transactions, oldest 31 s, by app@10.0.0.1"); });
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
@@ -26,8 +25,7 @@ TEST_F(PoolTimeout, NamesPoolSizeOverflowTimeAndWhoHoldsTheBackends)
     EXPECT_EQ(pool->stats().waiting, 0);
 }
 
-TEST_F(PoolTimeout, EndsTheOldestWaitsOnly)
-{
+TEST_F(PoolTimeout, EndsTheOldestWaitsOnly) {
     start();
     std::vector<VisitorPtr> holders{arrive(), arrive(), arrive()};
     const auto first = arrive();
@@ -43,8 +41,7 @@ TEST_F(PoolTimeout, EndsTheOldestWaitsOnly)
     EXPECT_EQ(second->outcome->waited, 20s);
 }
 
-TEST_F(PoolTimeout, SaysUnavailableWhenNoneIsOpenAndTheLastDialFailed)
-{
+TEST_F(PoolTimeout, SaysUnavailableWhenNoneIsOpenAndTheLastDialFailed) {
     start();
     connector->fail = unreachable;
     const auto waiter = arrive();
@@ -55,8 +52,7 @@ TEST_F(PoolTimeout, SaysUnavailableWhenNoneIsOpenAndTheLastDialFailed)
               "db.test:5432: connection refused");
 }
 
-TEST_F(PoolTimeout, IsATimeoutWhenOthersAreOpenThoughTheLastDialFailed)
-{
+TEST_F(PoolTimeout, IsATimeoutWhenOthersAreOpenThoughTheLastDialFailed) {
     start();
     const auto holder = arrive();
     connector->fail = saturated;
@@ -67,8 +63,7 @@ TEST_F(PoolTimeout, IsATimeoutWhenOthersAreOpenThoughTheLastDialFailed)
     EXPECT_NE(waiter->outcome->message.find("1 leased"), std::string::npos);
 }
 
-TEST_F(PoolTimeout, SaysThatThePoolIsPaused)
-{
+TEST_F(PoolTimeout, SaysThatThePoolIsPaused) {
     start();
     pool->pause();
     const auto waiter = arrive();
@@ -77,8 +72,7 @@ TEST_F(PoolTimeout, SaysThatThePoolIsPaused)
     EXPECT_EQ(waiter->outcome->message, "pool orders: paused (size 2 overflow 1), timed out after 30.00 s");
 }
 
-TEST_F(PoolTimeout, OfTenThousandComesInOneTick)
-{
+TEST_F(PoolTimeout, OfTenThousandComesInOneTick) {
     start();
     connector->hang = true;
     std::vector<VisitorPtr> waiters;
@@ -89,8 +83,7 @@ TEST_F(PoolTimeout, OfTenThousandComesInOneTick)
     EXPECT_EQ(events.timeouts, 10000);
 }
 
-TEST_F(PoolJanitor, ClosesWhatWasIdleForTooLong)
-{
+TEST_F(PoolJanitor, ClosesWhatWasIdleForTooLong) {
     start();
     const auto first = arrive(), second = arrive();
     first->checkin();
@@ -106,8 +99,7 @@ TEST_F(PoolJanitor, ClosesWhatWasIdleForTooLong)
     EXPECT_EQ(events.closed(CloseReason::idle_timeout), 2);
 }
 
-TEST_F(PoolJanitor, TrimsWhatIsIdleBeyondPoolSize)
-{
+TEST_F(PoolJanitor, TrimsWhatIsIdleBeyondPoolSize) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 3;
@@ -127,8 +119,7 @@ TEST_F(PoolJanitor, TrimsWhatIsIdleBeyondPoolSize)
     EXPECT_EQ(events.closed(CloseReason::overflow), 1);
 }
 
-TEST_F(PoolJanitor, DialsForMinIdleNeitherWhenPausedNorWhenRefused)
-{
+TEST_F(PoolJanitor, DialsForMinIdleNeitherWhenPausedNorWhenRefused) {
     Params params = defaults();
     params.min_idle = 1;
     start(params);
@@ -145,8 +136,7 @@ TEST_F(PoolJanitor, DialsForMinIdleNeitherWhenPausedNorWhenRefused)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolJanitor, KeepsIdleOnesForEverWithAnIdleTimeoutOfZero)
-{
+TEST_F(PoolJanitor, KeepsIdleOnesForEverWithAnIdleTimeoutOfZero) {
     Params params = defaults();
     params.idle_timeout = Duration(0);
     start(params);
@@ -155,8 +145,7 @@ TEST_F(PoolJanitor, KeepsIdleOnesForEverWithAnIdleTimeoutOfZero)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolJanitor, KeepsMinIdleAndReplacesWhatBreaks)
-{
+TEST_F(PoolJanitor, KeepsMinIdleAndReplacesWhatBreaks) {
     Params params = defaults();
     params.min_idle = 2;
     start(params);
@@ -171,8 +160,7 @@ TEST_F(PoolJanitor, KeepsMinIdleAndReplacesWhatBreaks)
     EXPECT_EQ(connector->dials, 3);
 }
 
-TEST_F(PoolJanitor, NeverExceedsPoolSizeForMinIdle)
-{
+TEST_F(PoolJanitor, NeverExceedsPoolSizeForMinIdle) {
     Params params = defaults();
     params.min_idle = 2;
     start(params);
@@ -184,8 +172,7 @@ TEST_F(PoolJanitor, NeverExceedsPoolSizeForMinIdle)
     EXPECT_EQ(pool->stats().open, 2);
 }
 
-TEST_F(PoolJanitor, MinIdleRespectsBackOffAndDialParallel)
-{
+TEST_F(PoolJanitor, MinIdleRespectsBackOffAndDialParallel) {
     Params params = defaults();
     params.pool_size = 10;
     params.min_idle = 10;
@@ -202,8 +189,7 @@ TEST_F(PoolJanitor, MinIdleRespectsBackOffAndDialParallel)
     EXPECT_EQ(connector->dials, 4);
 }
 
-TEST_F(PoolJanitor, MinIdleDialsTheVariantAskedForLast)
-{
+TEST_F(PoolJanitor, MinIdleDialsTheVariantAskedForLast) {
     Params params = defaults();
     params.min_idle = 1;
     start(params);
@@ -214,8 +200,7 @@ TEST_F(PoolJanitor, MinIdleDialsTheVariantAskedForLast)
     EXPECT_EQ(pool->backends()[1].state, "idle");
 }
 
-TEST_F(PoolJanitor, PingsAMinIdleOneThatNobodyUsedYet)
-{
+TEST_F(PoolJanitor, PingsAMinIdleOneThatNobodyUsedYet) {
     Params params = defaults();
     params.min_idle = 1;
     start(params);
@@ -227,8 +212,7 @@ TEST_F(PoolJanitor, PingsAMinIdleOneThatNobodyUsedYet)
     EXPECT_FALSE(visitor->outcome->lease.fresh());
 }
 
-TEST_F(PoolJanitor, StatsUseSqlAlchemysDefinitions)
-{
+TEST_F(PoolJanitor, StatsUseSqlAlchemysDefinitions) {
     Params params = defaults();
     params.pool_size = 5;
     params.max_overflow = 10;

@@ -6,8 +6,7 @@ namespace leasehold::pool::fakes {
 
 class PoolLifecycle : public PoolTest {};
 
-TEST_F(PoolLifecycle, PausedGivesNoNewLeaseAndResumesInOrder)
-{
+TEST_F(PoolLifecycle, PausedGivesNoNewLeaseAndResumesInOrder) {
     start();
     const auto holder = arrive();
     pool->pause();
@@ -25,8 +24,7 @@ TEST_F(PoolLifecycle, PausedGivesNoNewLeaseAndResumesInOrder)
     EXPECT_LT(first->order, second->order);
 }
 
-TEST_F(PoolLifecycle, PausedKeepsWhatADialBrings)
-{
+TEST_F(PoolLifecycle, PausedKeepsWhatADialBrings) {
     start();
     connector->hang = true;
     const auto visitor = arrive();
@@ -41,8 +39,7 @@ TEST_F(PoolLifecycle, PausedKeepsWhatADialBrings)
     EXPECT_EQ(connector->dials, 1);
 }
 
-TEST_F(PoolLifecycle, GrowingServesThoseWhoWait)
-{
+TEST_F(PoolLifecycle, GrowingServesThoseWhoWait) {
     start();
     std::vector<VisitorPtr> visitors;
     for (int i = 0; i < 5; ++i) visitors.push_back(arrive());
@@ -53,8 +50,7 @@ TEST_F(PoolLifecycle, GrowingServesThoseWhoWait)
     for (auto& visitor : visitors) EXPECT_TRUE(visitor->leased());
 }
 
-TEST_F(PoolLifecycle, ShrinkingClosesIdleOnesNowAndTheRestOnReturn)
-{
+TEST_F(PoolLifecycle, ShrinkingClosesIdleOnesNowAndTheRestOnReturn) {
     Params params = defaults();
     params.pool_size = 4;
     params.max_overflow = 0;
@@ -73,8 +69,7 @@ TEST_F(PoolLifecycle, ShrinkingClosesIdleOnesNowAndTheRestOnReturn)
     EXPECT_EQ(events.closed(CloseReason::resized), 2);
 }
 
-TEST_F(PoolLifecycle, ShrinkingHoldsEvenWhenSomebodyWaits)
-{
+TEST_F(PoolLifecycle, ShrinkingHoldsEvenWhenSomebodyWaits) {
     Params params = defaults();
     params.pool_size = 2;
     params.max_overflow = 0;
@@ -91,8 +86,7 @@ TEST_F(PoolLifecycle, ShrinkingHoldsEvenWhenSomebodyWaits)
     EXPECT_TRUE(waiter->leased());
 }
 
-TEST_F(PoolLifecycle, ResizingJudgesTheAgeOfWhatIsOpen)
-{
+TEST_F(PoolLifecycle, ResizingJudgesTheAgeOfWhatIsOpen) {
     start();
     one_idle();
     Params params = defaults();
@@ -103,8 +97,7 @@ TEST_F(PoolLifecycle, ResizingJudgesTheAgeOfWhatIsOpen)
     EXPECT_EQ(events.closed(CloseReason::recycled), 1);
 }
 
-TEST_F(PoolLifecycle, DisposingTellsWaitersAndClosesTheRestAsItComesBack)
-{
+TEST_F(PoolLifecycle, DisposingTellsWaitersAndClosesTheRestAsItComesBack) {
     start();
     const auto idle = arrive(), first = arrive(), second = arrive();
     idle->checkin();
@@ -127,8 +120,7 @@ TEST_F(PoolLifecycle, DisposingTellsWaitersAndClosesTheRestAsItComesBack)
     EXPECT_EQ(connector->open(), 0);
 }
 
-TEST_F(PoolLifecycle, DisposingAnEmptyPoolSaysSoFromTheLoop)
-{
+TEST_F(PoolLifecycle, DisposingAnEmptyPoolSaysSoFromTheLoop) {
     start();
     int drained = 0;
     pool->dispose([&] { ++drained; });
@@ -140,8 +132,7 @@ TEST_F(PoolLifecycle, DisposingAnEmptyPoolSaysSoFromTheLoop)
     EXPECT_EQ(drained, 2);
 }
 
-TEST_F(PoolLifecycle, DisposingWhileDiallingClosesWhatTheDialBrings)
-{
+TEST_F(PoolLifecycle, DisposingWhileDiallingClosesWhatTheDialBrings) {
     start();
     connector->hang = true;
     const auto visitor = arrive();
@@ -156,8 +147,7 @@ TEST_F(PoolLifecycle, DisposingWhileDiallingClosesWhatTheDialBrings)
     EXPECT_TRUE(connector->backend(0).closed);
 }
 
-TEST_F(PoolLifecycle, DisposingLetsTheLadderAndACommitEndAndNotAReset)
-{
+TEST_F(PoolLifecycle, DisposingLetsTheLadderAndACommitEndAndNotAReset) {
     Params params = defaults();
     params.reset_on_return = ResetOnReturn::commit;
     start(params);
@@ -184,8 +174,7 @@ TEST_F(PoolLifecycle, DisposingLetsTheLadderAndACommitEndAndNotAReset)
     EXPECT_TRUE(connector->backend(1).committed);
 }
 
-TEST_F(PoolLifecycle, DisposedBeforeItsWorkBeganItDoesNotBegin)
-{
+TEST_F(PoolLifecycle, DisposedBeforeItsWorkBeganItDoesNotBegin) {
     start();
     const auto holder = arrive();
     connector->backend(0).condition.dirty = true;
@@ -198,8 +187,7 @@ TEST_F(PoolLifecycle, DisposedBeforeItsWorkBeganItDoesNotBegin)
     EXPECT_EQ(connector->dials, 1);
 }
 
-TEST_F(PoolLifecycle, DestroyedWithWaitersTellsThemThatItIsClosed)
-{
+TEST_F(PoolLifecycle, DestroyedWithWaitersTellsThemThatItIsClosed) {
     start();
     connector->hang = true;
     const auto first = arrive(), second = arrive();
@@ -213,8 +201,7 @@ TEST_F(PoolLifecycle, DestroyedWithWaitersTellsThemThatItIsClosed)
     EXPECT_EQ(connector->open(), 0);
 }
 
-TEST_F(PoolLifecycle, DestroyedClosesItsIdleBackendsAndStopsWatchingThem)
-{
+TEST_F(PoolLifecycle, DestroyedClosesItsIdleBackendsAndStopsWatchingThem) {
     start();
     Script& backend = one_idle();
     pass(50ms);
@@ -223,8 +210,7 @@ TEST_F(PoolLifecycle, DestroyedClosesItsIdleBackendsAndStopsWatchingThem)
     EXPECT_FALSE(backend.broken);
 }
 
-TEST_F(PoolLifecycle, DestroyedDuringAPingEndsQuietly)
-{
+TEST_F(PoolLifecycle, DestroyedDuringAPingEndsQuietly) {
     start();
     Script& backend = one_idle();
     backend.hang = true;
@@ -236,8 +222,7 @@ TEST_F(PoolLifecycle, DestroyedDuringAPingEndsQuietly)
     EXPECT_TRUE(backend.closed);
 }
 
-TEST_F(PoolLifecycle, TheLoopMayGoWhileEverythingHangs)
-{
+TEST_F(PoolLifecycle, TheLoopMayGoWhileEverythingHangs) {
     start();
     one_idle();
     connector->backend(0).hang = true;

@@ -20,8 +20,7 @@ class PoolModel : public PoolTest {
 
     int roll(int sides) { return static_cast<int>(random() % static_cast<unsigned>(sides)); }
 
-    void begin(unsigned seed)
-    {
+    void begin(unsigned seed) {
         random.seed(seed);
         params = defaults();
         params.pool_size = 1 + roll(4);
@@ -40,24 +39,30 @@ class PoolModel : public PoolTest {
     }
     [[nodiscard]] int capacity() const { return params.pool_size + params.max_overflow; }
 
-    void step()
-    {
+    void step() {
         switch (roll(20)) {
-        case 0: case 1: case 2: case 3: case 4: return come();
-        case 5: case 6: case 7: case 8: return go();
-        case 9: return give_up_waiting();
-        case 10: return dial_mode();
-        case 11: case 12: return end_dials();
-        case 13: return open_gates();
-        case 14: return upset_the_server();
-        case 15: return roll(4) ? pool->resume() : pool->pause();
-        case 16: return resize();
-        case 17: return invalidate();
-        default: return time_passes();
+            case 0:
+            case 1:
+            case 2:
+            case 3:
+            case 4: return come();
+            case 5:
+            case 6:
+            case 7:
+            case 8: return go();
+            case 9: return give_up_waiting();
+            case 10: return dial_mode();
+            case 11:
+            case 12: return end_dials();
+            case 13: return open_gates();
+            case 14: return upset_the_server();
+            case 15: return roll(4) ? pool->resume() : pool->pause();
+            case 16: return resize();
+            case 17: return invalidate();
+            default: return time_passes();
         }
     }
-    void come()
-    {
+    void come() {
         const Wanted wanted{static_cast<Variant>(roll(variants)), static_cast<Fingerprint>(roll(2))};
         if (roll(3) == 0) {
             if (Lease lease = pool->try_checkout(wanted)) {
@@ -69,8 +74,7 @@ class PoolModel : public PoolTest {
         }
         sessions.push_back({enqueue(*pool, wanted), wanted, ++arrivals});
     }
-    void go()
-    {
+    void go() {
         std::vector<Session*> leased;
         for (auto& session : sessions) {
             if (session.visitor->leased()) leased.push_back(&session);
@@ -81,45 +85,40 @@ class PoolModel : public PoolTest {
         backend.fingerprint = static_cast<Fingerprint>(roll(2));
         backend.hang = roll(6) == 0;
         switch (roll(10)) {
-        case 0: backend.condition.dirty = true; return visitor.checkin();
-        case 1: backend.condition.in_transaction = true; return visitor.checkin(EndReason::client_gone);
-        case 2: backend.condition.dead = true; return visitor.checkin(EndReason::backend_lost);
-        case 3: visitor.outcome->lease = Lease(); return;
-        case 4: return visitor.outcome->lease.invalidate(CloseReason::detached);
-        default: return visitor.checkin();
+            case 0: backend.condition.dirty = true; return visitor.checkin();
+            case 1: backend.condition.in_transaction = true; return visitor.checkin(EndReason::client_gone);
+            case 2: backend.condition.dead = true; return visitor.checkin(EndReason::backend_lost);
+            case 3: visitor.outcome->lease = Lease(); return;
+            case 4: return visitor.outcome->lease.invalidate(CloseReason::detached);
+            default: return visitor.checkin();
         }
     }
-    void give_up_waiting()
-    {
+    void give_up_waiting() {
         for (auto& session : sessions) {
             if (session.visitor->waiting() && roll(4) == 0) return pool->cancel(session.visitor->ticket);
         }
     }
-    void dial_mode()
-    {
+    void dial_mode() {
         connector->hang = roll(3) == 0;
         switch (roll(6)) {
-        case 0: connector->fail = unreachable; break;
-        case 1: connector->fail = saturated; break;
-        case 2: connector->fail = roll(2) ? refused : unreachable; break;
-        default: connector->fail = nullptr;
+            case 0: connector->fail = unreachable; break;
+            case 1: connector->fail = saturated; break;
+            case 2: connector->fail = roll(2) ? refused : unreachable; break;
+            default: connector->fail = nullptr;
         }
     }
-    void end_dials()
-    {
+    void end_dials() {
         while (!connector->pending.empty() && roll(3)) {
             roll(3) ? connector->finish() : connector->finish(unreachable());
         }
     }
-    void open_gates()
-    {
+    void open_gates() {
         for (auto& backend : connector->backends) {
             backend->hang = false;
             if (!backend->closed) backend->gate.open(roll(4) ? std::error_code() : failure());
         }
     }
-    void upset_the_server()
-    {
+    void upset_the_server() {
         for (auto& backend : connector->backends) {
             if (backend->closed) continue;
             if (roll(8) == 0) backend->ping = failure();
@@ -130,33 +129,28 @@ class PoolModel : public PoolTest {
             }
         }
     }
-    void resize()
-    {
+    void resize() {
         params.pool_size = 1 + roll(4);
         params.max_overflow = roll(4);
         pool->resize(params);
     }
-    void invalidate()
-    {
+    void invalidate() {
         if (roll(4)) return;
         if (roll(2)) return pool->server_lost();
         pool->invalidate(roll(2) == 0);
     }
-    void time_passes()
-    {
+    void time_passes() {
         static constexpr std::chrono::milliseconds steps[] = {0ms, 1ms, 50ms, 50ms, 200ms, 2000ms, 6000ms, 20min};
         now += steps[roll(roll(8) ? 6 : 8)];
         pool->tick();
     }
 
-    Script& script(std::uint64_t id)
-    {
+    Script& script(std::uint64_t id) {
         return **std::find_if(connector->backends.begin(), connector->backends.end(),
                               [&](auto& backend) { return backend->id == id; });
     }
 
-    void check()
-    {
+    void check() {
         const Stats stats = pool->stats();
         const auto rows = pool->backends();
         // Bounded: above the capacity only after a shrink, and then it does not grow.
@@ -215,8 +209,7 @@ class PoolModel : public PoolTest {
     }
 
     // With everything well again, everybody who waits is served and nothing is left behind.
-    void wind_up()
-    {
+    void wind_up() {
         connector->hang = false;
         connector->fail = nullptr;
         pool->resume();
@@ -245,8 +238,7 @@ class PoolModel : public PoolTest {
         EXPECT_EQ(static_cast<std::size_t>(events.connects), events.closes.size());  // each once, with a reason
     }
 
-    void run(unsigned seed, int steps)
-    {
+    void run(unsigned seed, int steps) {
         events = EventLog();
         begin(seed);
         for (int i = 0; i < steps; ++i) {
@@ -272,8 +264,7 @@ class PoolModel : public PoolTest {
     int most_open = 0;
 };
 
-TEST_F(PoolModel, HoldsItsPromisesOverRandomPrograms)
-{
+TEST_F(PoolModel, HoldsItsPromisesOverRandomPrograms) {
     const char* more = std::getenv("LEASEHOLD_SEEDS");
     const unsigned last = more ? static_cast<unsigned>(std::atoi(more)) : 100;
     const unsigned fresh = std::random_device{}();

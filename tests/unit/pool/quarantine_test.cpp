@@ -6,8 +6,7 @@ namespace leasehold::pool::fakes {
 
 class PoolQuarantine : public PoolTest {
   protected:
-    Holder who()
-    {
+    Holder who() {
         Holder holder;
         holder.session = 7;
         holder.client = "10.0.0.1:5000";
@@ -18,8 +17,7 @@ class PoolQuarantine : public PoolTest {
     }
 };
 
-TEST_F(PoolQuarantine, RecordsWhoLeftATransactionAndReadmitsTheBackend)
-{
+TEST_F(PoolQuarantine, RecordsWhoLeftATransactionAndReadmitsTheBackend) {
     start();
     const auto holder = arrive();
     Script& backend = connector->backend(0);
@@ -48,8 +46,7 @@ TEST_F(PoolQuarantine, RecordsWhoLeftATransactionAndReadmitsTheBackend)
     EXPECT_EQ(pool->stats().checkedin, 1);
 }
 
-TEST_F(PoolQuarantine, RecordsTheSessionEvenOfACheckinThatNamedNobody)
-{
+TEST_F(PoolQuarantine, RecordsTheSessionEvenOfACheckinThatNamedNobody) {
     start();
     const auto holder = arrive({0, 0, 42});
     connector->backend(0).condition.cancelling = true;
@@ -59,8 +56,7 @@ TEST_F(PoolQuarantine, RecordsTheSessionEvenOfACheckinThatNamedNobody)
     EXPECT_EQ(events.entered[0].reason, EndReason::finished);
 }
 
-TEST_F(PoolQuarantine, CountsAgainstTheCapacityAndServesTheWaiterAfterwards)
-{
+TEST_F(PoolQuarantine, CountsAgainstTheCapacityAndServesTheWaiterAfterwards) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -80,8 +76,7 @@ TEST_F(PoolQuarantine, CountsAgainstTheCapacityAndServesTheWaiterAfterwards)
     EXPECT_EQ(connector->dials, 1);
 }
 
-TEST_F(PoolQuarantine, ClosesWhatFailsARungAndSaysWhich)
-{
+TEST_F(PoolQuarantine, ClosesWhatFailsARungAndSaysWhich) {
     start();
     const auto holder = arrive();
     Script& backend = connector->backend(0);
@@ -97,8 +92,7 @@ TEST_F(PoolQuarantine, ClosesWhatFailsARungAndSaysWhich)
     EXPECT_EQ(pool->stats().open, 0);
 }
 
-TEST_F(PoolQuarantine, BelievesTheConditionMoreThanTheLadder)
-{
+TEST_F(PoolQuarantine, BelievesTheConditionMoreThanTheLadder) {
     for (bool Condition::*flag : {&Condition::dead, &Condition::half_message, &Condition::outstanding,
                                   &Condition::cancelling, &Condition::in_transaction, &Condition::dirty}) {
         start();
@@ -114,8 +108,7 @@ TEST_F(PoolQuarantine, BelievesTheConditionMoreThanTheLadder)
     }
 }
 
-TEST_F(PoolQuarantine, AHungLadderIsClosedByThePoolItself)
-{
+TEST_F(PoolQuarantine, AHungLadderIsClosedByThePoolItself) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -141,8 +134,7 @@ TEST_F(PoolQuarantine, AHungLadderIsClosedByThePoolItself)
     EXPECT_EQ(pool->stats().open, 1);
 }
 
-TEST_F(PoolQuarantine, ClosingAHungOneWakesItsCoroutine)
-{
+TEST_F(PoolQuarantine, ClosingAHungOneWakesItsCoroutine) {
     start();
     const auto holder = arrive();
     connector->backend(0).hang = true;
@@ -153,8 +145,7 @@ TEST_F(PoolQuarantine, ClosingAHungOneWakesItsCoroutine)
     EXPECT_EQ(events.closes.size(), 1u);
 }
 
-TEST_F(PoolQuarantine, AProvenOneStillLeavesByTheRulesOfThePool)
-{
+TEST_F(PoolQuarantine, AProvenOneStillLeavesByTheRulesOfThePool) {
     start();
     const auto holder = arrive();
     holder->checkin(EndReason::client_gone);
@@ -165,8 +156,7 @@ TEST_F(PoolQuarantine, AProvenOneStillLeavesByTheRulesOfThePool)
     EXPECT_EQ(events.closed(CloseReason::soft_invalidated), 1);
 }
 
-TEST_F(PoolQuarantine, AThrowingLadderIsAFailedOne)
-{
+TEST_F(PoolQuarantine, AThrowingLadderIsAFailedOne) {
     start();
     const auto holder = arrive();
     connector->backend(0).throws = true;
@@ -175,8 +165,7 @@ TEST_F(PoolQuarantine, AThrowingLadderIsAFailedOne)
     EXPECT_EQ(events.closed(CloseReason::quarantine_failed), 1);
 }
 
-TEST_F(PoolQuarantine, OfAPoolThatIsGoneEndsQuietly)
-{
+TEST_F(PoolQuarantine, OfAPoolThatIsGoneEndsQuietly) {
     start();
     const auto holder = arrive();
     Script& backend = connector->backend(0);

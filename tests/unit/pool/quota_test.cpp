@@ -6,8 +6,7 @@
 
 namespace leasehold::pool::fakes {
 
-TEST(QuotaPermits, AreGivenUpToTheLimitAndComeBackByDestruction)
-{
+TEST(QuotaPermits, AreGivenUpToTheLimitAndComeBackByDestruction) {
     const auto quota = std::make_shared<Quota>(2);
     Permit first = quota->try_acquire();
     {
@@ -28,8 +27,7 @@ TEST(QuotaPermits, AreGivenUpToTheLimitAndComeBackByDestruction)
     EXPECT_EQ(quota->used(), 0);
 }
 
-TEST(QuotaPermits, AreWithoutLimitAtZeroAndStillCounted)
-{
+TEST(QuotaPermits, AreWithoutLimitAtZeroAndStillCounted) {
     const auto quota = std::make_shared<Quota>(0);
     std::vector<Permit> permits;
     for (int i = 0; i < 1000; ++i) permits.push_back(quota->try_acquire());
@@ -37,8 +35,7 @@ TEST(QuotaPermits, AreWithoutLimitAtZeroAndStillCounted)
     EXPECT_EQ(quota->used(), 1000);
 }
 
-TEST(QuotaPermits, WakeWaitersInTheirOrderOnce)
-{
+TEST(QuotaPermits, WakeWaitersInTheirOrderOnce) {
     const auto quota = std::make_shared<Quota>(1);
     Permit permit = quota->try_acquire();
     std::vector<int> woken;
@@ -53,16 +50,14 @@ TEST(QuotaPermits, WakeWaitersInTheirOrderOnce)
     EXPECT_FALSE(quota->contended());
 }
 
-TEST(QuotaPermits, AnnounceAtOnceWhatIsFreeAlready)
-{
+TEST(QuotaPermits, AnnounceAtOnceWhatIsFreeAlready) {
     const auto quota = std::make_shared<Quota>(1);
     int woken = 0;
     quota->when_free([&] { ++woken; });
     EXPECT_EQ(woken, 1);
 }
 
-TEST(QuotaPermits, ARaisedLimitWakesEverybody)
-{
+TEST(QuotaPermits, ARaisedLimitWakesEverybody) {
     const auto quota = std::make_shared<Quota>(1);
     const Permit permit = quota->try_acquire();
     int woken = 0;
@@ -74,8 +69,7 @@ TEST(QuotaPermits, ARaisedLimitWakesEverybody)
     EXPECT_EQ(woken, 2);
 }
 
-TEST(QuotaPermits, ALoweredLimitWakesNobodyBeforeThereIsRoom)
-{
+TEST(QuotaPermits, ALoweredLimitWakesNobodyBeforeThereIsRoom) {
     const auto quota = std::make_shared<Quota>(2);
     Permit first = quota->try_acquire(), second = quota->try_acquire();
     quota->set_limit(1);
@@ -87,8 +81,7 @@ TEST(QuotaPermits, ALoweredLimitWakesNobodyBeforeThereIsRoom)
     EXPECT_EQ(woken, 1);
 }
 
-TEST(QuotaPermits, AreNeverOvergivenToThreads)
-{
+TEST(QuotaPermits, AreNeverOvergivenToThreads) {
     const auto quota = std::make_shared<Quota>(3);
     std::atomic<int> held = 0;
     std::atomic<int> most = 0;
@@ -100,7 +93,8 @@ TEST(QuotaPermits, AreNeverOvergivenToThreads)
                 if (!permit) continue;
                 const int now = ++held;
                 int seen = most;
-                while (now > seen && !most.compare_exchange_weak(seen, now)) {}
+                while (now > seen && !most.compare_exchange_weak(seen, now)) {
+                }
                 --held;
             }
         });
@@ -112,8 +106,7 @@ TEST(QuotaPermits, AreNeverOvergivenToThreads)
 
 class PoolQuota : public PoolTest {
   protected:
-    std::shared_ptr<Pool> another(std::shared_ptr<Quota> quota, std::string name = "reports")
-    {
+    std::shared_ptr<Pool> another(std::shared_ptr<Quota> quota, std::string name = "reports") {
         Params params = defaults();
         params.name = std::move(name);
         return std::make_shared<Pool>(io.get_executor(), params, connector, std::move(quota), events,
@@ -121,8 +114,7 @@ class PoolQuota : public PoolTest {
     }
 };
 
-TEST_F(PoolQuota, HoldsForTwoPoolsTogether)
-{
+TEST_F(PoolQuota, HoldsForTwoPoolsTogether) {
     const auto quota = std::make_shared<Quota>(3);
     start(defaults(), quota);
     const auto other = another(quota);
@@ -137,8 +129,7 @@ TEST_F(PoolQuota, HoldsForTwoPoolsTogether)
     other->dispose();
 }
 
-TEST_F(PoolQuota, AnotherPoolsIdleOneYieldsToWhoeverWaits)
-{
+TEST_F(PoolQuota, AnotherPoolsIdleOneYieldsToWhoeverWaits) {
     const auto quota = std::make_shared<Quota>(1);
     start(defaults(), quota);
     one_idle();
@@ -150,8 +141,7 @@ TEST_F(PoolQuota, AnotherPoolsIdleOneYieldsToWhoeverWaits)
     other->dispose();
 }
 
-TEST_F(PoolQuota, OneThatBecomesIdleLaterYieldsToo)
-{
+TEST_F(PoolQuota, OneThatBecomesIdleLaterYieldsToo) {
     const auto quota = std::make_shared<Quota>(1);
     start(defaults(), quota);
     const auto holder = arrive();
@@ -164,8 +154,7 @@ TEST_F(PoolQuota, OneThatBecomesIdleLaterYieldsToo)
     other->dispose();
 }
 
-TEST_F(PoolQuota, OnlyAsManyYieldAsAreNeeded)
-{
+TEST_F(PoolQuota, OnlyAsManyYieldAsAreNeeded) {
     const auto quota = std::make_shared<Quota>(4);
     start(defaults(), quota);
     const auto other = another(quota), third = another(quota, "third");
@@ -185,8 +174,7 @@ TEST_F(PoolQuota, OnlyAsManyYieldAsAreNeeded)
     third->dispose();
 }
 
-TEST_F(PoolQuota, IsHandedOnFromAnIdleOneOfAnotherVariant)
-{
+TEST_F(PoolQuota, IsHandedOnFromAnIdleOneOfAnotherVariant) {
     const auto quota = std::make_shared<Quota>(1);
     start(defaults(), quota);
     one_idle({1});
@@ -195,8 +183,7 @@ TEST_F(PoolQuota, IsHandedOnFromAnIdleOneOfAnotherVariant)
     EXPECT_EQ(quota->used(), 1);
 }
 
-TEST_F(PoolQuota, IsNamedWhenItWasTheLimit)
-{
+TEST_F(PoolQuota, IsNamedWhenItWasTheLimit) {
     const auto quota = std::make_shared<Quota>(1);
     start(defaults(), quota);
     const auto holder = arrive(), waiter = arrive();
@@ -206,8 +193,7 @@ TEST_F(PoolQuota, IsNamedWhenItWasTheLimit)
               "1 leased (the longest for 30.00 s)");
 }
 
-TEST_F(PoolQuota, AWakeUpThatIsNotNeededAnyMoreIsPassedOn)
-{
+TEST_F(PoolQuota, AWakeUpThatIsNotNeededAnyMoreIsPassedOn) {
     const auto quota = std::make_shared<Quota>(1);
     Permit permit = quota->try_acquire();
     start(defaults(), quota);
@@ -228,8 +214,7 @@ TEST_F(PoolQuota, AWakeUpThatIsNotNeededAnyMoreIsPassedOn)
     other->dispose();
 }
 
-TEST_F(PoolQuota, WakesThePoolAgainTheNextTime)
-{
+TEST_F(PoolQuota, WakesThePoolAgainTheNextTime) {
     const auto quota = std::make_shared<Quota>(1);
     start(defaults(), quota);
     for (int turn = 0; turn < 3; ++turn) {
@@ -243,8 +228,7 @@ TEST_F(PoolQuota, WakesThePoolAgainTheNextTime)
     }
 }
 
-TEST_F(PoolQuota, AWakeUpForAPoolThatIsGoneReachesTheNext)
-{
+TEST_F(PoolQuota, AWakeUpForAPoolThatIsGoneReachesTheNext) {
     const auto quota = std::make_shared<Quota>(1);
     Permit permit = quota->try_acquire();
     start(defaults(), quota);
@@ -258,8 +242,7 @@ TEST_F(PoolQuota, AWakeUpForAPoolThatIsGoneReachesTheNext)
     EXPECT_TRUE(waiter->leased());
 }
 
-TEST_F(PoolQuota, PermitsComeBackFromEveryClosing)
-{
+TEST_F(PoolQuota, PermitsComeBackFromEveryClosing) {
     const auto quota = std::make_shared<Quota>(10);
     start(defaults(), quota);
     const auto a = arrive(), b = arrive(), c = arrive();

@@ -10,8 +10,7 @@ namespace leasehold::pool::fakes {
 namespace {
 
 // A worker of its own: loop, pool, connector and sessions that come one after the other.
-void work(std::shared_ptr<Quota> quota, std::atomic<int>& open, std::atomic<int>& most, int turns)
-{
+void work(std::shared_ptr<Quota> quota, std::atomic<int>& open, std::atomic<int>& most, int turns) {
     asio::io_context io{1};
     EventLog events;
     auto connector = std::make_shared<FakeConnector>(io);
@@ -33,7 +32,8 @@ void work(std::shared_ptr<Quota> quota, std::atomic<int>& open, std::atomic<int>
         }
         ASSERT_TRUE(visitor->leased());
         const int now = ++open;
-        for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
+        for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+        }
         --open;
         if (turn % 3) {
             visitor->checkin();
@@ -50,8 +50,7 @@ void work(std::shared_ptr<Quota> quota, std::atomic<int>& open, std::atomic<int>
 
 }  // namespace
 
-TEST(PoolThreads, ShareAQuotaAndAllGetTheirTurn)
-{
+TEST(PoolThreads, ShareAQuotaAndAllGetTheirTurn) {
     const auto quota = std::make_shared<Quota>(2);
     std::atomic<int> open = 0;
     std::atomic<int> most = 0;

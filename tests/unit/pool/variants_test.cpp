@@ -6,8 +6,7 @@ namespace leasehold::pool::fakes {
 
 class PoolVariants : public PoolTest {};
 
-TEST_F(PoolVariants, NeverHandsOutAnotherVariant)
-{
+TEST_F(PoolVariants, NeverHandsOutAnotherVariant) {
     start();
     one_idle({1});
     EXPECT_FALSE(pool->try_checkout({2}));
@@ -17,8 +16,7 @@ TEST_F(PoolVariants, NeverHandsOutAnotherVariant)
     EXPECT_EQ(connector->open(), 2);
 }
 
-TEST_F(PoolVariants, ClosesTheLongestIdleOfAnotherVariantWhenThePoolIsFull)
-{
+TEST_F(PoolVariants, ClosesTheLongestIdleOfAnotherVariantWhenThePoolIsFull) {
     Params params = defaults();
     params.max_overflow = 0;
     start(params);
@@ -33,8 +31,7 @@ TEST_F(PoolVariants, ClosesTheLongestIdleOfAnotherVariantWhenThePoolIsFull)
     EXPECT_EQ(connector->open(), 2);
 }
 
-TEST_F(PoolVariants, EvictsABackendThatComesBackWhileAnotherVariantWaits)
-{
+TEST_F(PoolVariants, EvictsABackendThatComesBackWhileAnotherVariantWaits) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -52,8 +49,7 @@ TEST_F(PoolVariants, EvictsABackendThatComesBackWhileAnotherVariantWaits)
     EXPECT_EQ(connector->open(), 1);
 }
 
-TEST_F(PoolVariants, ServesAWaiterWhoseVariantIsIdleWhileTheFirstHasItsDial)
-{
+TEST_F(PoolVariants, ServesAWaiterWhoseVariantIsIdleWhileTheFirstHasItsDial) {
     start();
     const auto holder = arrive({1});
     connector->hang = true;
@@ -65,8 +61,7 @@ TEST_F(PoolVariants, ServesAWaiterWhoseVariantIsIdleWhileTheFirstHasItsDial)
     EXPECT_TRUE(second->leased());
 }
 
-TEST_F(PoolVariants, ABlockedWaitersPlaceIsNotGivenToThoseBehindIt)
-{
+TEST_F(PoolVariants, ABlockedWaitersPlaceIsNotGivenToThoseBehindIt) {
     Params params = defaults();
     params.pool_size = 1;
     params.max_overflow = 0;
@@ -85,8 +80,7 @@ TEST_F(PoolVariants, ABlockedWaitersPlaceIsNotGivenToThoseBehindIt)
     EXPECT_TRUE(second->waiting());
 }
 
-TEST_F(PoolVariants, AnIdleBackendIsReservedForABlockedWaiterOfAnotherVariant)
-{
+TEST_F(PoolVariants, AnIdleBackendIsReservedForABlockedWaiterOfAnotherVariant) {
     start();
     const auto holder = arrive({1});
     connector->fail = unreachable;
@@ -105,8 +99,7 @@ TEST_F(PoolVariants, AnIdleBackendIsReservedForABlockedWaiterOfAnotherVariant)
     EXPECT_TRUE(second->waiting());
 }
 
-TEST_F(PoolVariants, ThePlaceReservedForACancelledWaiterGoesToTheNext)
-{
+TEST_F(PoolVariants, ThePlaceReservedForACancelledWaiterGoesToTheNext) {
     start();
     const auto holder = arrive({1});
     connector->fail = unreachable;
@@ -122,8 +115,7 @@ TEST_F(PoolVariants, ThePlaceReservedForACancelledWaiterGoesToTheNext)
     EXPECT_TRUE(second->leased());
 }
 
-TEST_F(PoolVariants, ABackendThatWentIdleIsNotFreshEvenWhileOthersWaited)
-{
+TEST_F(PoolVariants, ABackendThatWentIdleIsNotFreshEvenWhileOthersWaited) {
     Params params = defaults();
     params.dial_parallel = 1;
     start(params);

@@ -6,8 +6,8 @@
 namespace leasehold::postgres {
 namespace {
 
-using test::ByteVector;
 using test::built;
+using test::ByteVector;
 using test::Script;
 using wire::as_bytes;
 using wire::as_text;
@@ -103,9 +103,8 @@ TEST(PostgresAuth, AVerifierAdmitsWithoutTheClearTextAndGivesKeysForTheBackend) 
 
 TEST(PostgresAuth, AWrongPasswordAndAnUnknownUserAreRefusedInTheSameWay) {
     Client client({"bob", "wrong", std::nullopt});
-    for (const ClientCredential& credential :
-         {password("secret"), ClientCredential{Kind::none, Method::automatic, ""},
-          password("md5" + std::string(32, 'a'), Method::scram)}) {
+    for (const ClientCredential& credential : {password("secret"), ClientCredential{Kind::none, Method::automatic, ""},
+                                               password("md5" + std::string(32, 'a'), Method::scram)}) {
         ScramKeyCache cache;  // cold: both compute
         ClientAuthentication asking(credential, "bob", cache);
         test::play(conversation(client, true, errc::authentication_failed), asking);
@@ -174,8 +173,8 @@ TEST(PostgresAuth, FinalMessagesThatDoNotFitTheConversationAreRefused) {
     const auto final_of = [&](const std::string& format, bool right_nonce) {
         ClientAuthentication asking(password("secret"), "bob", cache);
         (void)asking.resume({}, {});
-        const auto action = asking.resume(
-            built([](Writer& w) { sasl_initial_response(w, scram_mechanism, "y,,n=,r=abc"); }), {});
+        const auto action =
+            asking.resume(built([](Writer& w) { sasl_initial_response(w, scram_mechanism, "y,,n=,r=abc"); }), {});
         const std::string text(as_text(action.output.subspan(9)));
         const std::string nonce = right_nonce ? text.substr(2, text.find(',') - 2) : "abcd";
         std::string last = format;
@@ -249,9 +248,9 @@ TEST(PostgresAuth, WhatIsNoPasswordMessageIsRefusedAtOnce) {
     ScramKeyCache cache;
     const auto make = [&cache] { return std::make_unique<ClientAuthentication>(password("s"), "bob", cache); };
     const Script script = refused({'p', 0, 0, 0, 5, 0}, errc::protocol_violation);
-    test::play_hostile(script, make, {'p', 0, 1, 0, 0});       // 64 KiB: too long
-    test::play_hostile(script, make, {'p', 0, 0, 0, 3});       // shorter than its own length
-    test::play_hostile(script, make, {'Q'});                   // a query before the login is over
+    test::play_hostile(script, make, {'p', 0, 1, 0, 0});  // 64 KiB: too long
+    test::play_hostile(script, make, {'p', 0, 0, 0, 3});  // shorter than its own length
+    test::play_hostile(script, make, {'Q'});              // a query before the login is over
     test::play_noise(script, make, 7);
     auto leaving = make();
     test::play(refused(built([](Writer& w) { terminate(w); }), errc::closed), *leaving);

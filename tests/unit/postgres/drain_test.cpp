@@ -6,8 +6,8 @@
 namespace leasehold::postgres {
 namespace {
 
-using test::ByteVector;
 using test::built;
+using test::ByteVector;
 using test::Script;
 using wire::errc;
 using wire::Writer;

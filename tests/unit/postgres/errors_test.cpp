@@ -11,11 +11,18 @@ namespace leasehold::postgres {
 namespace {
 
 // Written down anew rather than taken from the code under test. Lower case.
-constexpr std::array<std::string_view, 12> sqlalchemy{
-    "terminating connection", "closed the connection", "connection not open", "could not receive data from server",
-    "could not send data to server", "connection already closed", "cursor already closed",
-    "losed the connection unexpectedly", "connection has been closed unexpectedly",
-    "ssl error: decryption failed or bad record mac", "ssl syscall error", "connection is closed"};
+constexpr std::array<std::string_view, 12> sqlalchemy{"terminating connection",
+                                                      "closed the connection",
+                                                      "connection not open",
+                                                      "could not receive data from server",
+                                                      "could not send data to server",
+                                                      "connection already closed",
+                                                      "cursor already closed",
+                                                      "losed the connection unexpectedly",
+                                                      "connection has been closed unexpectedly",
+                                                      "ssl error: decryption failed or bad record mac",
+                                                      "ssl syscall error",
+                                                      "connection is closed"};
 
 bool kills(const wire::Diagnostics& error) {
     std::string message = error.message;

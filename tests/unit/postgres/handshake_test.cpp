@@ -6,8 +6,8 @@
 namespace leasehold::postgres {
 namespace {
 
-using test::ByteVector;
 using test::built;
+using test::ByteVector;
 using test::Script;
 using wire::errc;
 using wire::Writer;
@@ -143,10 +143,10 @@ TEST(PostgresStartup, AClientThatLeavesBetweenPacketsLeavesInOrder) {
 TEST(PostgresStartup, WhatIsNoStartupIsRefusedWithoutWaitingForMore) {
     const Script script = Script().read(startup_packet({{"user", "bob"}})).expect_done();
     test::play_hostile(script, make, test::bytes_of("GET / HTTP/1.1\r\n"));
-    test::play_hostile(script, make, {0x16, 3, 1, 2});               // a TLS handshake
-    test::play_hostile(script, make, {0, 0, 0, 0});                  // a length of nothing
+    test::play_hostile(script, make, {0x16, 3, 1, 2});  // a TLS handshake
+    test::play_hostile(script, make, {0, 0, 0, 0});     // a length of nothing
     test::play_hostile(script, make, {0, 0, 0, 7});
-    test::play_hostile(script, make, {0, 0, 0x28, 1});               // 10 241 bytes
+    test::play_hostile(script, make, {0, 0, 0x28, 1});  // 10 241 bytes
     test::play_hostile(script, make, {0xFF, 0xFF, 0xFF, 0xFF});
     test::play_hostile(script, make, startup_packet({{"user", "b"}}, 2u << 16));
     test::play_hostile(script, make, startup_packet({{"user", "b"}}, 4u << 16));
@@ -155,7 +155,7 @@ TEST(PostgresStartup, WhatIsNoStartupIsRefusedWithoutWaitingForMore) {
     test::play_hostile(script, make, startup_packet({{"user", "b"}, {"bad name", "x"}}));
     test::play_hostile(script, make, startup_packet({{"user", "b"}, {"options", "-c"}}));
     test::play_hostile(script, make, startup_packet({{"user", "b"}, {"options", "-c a\"b=1"}}));
-    test::play_hostile(script, make, {0, 0, 0, 8, 0, 3, 0, 0});      // no terminator
+    test::play_hostile(script, make, {0, 0, 0, 8, 0, 3, 0, 0});  // no terminator
     // A byte behind the terminator.
     test::play_hostile(script, make, {0, 0, 0, 17, 0, 3, 0, 0, 'u', 's', 'e', 'r', 0, 'b', 0, 0, 0});
     test::play_hostile(script, make, {0, 0, 0, 13, 0, 3, 0, 0, 'u', 's', 'e', 'r', 0});  // a name without a value

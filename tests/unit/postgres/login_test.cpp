@@ -6,8 +6,8 @@
 namespace leasehold::postgres {
 namespace {
 
-using test::ByteVector;
 using test::built;
+using test::ByteVector;
 using test::Script;
 using wire::errc;
 using wire::Writer;
@@ -56,21 +56,21 @@ TEST(PostgresLogin, ClearTextAndMd5) {
                        .expect_done(),
                    make);
     const ByteVector salt{1, 2, 3, 4};
-    test::play_all(Script()
-                       .expect_write(hello())
-                       .read(built([&](Writer& w) { authentication(w, Auth::md5, salt); }))
-                       .expect_write(built([&](Writer& w) {
-                           password_message(w, md5_answer(md5_hash("secret", "app"), salt));
-                       }))
-                       .read(admitted())
-                       .expect_done(),
-                   make);
+    test::play_all(
+        Script()
+            .expect_write(hello())
+            .read(built([&](Writer& w) { authentication(w, Auth::md5, salt); }))
+            .expect_write(built([&](Writer& w) { password_message(w, md5_answer(md5_hash("secret", "app"), salt)); }))
+            .read(admitted())
+            .expect_done(),
+        make);
 }
 
 // A server that asks as ClientAuthentication does.
 struct Server {
     void begin() {
-        const ClientCredential credential{ClientCredential::Kind::password, ClientCredential::Method::automatic, secret};
+        const ClientCredential credential{ClientCredential::Kind::password, ClientCredential::Method::automatic,
+                                          secret};
         asking = std::make_unique<ClientAuthentication>(credential, "app", keys);
         said = test::bytes_of(asking->resume({}, {}).output);
     }
@@ -133,7 +133,7 @@ TEST(PostgresLogin, AWrongPasswordIsSaidInTheServersWords) {
 
 TEST(PostgresLogin, ErrorsAreToldApart) {
     const std::pair<const char*, errc> cases[] = {
-        {"53300", errc::server_saturated}, {"57P03", errc::server_unready}, {"57P01", errc::server_unready},
+        {"53300", errc::server_saturated},      {"57P03", errc::server_unready},        {"57P01", errc::server_unready},
         {"28P01", errc::authentication_failed}, {"28000", errc::authentication_failed}, {"3D000", errc::server_error},
         {"XX000", errc::server_error}};
     for (const auto& [state, end] : cases) {
@@ -158,31 +158,31 @@ TEST(PostgresLogin, NoticesAndVersionNegotiationAreTolerated) {
 
 TEST(PostgresLogin, ServersThatBreakTheProtocolAreLeft) {
     const Script script = answered_by(admitted(), {});
-    test::play_hostile(script, make, {'D'});                                        // no message of a login
-    test::play_hostile(script, make, {'R', 0, 1, 0, 0});                            // too long
+    test::play_hostile(script, make, {'D'});              // no message of a login
+    test::play_hostile(script, make, {'R', 0, 1, 0, 0});  // too long
     test::play_hostile(script, make, {'R', 0, 0, 0, 3});
-    test::play_hostile(script, make, {'R', 0, 0, 0, 4});                            // no code
-    test::play_hostile(script, make, {'Z', 0, 0, 0, 5, 'I'});                       // ready before it let us in
-    test::play_hostile(script, make, {'S', 0, 0, 0, 8, 'a', 0, 'b', 0});            // a parameter before it
+    test::play_hostile(script, make, {'R', 0, 0, 0, 4});                  // no code
+    test::play_hostile(script, make, {'Z', 0, 0, 0, 5, 'I'});             // ready before it let us in
+    test::play_hostile(script, make, {'S', 0, 0, 0, 8, 'a', 0, 'b', 0});  // a parameter before it
     test::play_hostile(script, make, {'K', 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 2});
-    test::play_hostile(script, make, {'E', 0, 0, 0, 6, 'S', 'x'});                  // a malformed error
-    test::play_hostile(script, make, {'R', 0, 0, 0, 8, 0, 0, 0, 99});               // an unknown method
+    test::play_hostile(script, make, {'E', 0, 0, 0, 6, 'S', 'x'});     // a malformed error
+    test::play_hostile(script, make, {'R', 0, 0, 0, 8, 0, 0, 0, 99});  // an unknown method
     test::play_hostile(script, make, built([](Writer& w) {
-        authentication(w, Auth::ok);
-        ready_for_query(w, 'T');                                                    // ready, in a transaction
-    }));
+                           authentication(w, Auth::ok);
+                           ready_for_query(w, 'T');  // ready, in a transaction
+                       }));
     test::play_hostile(script, make, built([](Writer& w) {
-        authentication(w, Auth::ok);
-        authentication(w, Auth::cleartext);                                         // in, and asked again
-    }));
+                           authentication(w, Auth::ok);
+                           authentication(w, Auth::cleartext);  // in, and asked again
+                       }));
     test::play_hostile(script, make, built([](Writer& w) {
-        authentication(w, Auth::ok);
-        for (int i = 0; i < 300; ++i) parameter_status(w, "p" + std::to_string(i), "x");
-    }));
+                           authentication(w, Auth::ok);
+                           for (int i = 0; i < 300; ++i) parameter_status(w, "p" + std::to_string(i), "x");
+                       }));
     test::play_hostile(script, make, built([](Writer& w) {
-        const wire::Diagnostics chatter{"00000", 0, std::string(60'000, 'x'), false};
-        for (int i = 0; i < 40; ++i) notice_response(w, Severity::notice, chatter);
-    }));
+                           const wire::Diagnostics chatter{"00000", 0, std::string(60'000, 'x'), false};
+                           for (int i = 0; i < 40; ++i) notice_response(w, Severity::notice, chatter);
+                       }));
     test::play_noise(script, make, 3, 2000);
 }
 

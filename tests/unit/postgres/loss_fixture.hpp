@@ -17,7 +17,8 @@ inline TrackerOptions options(wire::LeaseMode mode = wire::LeaseMode::transactio
 
 inline const std::string gone = "the server went away";
 inline const std::string lost_error = "E(E 40001 transaction lost: " + gone + ")";
-inline const std::string aborted = "E(E 25P02 current transaction is aborted, commands ignored until end of transaction block)";
+inline const std::string aborted =
+    "E(E 25P02 current transaction is aborted, commands ignored until end of transaction block)";
 
 class Losing : public ::testing::Test {
   protected:

@@ -6,8 +6,8 @@
 namespace leasehold::postgres {
 namespace {
 
-using test::ByteVector;
 using test::built;
+using test::ByteVector;
 using test::Script;
 using wire::errc;
 using wire::Writer;
@@ -24,9 +24,7 @@ ByteVector pong(char status = 'I') {
     });
 }
 
-TEST(PostgresPing, AnIdleBackendAnswers) {
-    test::play_all(answered_by(pong()), make);
-}
+TEST(PostgresPing, AnIdleBackendAnswers) { test::play_all(answered_by(pong()), make); }
 
 TEST(PostgresPing, ABackendInATransactionIsNotClean) {
     for (const char status : {'T', 'E'}) {

@@ -8,7 +8,9 @@
 namespace leasehold::postgres {
 namespace {
 
-TextRef intern(StatementCache& cache, std::string_view tail) { return cache.intern(tail, true, [] { return Digest(); }); }
+TextRef intern(StatementCache& cache, std::string_view tail) {
+    return cache.intern(tail, true, [] { return Digest(); });
+}
 
 TEST(StatementCache, GivesEqualTextsOneNumber) {
     StatementCache cache(1 << 20);

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/reset.hpp"
 #include "dialects/postgres/align.hpp"
 #include "dialects/postgres/finish.hpp"
-#include "dialects/postgres/reset.hpp"
 
 #include "tests/support/exchange_script.hpp"
 
 namespace leasehold::postgres {
 namespace {
 
-using test::ByteVector;
 using test::built;
+using test::ByteVector;
 using test::Script;
 using wire::errc;
 using wire::Writer;
 
 Script round(std::string_view sql, ByteVector reply, std::error_code end = {}) {
-    return Script()
-        .expect_write(built([sql](Writer& w) { query(w, sql); }))
-        .read(std::move(reply))
-        .expect_done(end);
+    return Script().expect_write(built([sql](Writer& w) { query(w, sql); })).read(std::move(reply)).expect_done(end);
 }
 ByteVector done_with(std::string_view tag, char status = 'I') {
     return built([&](Writer& w) {

@@ -38,8 +38,8 @@ TEST(PostgresScram, AProofGivesTheClientKeyAwayToWhoeverHasTheStoredKey) {
 
 TEST(PostgresScram, VerifiersAreThoseOfPgAuthid) {
     const ScramKeys keys = rfc_keys();
-    const std::string text = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$" + base64(keys.stored_key) + ':' +
-                             base64(keys.server_key);
+    const std::string text =
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$" + base64(keys.stored_key) + ':' + base64(keys.server_key);
     const auto verifier = parse_scram_verifier(text);
     ASSERT_TRUE(verifier);
     EXPECT_EQ(verifier->iterations, 4096u);
@@ -48,9 +48,9 @@ TEST(PostgresScram, VerifiersAreThoseOfPgAuthid) {
     EXPECT_EQ(to_string(*verifier), text);
     // Not one of its beginnings is one.
     for (std::size_t n = 0; n < text.size(); ++n) EXPECT_FALSE(parse_scram_verifier(text.substr(0, n)));
-    for (const std::string_view bad : {"SCRAM-SHA-256$0:YQ==$", "SCRAM-SHA-256$-1:YQ==$x:y", "SCRAM-SHA-256$x:YQ==$a:b",
-                                       "SCRAM-SHA-256$99999999999:YQ==$a:b",
-                                       "SCRAM-SHA-256$4096$YQ==:a:b", "a password"}) {
+    for (const std::string_view bad :
+         {"SCRAM-SHA-256$0:YQ==$", "SCRAM-SHA-256$-1:YQ==$x:y", "SCRAM-SHA-256$x:YQ==$a:b",
+          "SCRAM-SHA-256$99999999999:YQ==$a:b", "SCRAM-SHA-256$4096$YQ==:a:b", "a password"}) {
         EXPECT_FALSE(parse_scram_verifier(bad)) << bad;
     }
 }
@@ -61,8 +61,8 @@ TEST(PostgresScram, Base64IsStrict) {
         std::iota(bytes.begin(), bytes.end(), static_cast<std::uint8_t>(n * 7));
         EXPECT_EQ(from_base64(base64(bytes)), bytes);
     }
-    for (const std::string_view bad : {"Y", "YQ=", "YQ", "Y===", "====", "YQ==YQ==", "Y Q=", "YQ=\n",
-                                       "Y=Q=", "\xff\xff\xff\xff"}) {
+    for (const std::string_view bad :
+         {"Y", "YQ=", "YQ", "Y===", "====", "YQ==YQ==", "Y Q=", "YQ=\n", "Y=Q=", "\xff\xff\xff\xff"}) {
         EXPECT_FALSE(from_base64(bad)) << bad;
     }
     EXPECT_EQ(from_base64("")->size(), 0u);
@@ -70,15 +70,18 @@ TEST(PostgresScram, Base64IsStrict) {
 
 TEST(PostgresScram, PasswordsArePreparedAsFarAsThatGoesWithoutUnicodeTables) {
     EXPECT_EQ(saslprep("pencil"), "pencil");
-    EXPECT_EQ(saslprep("I\xc2\xadX"), "IX");                    // RFC 4013: soft hyphen goes
-    EXPECT_EQ(saslprep("a\xc2\xa0" "b\xe3\x80\x80" "c"), "a b c");  // other spaces
+    EXPECT_EQ(saslprep("I\xc2\xadX"), "IX");  // RFC 4013: soft hyphen goes
+    EXPECT_EQ(saslprep("a\xc2\xa0"
+                       "b\xe3\x80\x80"
+                       "c"),
+              "a b c");  // other spaces
     EXPECT_EQ(saslprep("na\xc3\xafve"), "na\xc3\xafve");
-    EXPECT_EQ(saslprep("\xff\xfe"), "\xff\xfe");                // no UTF-8: raw
-    EXPECT_EQ(saslprep("a\xc2\xad\x07"), "a\xc2\xad\x07");      // a control character: raw
-    EXPECT_EQ(saslprep("a\xc2\xad\xc0\xaf"), "a\xc2\xad\xc0\xaf");  // overlong: raw
+    EXPECT_EQ(saslprep("\xff\xfe"), "\xff\xfe");                            // no UTF-8: raw
+    EXPECT_EQ(saslprep("a\xc2\xad\x07"), "a\xc2\xad\x07");                  // a control character: raw
+    EXPECT_EQ(saslprep("a\xc2\xad\xc0\xaf"), "a\xc2\xad\xc0\xaf");          // overlong: raw
     EXPECT_EQ(saslprep("a\xc2\xad\xed\xa0\x80"), "a\xc2\xad\xed\xa0\x80");  // a surrogate: raw
-    EXPECT_EQ(saslprep("a\xc2\xad\xe2\x82"), "a\xc2\xad\xe2\x82");  // half a character: raw
-    EXPECT_EQ(saslprep("\xc2\xad"), "\xc2\xad");                // nothing left: raw
+    EXPECT_EQ(saslprep("a\xc2\xad\xe2\x82"), "a\xc2\xad\xe2\x82");          // half a character: raw
+    EXPECT_EQ(saslprep("\xc2\xad"), "\xc2\xad");                            // nothing left: raw
     EXPECT_EQ(saslprep(""), "");
 }
 

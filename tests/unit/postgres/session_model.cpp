@@ -107,7 +107,8 @@ void Session::on_backend(wire::Verdict verdict) {
 }
 
 void Session::pump(std::size_t step) {
-    while (pump_once(step)) {}
+    while (pump_once(step)) {
+    }
 }
 
 wire::Aftermath Session::lose(wire::Loss loss) {
@@ -145,8 +146,8 @@ std::string readable(Bytes bytes) {
         out += static_cast<char>(header->type);
         if (header->type == backend::error) {
             const auto error = parse_server_message(body);
-            out += error ? "(" + std::string(to_string(error->severity).substr(0, 1)) + " " + error->diagnostics.sqlstate +
-                               " " + error->diagnostics.message + ")"
+            out += error ? "(" + std::string(to_string(error->severity).substr(0, 1)) + " " +
+                               error->diagnostics.sqlstate + " " + error->diagnostics.message + ")"
                          : "(?)";
         } else if (header->type == backend::ready_for_query) {
             out += "(" + std::string(1, parse_ready_for_query(body).value_or('?')) + ")";

@@ -28,7 +28,9 @@ class Server {
     void farewell(const std::string& sqlstate);
     void notify();
 
-    std::map<std::string, std::string> settings{{"application_name", ""}, {"DateStyle", "ISO, MDY"}, {"TimeZone", "UTC"},
+    std::map<std::string, std::string> settings{{"application_name", ""},
+                                                {"DateStyle", "ISO, MDY"},
+                                                {"TimeZone", "UTC"},
                                                 {"standard_conforming_strings", "on"}};
     std::map<std::string, std::string> prepared;  // named: text
     std::vector<std::string> executed;            // everything that ran
@@ -116,7 +118,9 @@ class Client {
   public:
     Client& query(std::string_view sql) { return postgres::query(out_, sql), *this; }
     Client& parse(std::string_view name, std::string_view sql) { return postgres::parse(out_, name, sql), *this; }
-    Client& bind(std::string_view name, std::string_view portal = "") { return postgres::bind(out_, portal, name), *this; }
+    Client& bind(std::string_view name, std::string_view portal = "") {
+        return postgres::bind(out_, portal, name), *this;
+    }
     Client& bind_with(std::string_view name, std::string_view value);
     Client& describe(char kind, std::string_view name) { return postgres::describe(out_, kind, name), *this; }
     Client& execute(std::string_view portal = "") { return postgres::execute(out_, portal), *this; }

@@ -226,10 +226,12 @@ std::optional<Server::Failure> Server::bind(Bytes body) {
     const std::string sql = name.empty() ? *unnamed_ : prepared[name];
     if (auto failure = aborted(sql)) return failure;  // in the real one after the next check, but who counts then
     if (parameters_of(sql) != count) {
-        return Failure{"08P01", "bind message supplies " + std::to_string(count) + " parameters, but prepared statement \"" +
-                                    name + "\" requires " + std::to_string(parameters_of(sql))};
+        return Failure{"08P01", "bind message supplies " + std::to_string(count) +
+                                    " parameters, but prepared statement \"" + name + "\" requires " +
+                                    std::to_string(parameters_of(sql))};
     }
-    if (!portal.empty() && portals_.count(portal) > 0) return Failure{"42P03", "portal \"" + portal + "\" already exists"};
+    if (!portal.empty() && portals_.count(portal) > 0)
+        return Failure{"42P03", "portal \"" + portal + "\" already exists"};
     portals_[portal] = {sql, parameters};
     bind_complete(out_);
     return {};

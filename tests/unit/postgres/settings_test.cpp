@@ -81,13 +81,14 @@ TEST(PostgresSettings, ValuesCannotBreakOutOfTheirLiteral) {
 }
 
 TEST(PostgresSettings, IdentityIsGivenUpFirstAndTakenLast) {
-    const std::string sql = diff_sql(settings({{"role", "a"}, {"work_mem", "1MB"}}),
-                                     settings({{"role", "b"}, {"session_authorization", "c"},
-                                               {"log_statement", "all"}}));
-    EXPECT_EQ(sql, "RESET \"role\";RESET \"work_mem\";"
-                   "SELECT pg_catalog.set_config('log_statement','all',false);"
-                   "SELECT pg_catalog.set_config('session_authorization','c',false);"
-                   "SELECT pg_catalog.set_config('role','b',false);");
+    const std::string sql =
+        diff_sql(settings({{"role", "a"}, {"work_mem", "1MB"}}),
+                 settings({{"role", "b"}, {"session_authorization", "c"}, {"log_statement", "all"}}));
+    EXPECT_EQ(sql,
+              "RESET \"role\";RESET \"work_mem\";"
+              "SELECT pg_catalog.set_config('log_statement','all',false);"
+              "SELECT pg_catalog.set_config('session_authorization','c',false);"
+              "SELECT pg_catalog.set_config('role','b',false);");
     // Where it stays, it is taken again.
     EXPECT_EQ(diff_sql(settings({{"role", "a"}}), settings({{"role", "a"}, {"x", "1"}})),
               "RESET \"role\";SELECT pg_catalog.set_config('x','1',false);"
@@ -106,13 +107,13 @@ TEST(PostgresSettings, APartialDateStyleBeginsFromTheDefault) {
 }
 
 TEST(PostgresSettings, WhatDecidesWhatAStatementSeesIsConfirmed) {
-    for (const char* name : {"role", "ROLE", "session_authorization", "search_path", "row_security",
-                             "session_replication_role", "default_transaction_isolation",
-                             "default_transaction_read_only", "default_transaction_deferrable"}) {
+    for (const char* name :
+         {"role", "ROLE", "session_authorization", "search_path", "row_security", "session_replication_role",
+          "default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable"}) {
         EXPECT_TRUE(needs_confirmation(name)) << name;
     }
-    for (const char* name : {"work_mem", "DateStyle", "default_tablespace", "default_transaction_",
-                             "application_name"}) {
+    for (const char* name :
+         {"work_mem", "DateStyle", "default_tablespace", "default_transaction_", "application_name"}) {
         EXPECT_FALSE(needs_confirmation(name)) << name;
     }
     EXPECT_TRUE(diff_needs_confirmation(settings({{"search_path", "a"}}), {}));
@@ -140,7 +141,7 @@ TEST(PostgresOptions, AreReadAsTheServersCommandLine) {
     EXPECT_EQ(o.error, "");
     EXPECT_TRUE(o.unknown.empty());
     const std::vector<std::pair<std::string, std::string>> expected{
-        {"geqo", "off"}, {"work_mem", "1MB"}, {"statement_timeout", "5s"}, {"search_path", "a b,c\\d"},
+        {"geqo", "off"},    {"work_mem", "1MB"},  {"statement_timeout", "5s"}, {"search_path", "a b,c\\d"},
         {"work_mem", "64"}, {"DateStyle", "euro"}};
     EXPECT_EQ(o.settings, expected);
 }

@@ -31,43 +31,82 @@ struct Case {
 
 TEST(Statements, AreKnownByTheirFirstWords) {
     const Case cases[] = {
-        {"BEGIN", Kind::begin}, {"begin transaction isolation level serializable", Kind::begin},
-        {"START TRANSACTION READ ONLY", Kind::begin}, {"COMMIT", Kind::commit}, {"END", Kind::commit},
-        {"commit work", Kind::commit}, {"COMMIT PREPARED 'x'", Kind::commit_prepared}, {"ROLLBACK", Kind::rollback},
-        {"ABORT", Kind::rollback}, {"ROLLBACK TO SAVEPOINT a", Kind::rollback_to},
-        {"ROLLBACK WORK TO a", Kind::rollback_to}, {"rollback transaction to savepoint a", Kind::rollback_to},
-        {"ROLLBACK PREPARED 'x'", Kind::rollback_prepared}, {"SAVEPOINT a", Kind::savepoint},
-        {"RELEASE a", Kind::release}, {"SET work_mem = 1", Kind::set, "work_mem"},
-        {"SET SESSION Work_Mem TO 1", Kind::set, "work_mem"}, {"SET \"work_mem\" = 1", Kind::set, "work_mem"},
-        {"SET a.b = 1", Kind::set, "a.b"}, {"SET a.\"B\" TO DEFAULT", Kind::set, "a.B"},
-        {"SET LOCAL work_mem = 1", Kind::set_local}, {"SET TRANSACTION READ ONLY", Kind::set_local},
-        {"SET CONSTRAINTS ALL DEFERRED", Kind::set_local}, {"SET TIME ZONE 'UTC'", Kind::set, "timezone"},
-        {"SET LOCAL TIME ZONE 'UTC'", Kind::set_local}, {"SET NAMES 'utf8'", Kind::set, "client_encoding"},
-        {"SET ROLE x", Kind::set, "role"}, {"SET SCHEMA 'x'", Kind::set, "search_path"},
+        {"BEGIN", Kind::begin},
+        {"begin transaction isolation level serializable", Kind::begin},
+        {"START TRANSACTION READ ONLY", Kind::begin},
+        {"COMMIT", Kind::commit},
+        {"END", Kind::commit},
+        {"commit work", Kind::commit},
+        {"COMMIT PREPARED 'x'", Kind::commit_prepared},
+        {"ROLLBACK", Kind::rollback},
+        {"ABORT", Kind::rollback},
+        {"ROLLBACK TO SAVEPOINT a", Kind::rollback_to},
+        {"ROLLBACK WORK TO a", Kind::rollback_to},
+        {"rollback transaction to savepoint a", Kind::rollback_to},
+        {"ROLLBACK PREPARED 'x'", Kind::rollback_prepared},
+        {"SAVEPOINT a", Kind::savepoint},
+        {"RELEASE a", Kind::release},
+        {"SET work_mem = 1", Kind::set, "work_mem"},
+        {"SET SESSION Work_Mem TO 1", Kind::set, "work_mem"},
+        {"SET \"work_mem\" = 1", Kind::set, "work_mem"},
+        {"SET a.b = 1", Kind::set, "a.b"},
+        {"SET a.\"B\" TO DEFAULT", Kind::set, "a.B"},
+        {"SET LOCAL work_mem = 1", Kind::set_local},
+        {"SET TRANSACTION READ ONLY", Kind::set_local},
+        {"SET CONSTRAINTS ALL DEFERRED", Kind::set_local},
+        {"SET TIME ZONE 'UTC'", Kind::set, "timezone"},
+        {"SET LOCAL TIME ZONE 'UTC'", Kind::set_local},
+        {"SET NAMES 'utf8'", Kind::set, "client_encoding"},
+        {"SET ROLE x", Kind::set, "role"},
+        {"SET SCHEMA 'x'", Kind::set, "search_path"},
         {"SET SESSION AUTHORIZATION x", Kind::set, "session_authorization"},
         {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", Kind::set, "session characteristics"},
-        {"RESET work_mem", Kind::reset, "work_mem"}, {"RESET ALL", Kind::reset_all},
+        {"RESET work_mem", Kind::reset, "work_mem"},
+        {"RESET ALL", Kind::reset_all},
         {"RESET TIME ZONE", Kind::reset, "timezone"},
-        {"RESET SESSION AUTHORIZATION", Kind::reset, "session_authorization"}, {"SHOW work_mem", Kind::show},
-        {"DISCARD ALL", Kind::discard_all}, {"DISCARD PLANS", Kind::discard_plans},
-        {"DISCARD TEMPORARY", Kind::discard_temp}, {"DISCARD SEQUENCES", Kind::discard_sequences},
-        {"LISTEN c", Kind::listen}, {"UNLISTEN *", Kind::unlisten}, {"NOTIFY c", Kind::notify},
-        {"PREPARE a AS SELECT 1", Kind::prepare}, {"PREPARE TRANSACTION 'x'", Kind::prepare_transaction},
-        {"PREPARE transaction AS SELECT 1", Kind::prepare}, {"PREPARE transaction (int) AS SELECT 1", Kind::prepare},
-        {"EXECUTE a(1)", Kind::execute}, {"DEALLOCATE a", Kind::deallocate, "a"},
-        {"DEALLOCATE PREPARE \"A\"", Kind::deallocate, "A"}, {"DEALLOCATE ALL", Kind::deallocate_all},
-        {"DEALLOCATE \"all\"", Kind::deallocate, "all"}, {"DECLARE c CURSOR FOR SELECT 1", Kind::declare},
+        {"RESET SESSION AUTHORIZATION", Kind::reset, "session_authorization"},
+        {"SHOW work_mem", Kind::show},
+        {"DISCARD ALL", Kind::discard_all},
+        {"DISCARD PLANS", Kind::discard_plans},
+        {"DISCARD TEMPORARY", Kind::discard_temp},
+        {"DISCARD SEQUENCES", Kind::discard_sequences},
+        {"LISTEN c", Kind::listen},
+        {"UNLISTEN *", Kind::unlisten},
+        {"NOTIFY c", Kind::notify},
+        {"PREPARE a AS SELECT 1", Kind::prepare},
+        {"PREPARE TRANSACTION 'x'", Kind::prepare_transaction},
+        {"PREPARE transaction AS SELECT 1", Kind::prepare},
+        {"PREPARE transaction (int) AS SELECT 1", Kind::prepare},
+        {"EXECUTE a(1)", Kind::execute},
+        {"DEALLOCATE a", Kind::deallocate, "a"},
+        {"DEALLOCATE PREPARE \"A\"", Kind::deallocate, "A"},
+        {"DEALLOCATE ALL", Kind::deallocate_all},
+        {"DEALLOCATE \"all\"", Kind::deallocate, "all"},
+        {"DECLARE c CURSOR FOR SELECT 1", Kind::declare},
         {"DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT 1", Kind::declare_hold},
-        {"DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1", Kind::declare}, {"CLOSE c", Kind::close},
-        {"CREATE TEMP TABLE t (a int)", Kind::create_temp}, {"create local temporary view v as select 1", Kind::create_temp},
+        {"DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1", Kind::declare},
+        {"CLOSE c", Kind::close},
+        {"CREATE TEMP TABLE t (a int)", Kind::create_temp},
+        {"create local temporary view v as select 1", Kind::create_temp},
         {"CREATE OR REPLACE TEMP VIEW v AS SELECT 1", Kind::create_temp},
-        {"CREATE GLOBAL TEMP SEQUENCE s", Kind::create_temp}, {"SELECT 1 INTO TEMP t", Kind::create_temp},
-        {"CREATE TABLE temp (a int)", Kind::other}, {"INSERT INTO temp VALUES (1)", Kind::other}, {"LOAD 'x'", Kind::load},
-        {"DO $$BEGIN PERFORM 1; END$$", Kind::run_do}, {"CALL p()", Kind::call}, {"COPY t FROM STDIN", Kind::copy},
-        {"LOCK t", Kind::lock}, {"EXPLAIN SELECT 1", Kind::explain}, {"SELECT 1", Kind::other},
-        {"(SELECT 1)", Kind::other}, {"WITH a AS (SELECT 1) SELECT * FROM a", Kind::other}, {"setting", Kind::other},
-        {"/* BEGIN */ -- x\n COMMIT", Kind::commit}, {"/* /* nested */ BEGIN */ END", Kind::commit},
-        {"\"BEGIN\"", Kind::other}, {"UPDATE t SET work_mem = 1", Kind::other},
+        {"CREATE GLOBAL TEMP SEQUENCE s", Kind::create_temp},
+        {"SELECT 1 INTO TEMP t", Kind::create_temp},
+        {"CREATE TABLE temp (a int)", Kind::other},
+        {"INSERT INTO temp VALUES (1)", Kind::other},
+        {"LOAD 'x'", Kind::load},
+        {"DO $$BEGIN PERFORM 1; END$$", Kind::run_do},
+        {"CALL p()", Kind::call},
+        {"COPY t FROM STDIN", Kind::copy},
+        {"LOCK t", Kind::lock},
+        {"EXPLAIN SELECT 1", Kind::explain},
+        {"SELECT 1", Kind::other},
+        {"(SELECT 1)", Kind::other},
+        {"WITH a AS (SELECT 1) SELECT * FROM a", Kind::other},
+        {"setting", Kind::other},
+        {"/* BEGIN */ -- x\n COMMIT", Kind::commit},
+        {"/* /* nested */ BEGIN */ END", Kind::commit},
+        {"\"BEGIN\"", Kind::other},
+        {"UPDATE t SET work_mem = 1", Kind::other},
     };
     for (const Case& is : cases) {
         const Statement statement = one(is.sql);
@@ -81,11 +120,12 @@ TEST(Statements, EndAtSemicolonsThatAreNoPartOfSomething) {
     EXPECT_EQ(all(";; ;-- x\n/* y */;").size(), 0u);
     EXPECT_EQ(all("SELECT ';', \";\", $$;$$, $a$;$$;$a$, E'\\';', U&';', b'1;' --;\n /*;*/").size(), 1u);
     EXPECT_EQ(all("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2); COMMIT").size(), 2u);
-    const auto body = all("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; COMMIT");
+    const auto body =
+        all("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; COMMIT");
     ASSERT_EQ(body.size(), 2u);
     EXPECT_EQ(body[1].kind, Kind::commit);
     EXPECT_EQ(all("BEGIN; SELECT 1; END").size(), 3u);
-    EXPECT_EQ(all("SELECT a$b$; SELECT c$b$").size(), 2u);       // dollars inside names
+    EXPECT_EQ(all("SELECT a$b$; SELECT c$b$").size(), 2u);  // dollars inside names
     EXPECT_EQ(all("SELECT $1; SELECT $2").size(), 2u);
     EXPECT_EQ(all("SELECT 'a''; b'; COMMIT").size(), 2u);
     EXPECT_EQ(all("SELECT 1 - -1; COMMIT").size(), 2u);
@@ -105,16 +145,28 @@ TEST(Statements, ReadBackslashesAsTheServerDoes) {
 
 TEST(Statements, MentionWhatMakesSessionState) {
     const std::pair<const char*, std::uint16_t> cases[] = {
-        {"SELECT pg_advisory_lock(1)", mark::advisory_lock}, {"SELECT PG_TRY_ADVISORY_LOCK_SHARED(1)", mark::advisory_lock},
-        {"SELECT \"pg_advisory_lock\"(1)", mark::advisory_lock}, {"SELECT pg_catalog.pg_advisory_lock(1)", mark::advisory_lock},
-        {"SELECT pg_advisory_xact_lock(1)", 0}, {"SELECT pg_try_advisory_xact_lock(1)", 0},
-        {"SELECT pg_advisory_unlock(1)", 0}, {"SELECT 'pg_advisory_lock(1)'", 0}, {"SELECT 1 -- set_config(", 0},
-        {"SELECT set_config('a', 'b', false)", mark::set_config}, {"SELECT nextval('s')", mark::sequence},
-        {"SELECT currval('s'), lastval()", mark::last_value}, {"CREATE TABLE pg_temp.t (a int)", mark::pg_temp},
+        {"SELECT pg_advisory_lock(1)", mark::advisory_lock},
+        {"SELECT PG_TRY_ADVISORY_LOCK_SHARED(1)", mark::advisory_lock},
+        {"SELECT \"pg_advisory_lock\"(1)", mark::advisory_lock},
+        {"SELECT pg_catalog.pg_advisory_lock(1)", mark::advisory_lock},
+        {"SELECT pg_advisory_xact_lock(1)", 0},
+        {"SELECT pg_try_advisory_xact_lock(1)", 0},
+        {"SELECT pg_advisory_unlock(1)", 0},
+        {"SELECT 'pg_advisory_lock(1)'", 0},
+        {"SELECT 1 -- set_config(", 0},
+        {"SELECT set_config('a', 'b', false)", mark::set_config},
+        {"SELECT nextval('s')", mark::sequence},
+        {"SELECT currval('s'), lastval()", mark::last_value},
+        {"CREATE TABLE pg_temp.t (a int)", mark::pg_temp},
         {"CREATE FUNCTION \"pg_temp\".f() RETURNS int AS '' LANGUAGE sql", mark::pg_temp},
-        {"EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", mark::temporary}, {"SELECT setseed(0)", mark::seed},
-        {"SELECT U&\"x\"(1)", mark::obscure}, {"SELECT u&1", 0}, {"COMMIT AND CHAIN", mark::chain},
-        {"ROLLBACK WORK AND CHAIN", mark::chain}, {"COMMIT AND NO CHAIN", 0}, {"SELECT \"\"", 0},
+        {"EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", mark::temporary},
+        {"SELECT setseed(0)", mark::seed},
+        {"SELECT U&\"x\"(1)", mark::obscure},
+        {"SELECT u&1", 0},
+        {"COMMIT AND CHAIN", mark::chain},
+        {"ROLLBACK WORK AND CHAIN", mark::chain},
+        {"COMMIT AND NO CHAIN", 0},
+        {"SELECT \"\"", 0},
         {"MERGE INTO temp USING a ON true WHEN MATCHED THEN DELETE", 0},
     };
     for (const auto& [sql, marks] : cases) EXPECT_EQ(one(sql).marks, marks) << sql;
@@ -124,7 +176,8 @@ TEST(Statements, MayCommitByThemselves) {
     for (const char* sql : {"COMMIT", "END", "CALL p()", "DO ''", "PREPARE TRANSACTION 'x'", "COMMIT PREPARED 'x'"}) {
         EXPECT_TRUE(one(sql).may_commit()) << sql;
     }
-    for (const char* sql : {"SELECT 1", "ROLLBACK", "BEGIN", "SAVEPOINT a", "INSERT INTO t VALUES (1)", "PREPARE a AS SELECT 1"}) {
+    for (const char* sql :
+         {"SELECT 1", "ROLLBACK", "BEGIN", "SAVEPOINT a", "INSERT INTO t VALUES (1)", "PREPARE a AS SELECT 1"}) {
         EXPECT_FALSE(one(sql).may_commit()) << sql;
     }
 }
@@ -133,8 +186,8 @@ std::string described(std::string_view text, const std::vector<std::size_t>& cut
     Scanner scanner(conforming);
     std::string out;
     const auto note = [&] {
-        out += std::string(to_string(scanner.statement().kind)) + "/" + std::to_string(scanner.statement().marks) + "/" +
-               std::string(scanner.statement().variable()) + ";";
+        out += std::string(to_string(scanner.statement().kind)) + "/" + std::to_string(scanner.statement().marks) +
+               "/" + std::string(scanner.statement().variable()) + ";";
     };
     std::size_t from = 0;
     for (std::size_t i = 0; i <= cuts.size(); ++i) {
@@ -152,11 +205,60 @@ std::string described(std::string_view text, const std::vector<std::size_t>& cut
 }
 
 TEST(Statements, AreTheSameFedWholeAndInPieces) {
-    const std::vector<std::string> parts{
-        "SELECT ", "BEGIN", "COMMIT", ";", "'", "''", "\\", "E'", "u&'", "U&\"", "\"", "$", "$$", "$a$", "$b", "a$", "1",
-        "--", "-", "/*", "*/", "/", "*", "\n", " ", "(", ")", "set ", "local ", "work_mem", ".", "=", "temp ", "create ",
-        "into ", "pg_advisory_lock", "set_config", "pg_temp", "deallocate ", "all ", "prepare ", "transaction ", "and chain ",
-        "function ", "begin ", "end ", "case ", "\xC3\xA9", "e", "$1", std::string(70, 'x'), "rollback to ", "with hold ", "declare "};
+    const std::vector<std::string> parts{"SELECT ",
+                                         "BEGIN",
+                                         "COMMIT",
+                                         ";",
+                                         "'",
+                                         "''",
+                                         "\\",
+                                         "E'",
+                                         "u&'",
+                                         "U&\"",
+                                         "\"",
+                                         "$",
+                                         "$$",
+                                         "$a$",
+                                         "$b",
+                                         "a$",
+                                         "1",
+                                         "--",
+                                         "-",
+                                         "/*",
+                                         "*/",
+                                         "/",
+                                         "*",
+                                         "\n",
+                                         " ",
+                                         "(",
+                                         ")",
+                                         "set ",
+                                         "local ",
+                                         "work_mem",
+                                         ".",
+                                         "=",
+                                         "temp ",
+                                         "create ",
+                                         "into ",
+                                         "pg_advisory_lock",
+                                         "set_config",
+                                         "pg_temp",
+                                         "deallocate ",
+                                         "all ",
+                                         "prepare ",
+                                         "transaction ",
+                                         "and chain ",
+                                         "function ",
+                                         "begin ",
+                                         "end ",
+                                         "case ",
+                                         "\xC3\xA9",
+                                         "e",
+                                         "$1",
+                                         std::string(70, 'x'),
+                                         "rollback to ",
+                                         "with hold ",
+                                         "declare "};
     std::mt19937 random(7);
     for (int round = 0; round < 20000; ++round) {
         std::string text;
@@ -209,12 +311,22 @@ Digest digest(std::string_view sql) {
 
 TEST(Digests, NameTheFirstThingThatPins) {
     const std::pair<const char*, const char*> cases[] = {
-        {"SET work_mem = 1", "SET work_mem"}, {"SET TIME ZONE 'UTC'", ""}, {"SET TIME ZONE 'UTC'; SET a.b = 1", "SET a.b"},
-        {"RESET ALL", "SET all"}, {"LISTEN c", "LISTEN"}, {"CREATE TEMP TABLE t (a int)", "temporary object"},
-        {"SELECT pg_advisory_lock(1)", "session advisory lock"}, {"LOAD 'x'", "LOAD"}, {"PREPARE a AS SELECT 1", "PREPARE"},
-        {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", "cursor WITH HOLD"}, {"SELECT set_config('a','b',false)", "set_config()"},
-        {"SELECT lastval()", "currval() or lastval()"}, {"SELECT 1; BEGIN; COMMIT", ""}, {"SET LOCAL work_mem = 1", ""},
-        {"DO ''", ""}, {"SELECT nextval('s')", ""},
+        {"SET work_mem = 1", "SET work_mem"},
+        {"SET TIME ZONE 'UTC'", ""},
+        {"SET TIME ZONE 'UTC'; SET a.b = 1", "SET a.b"},
+        {"RESET ALL", "SET all"},
+        {"LISTEN c", "LISTEN"},
+        {"CREATE TEMP TABLE t (a int)", "temporary object"},
+        {"SELECT pg_advisory_lock(1)", "session advisory lock"},
+        {"LOAD 'x'", "LOAD"},
+        {"PREPARE a AS SELECT 1", "PREPARE"},
+        {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", "cursor WITH HOLD"},
+        {"SELECT set_config('a','b',false)", "set_config()"},
+        {"SELECT lastval()", "currval() or lastval()"},
+        {"SELECT 1; BEGIN; COMMIT", ""},
+        {"SET LOCAL work_mem = 1", ""},
+        {"DO ''", ""},
+        {"SELECT nextval('s')", ""},
     };
     for (const auto& [sql, reason] : cases) {
         const Digest found = digest(sql);

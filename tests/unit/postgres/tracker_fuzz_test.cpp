@@ -88,7 +88,8 @@ TEST(TrackerFuzz, AnswersEachQueryAndSyncOnceHoweverOftenBackendsDie) {
             backends.push_back(std::make_unique<Backend>(3));
             return backends.back().get();
         });
-        const char* const sql[] = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT 1", "INSERT", "ERR", "SELECT 2; SELECT 3", "", "BEGIN; INSERT"};
+        const char* const sql[] = {
+            "BEGIN", "COMMIT", "ROLLBACK", "SELECT 1", "INSERT", "ERR", "SELECT 2; SELECT 3", "", "BEGIN; INSERT"};
         const char* const names[] = {"", "a", "b"};
         std::size_t requests = 0;
         std::string got;

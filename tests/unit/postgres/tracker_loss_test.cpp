@@ -76,14 +76,15 @@ TEST_F(Losing, ARollbackThatWasRunningIsDone) {
 
 TEST_F(Losing, EveryOutstandingSyncAndQueryGetsOneErrorAndOneReadyForQuery) {
     ask(client.query("BEGIN"));
-    session->send(client.query("SELECT 1").parse("", "SELECT 2").bind("").execute().sync().sync().query("SELECT 3").take());
+    session->send(
+        client.query("SELECT 1").parse("", "SELECT 2").bind("").execute().sync().sync().query("SELECT 3").take());
     EXPECT_EQ(lose(), lost_error + " Z(E) " + aborted + " Z(E) " + aborted + " Z(E) " + aborted + " Z(E)");
     EXPECT_EQ(ask(client.query("ROLLBACK")), "C(ROLLBACK) Z(I)");
     works();
     ask(client.query("BEGIN"));
     session->send(client.query("INSERT").query("COMMIT").query("SELECT 3").take());
-    EXPECT_EQ(lose(), "E(E 40003 outcome unknown: INSERT: " + gone + ") Z(I) E(E 40003 outcome unknown: COMMIT: " + gone +
-                          ") Z(I) E(E 40003 outcome unknown: SELECT ?: " + gone + ") Z(I)");
+    EXPECT_EQ(lose(), "E(E 40003 outcome unknown: INSERT: " + gone + ") Z(I) E(E 40003 outcome unknown: COMMIT: " +
+                          gone + ") Z(I) E(E 40003 outcome unknown: SELECT ?: " + gone + ") Z(I)");
     works();
 }
 
@@ -186,7 +187,8 @@ TEST_F(Losing, AKilledSessionEnds) {
 TEST_F(Losing, TimeoutsKeepTheSession) {
     for (const auto kind : {wire::Loss::Kind::transaction_idle, wire::Loss::Kind::transaction_time}) {
         ask(client.query("BEGIN"));
-        EXPECT_EQ(session->lose({kind, "idle in transaction for 31 s (transaction_idle_timeout)", false}), wire::Aftermath::lives);
+        EXPECT_EQ(session->lose({kind, "idle in transaction for 31 s (transaction_idle_timeout)", false}),
+                  wire::Aftermath::lives);
         EXPECT_EQ(ask(client.query("COMMIT")),
                   "E(E 40001 transaction lost: idle in transaction for 31 s (transaction_idle_timeout)) Z(I)");
         works();
@@ -223,12 +225,18 @@ TEST_F(Losing, LongRequestsAreDroppedWhileItIsLost) {
     EXPECT_EQ(readable(session->received()), aborted + " Z(E)");
 }
 
-
 // At each byte of a conversation: whatever is told is whole messages, one ReadyForQuery for each request, and after a
 // ROLLBACK the session works.
 TEST_F(Losing, AtEveryByteOfAReplyLeavesTheSessionInOrder) {
-    const Raw program = client.query("BEGIN").parse("a", "SELECT $").bind_with("a", "x").describe('P', "").execute().sync()
-                            .query("INSERT; SELECT 2").query("COMMIT").take();
+    const Raw program = client.query("BEGIN")
+                            .parse("a", "SELECT $")
+                            .bind_with("a", "x")
+                            .describe('P', "")
+                            .execute()
+                            .sync()
+                            .query("INSERT; SELECT 2")
+                            .query("COMMIT")
+                            .take();
     std::size_t cut = 0;
     for (;; ++cut) {
         open(options());

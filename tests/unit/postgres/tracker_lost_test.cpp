@@ -71,7 +71,8 @@ TEST_F(Losing, ARollbackPreparedEarlierClearsItUnheard) {
     works();
     ask(client.query("BEGIN"));
     lose();
-    EXPECT_EQ(ask(client.parse("x", "ROLLBACK").describe('S', "x").bind("x").execute().sync()), "1 t n 2 C(ROLLBACK) Z(I)");
+    EXPECT_EQ(ask(client.parse("x", "ROLLBACK").describe('S', "x").bind("x").execute().sync()),
+              "1 t n 2 C(ROLLBACK) Z(I)");
     EXPECT_EQ(ask(client.bind("x").execute().sync()), "2 C(ROLLBACK) Z(I)");
     works();
 }

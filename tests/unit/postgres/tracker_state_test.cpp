@@ -41,8 +41,9 @@ TEST_F(Tracking, CarriesReportedSettingsAndTellsTheClient) {
     EXPECT_EQ(session->tracker.pin(), "");
     EXPECT_NE(session->tracker.fingerprint(), 0u);
     EXPECT_EQ(ask(client.query("SHOW DateStyle")), "T D(German) C(SELECT 1) Z(I)");
-    EXPECT_EQ(ask(client.query("BEGIN").query("SET DateStyle=SQL").query("ROLLBACK").query("SHOW DateStyle")),
-              "C(BEGIN) Z(T) C(SET) S(DateStyle=SQL) Z(T) C(ROLLBACK) S(DateStyle=German) Z(I) T D(German) C(SELECT 1) Z(I)");
+    EXPECT_EQ(
+        ask(client.query("BEGIN").query("SET DateStyle=SQL").query("ROLLBACK").query("SHOW DateStyle")),
+        "C(BEGIN) Z(T) C(SET) S(DateStyle=SQL) Z(T) C(ROLLBACK) S(DateStyle=German) Z(I) T D(German) C(SELECT 1) Z(I)");
     EXPECT_EQ(ask(client.query("SET DateStyle=ISO, MDY")), "C(SET) S(DateStyle=ISO, MDY) Z(I)");
     EXPECT_EQ(session->tracker.fingerprint(), 0u);  // the backends' own default
 }
@@ -174,12 +175,14 @@ TEST_F(Tracking, FollowsCopyInOfTheExtendedProtocolWhichIgnoresASync) {
     EXPECT_EQ(ask(client.raw('d', "row").raw('c', "").sync()), "C(COPY 1) Z(I)");
     EXPECT_FALSE(session->tracker.attached());
     EXPECT_EQ(ask(client.parse("", "COPY IN").bind("").execute().sync()), "1 2 G");
-    EXPECT_EQ(ask(client.raw('f', std::string("no\0", 3)).raw('d', "late").sync()), "E(E 57014 COPY from stdin failed) Z(I)");
+    EXPECT_EQ(ask(client.raw('f', std::string("no\0", 3)).raw('d', "late").sync()),
+              "E(E 57014 COPY from stdin failed) Z(I)");
     EXPECT_FALSE(session->tracker.attached());
 }
 
 TEST_F(Tracking, LeavesTheLadderAnAccountOfWhatIsUnfinished) {
-    session->send(client.query("BEGIN").parse("", "SELECT 1").bind("").execute().sync().query("SELECT 2").parse("", "x").take());
+    session->send(
+        client.query("BEGIN").parse("", "SELECT 1").bind("").execute().sync().query("SELECT 2").parse("", "x").take());
     session->tracker.detach();
     const Unfinished& left = first.lease.unfinished;
     ASSERT_EQ(left.requests.size(), 3u);
@@ -220,8 +223,14 @@ TEST_F(Tracking, RemembersTheTransactionsStatements) {
 }
 
 TEST_F(Tracking, GivesUpOnAServerThatBreaksTheProtocol) {
-    for (const auto& [type, body] : std::vector<std::pair<char, std::string>>{
-             {'1', ""}, {'Z', "X"}, {'Z', ""}, {'R', std::string(4, '\0')}, {'K', std::string(8, '\0')}, {'?', ""}, {'2', ""}, {'S', "x"}}) {
+    for (const auto& [type, body] : std::vector<std::pair<char, std::string>>{{'1', ""},
+                                                                              {'Z', "X"},
+                                                                              {'Z', ""},
+                                                                              {'R', std::string(4, '\0')},
+                                                                              {'K', std::string(8, '\0')},
+                                                                              {'?', ""},
+                                                                              {'2', ""},
+                                                                              {'S', "x"}}) {
         open(options());
         session->send(client.query("SELECT 1").take());
         (void)first.server.take_output();

@@ -91,15 +91,30 @@ TEST_F(Tracking, AnswersByItselfWhatNeedsNoServer) {
 }
 
 TEST_F(Tracking, IsTheSameByteByByteInBothDirections) {
-    const Raw program = client.query("BEGIN").parse("a", "SELECT $").bind_with("a", "x").describe('P', "").execute().sync()
-                            .query("COMMIT").bind_with("a", "y").execute().sync().bind("nope").sync().close('S', "a").sync()
-                            .query("SET TimeZone=Asia/Tokyo").query("SHOW TimeZone").take();
+    const Raw program = client.query("BEGIN")
+                            .parse("a", "SELECT $")
+                            .bind_with("a", "x")
+                            .describe('P', "")
+                            .execute()
+                            .sync()
+                            .query("COMMIT")
+                            .bind_with("a", "y")
+                            .execute()
+                            .sync()
+                            .bind("nope")
+                            .sync()
+                            .close('S', "a")
+                            .sync()
+                            .query("SET TimeZone=Asia/Tokyo")
+                            .query("SHOW TimeZone")
+                            .take();
     const std::string whole = ask(program);
     open(options());
     EXPECT_EQ(ask(program, 1), whole);
-    EXPECT_EQ(whole, "C(BEGIN) Z(T) 1 2 T D(SELECT $x) C(SELECT 1) Z(T) C(COMMIT) Z(I) 2 D(SELECT $y) C(SELECT 1) Z(I) "
-                     "E(E 26000 prepared statement \"nope\" does not exist) Z(I) 3 Z(I) C(SET) S(TimeZone=Asia/Tokyo) Z(I) "
-                     "T D(Asia/Tokyo) C(SELECT 1) Z(I)");
+    EXPECT_EQ(whole,
+              "C(BEGIN) Z(T) 1 2 T D(SELECT $x) C(SELECT 1) Z(T) C(COMMIT) Z(I) 2 D(SELECT $y) C(SELECT 1) Z(I) "
+              "E(E 26000 prepared statement \"nope\" does not exist) Z(I) 3 Z(I) C(SET) S(TimeZone=Asia/Tokyo) Z(I) "
+              "T D(Asia/Tokyo) C(SELECT 1) Z(I)");
 }
 
 TEST_F(Tracking, RefusesLengthsAndTypesThatCannotBe) {
@@ -117,9 +132,14 @@ TEST_F(Tracking, RefusesLengthsAndTypesThatCannotBe) {
         ask(client.raw(static_cast<std::uint8_t>(type), ""));
         EXPECT_TRUE(session->fatal) << type;
     }
-    for (const auto& [type, body] : std::vector<std::pair<char, std::string>>{
-             {'Q', "no end"}, {'P', "no end"}, {'P', std::string("a\0no end", 8)}, {'B', std::string("a\0b", 3)}, {'D', "S"},
-             {'E', ""}, {'C', "Sx"}, {'Q', std::string("a\0b", 3)}}) {
+    for (const auto& [type, body] : std::vector<std::pair<char, std::string>>{{'Q', "no end"},
+                                                                              {'P', "no end"},
+                                                                              {'P', std::string("a\0no end", 8)},
+                                                                              {'B', std::string("a\0b", 3)},
+                                                                              {'D', "S"},
+                                                                              {'E', ""},
+                                                                              {'C', "Sx"},
+                                                                              {'Q', std::string("a\0b", 3)}}) {
         open(options());
         ask(client.raw(static_cast<std::uint8_t>(type), body).sync());
         EXPECT_TRUE(session->fatal) << type;
@@ -196,7 +216,8 @@ TEST_F(Tracking, LimitsTheStatementsOfOneClient) {
     EXPECT_EQ(ask(client.parse("c", "SELECT 3").bind("c").sync()),
               "E(E 54000 too many prepared statements in this session (prepared_per_client)) Z(I)");
     EXPECT_EQ(ask(client.query("BEGIN").parse("c", "SELECT 3").sync().query("ROLLBACK")),
-              "C(BEGIN) Z(T) E(E 54000 too many prepared statements in this session (prepared_per_client)) Z(E) C(ROLLBACK) Z(I)");
+              "C(BEGIN) Z(T) E(E 54000 too many prepared statements in this session (prepared_per_client)) Z(E) "
+              "C(ROLLBACK) Z(I)");
     EXPECT_EQ(ask(client.close('S', "a").parse("c", "SELECT 3").sync()), "3 1 Z(I)");
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/wire/drive.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
+#include <boost/asio/co_spawn.hpp>
 
-#include <optional>
 #include <sys/socket.h>
-#include <thread>
 #include <unistd.h>
+#include <optional>
+#include <thread>
 
 using namespace leasehold::wire;
 using namespace std::chrono_literals;
@@ -28,9 +28,7 @@ class Talk final : public Exchange {
                 return Action::done(wanted_);
         }
     }
-    void compute() override {
-        computed_on = std::this_thread::get_id();
-    }
+    void compute() override { computed_on = std::this_thread::get_id(); }
     std::thread::id computed_on;
 
   private:
@@ -61,7 +59,9 @@ struct DriveTest : testing::Test {
                                   outcome = ec;
                               });
     }
-    void put(std::string_view text) { ASSERT_EQ(::send(peer, text.data(), text.size(), 0), static_cast<ssize_t>(text.size())); }
+    void put(std::string_view text) {
+        ASSERT_EQ(::send(peer, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+    }
     // Until the exchange has ended, or two seconds.
     void finish() {
         const auto until = Clock::now() + 2s;

@@ -20,7 +20,9 @@ struct TransportTest : testing::Test {
     void TearDown() override {
         if (peer >= 0) ::close(peer);
     }
-    void put(std::string_view text) { ASSERT_EQ(::send(peer, text.data(), text.size(), 0), static_cast<ssize_t>(text.size())); }
+    void put(std::string_view text) {
+        ASSERT_EQ(::send(peer, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+    }
     std::string get(std::size_t limit) {
         std::string text(limit, '\0');
         const ssize_t n = ::recv(peer, text.data(), limit, 0);
