@@ -20,7 +20,6 @@ using leasehold::test::play_noise;
 using leasehold::test::Script;
 using wire::errc;
 
-const Salt salt{'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't'};
 const Raw too_long = packet(Raw(70000, 0xFF), 1);
 
 TEST(MysqlPing, IsAnsweredOutsideATransaction) {
