@@ -48,7 +48,7 @@ constexpr std::array pool_rows{
               [](const Pool& p) { return backend_tls(p) == TlsMode::allow || backend_tls(p) == TlsMode::prefer; },
               "TLS to servers comes with a later version; connections are plain"},
     Row<Pool>{"url", [](const Pool& p) { return p.url.hosts.size() > 1; },
-              "several hosts come with a later version; the first one is used"},
+              "several hosts are tried in order; choosing among them by role comes with a later version"},
     Row<Pool>{"url",
               [](const Pool& p) {
                   const auto attrs = p.url.option("target_session_attrs"), role = p.url.option("role");
@@ -62,8 +62,7 @@ constexpr std::array pool_rows{
               "the audit of hidden state comes with a later version"},
     Row<Pool>{"soft_hold", [](const Pool& p) { return p.soft_hold.count() > 0; },
               "holding softly comes with a later version"},
-    Row<Pool>{"pin_idle_timeout", [](const Pool& p) { return p.pin_idle_timeout.count() > 0; },
-              "comes with a later version; pins last"},
+    Row<Pool>{"echo", [](const Pool& p) { return p.echo; }, "logging statements comes with a later version"},
 };
 
 constexpr std::array whole_rows{

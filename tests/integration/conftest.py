@@ -41,7 +41,8 @@ def mariadb():
 
 @pytest.fixture
 def leasehold():
-    """A factory: leasehold(pools={...}, ...) starts a daemon that ends with the test. Its log is shown on failure."""
+    """A factory: leasehold(pools={...}, ...) starts a daemon that ends with the test, which fails if the daemon crashed or
+    a sanitizer reported anything. Its log is shown on failure."""
     daemons = []
 
     def start(*arguments, **options):
@@ -52,6 +53,7 @@ def leasehold():
     for daemon in daemons:
         print(f"--- log of leasehold on port {daemon.port}\n{daemon.log_text()[-8000:]}")
         daemon.close()
+    assert not [daemon.complaint for daemon in daemons if daemon.complaint]
 
 
 @pytest.fixture

@@ -193,6 +193,17 @@ def test_an_idle_transaction_is_ended_and_its_session_told_at_its_next_statement
     assert [r["reason"] for r in daemon.console("SHOW QUARANTINE")] == ["transaction_idle_timeout"]
 
 
+def test_a_pin_that_idles_past_pin_idle_timeout_ends_its_session_and_frees_its_backend(pooled):
+    daemon = pooled(pin_idle_timeout="300ms", pool_size=1, max_overflow=0)
+    session = login(daemon)
+    session.ok("SET work_mem = '1MB'")
+    with login(daemon) as other:
+        assert other.value("SHOW work_mem") == "4MB", "the backend is reset and serves others"
+    kind, body = session.read()
+    assert kind == "E" and b"57P01" in body and b"work_mem" in body, (kind, body)
+    assert session.closed_by_peer()
+
+
 def test_a_busy_transaction_is_not_idle(pooled):
     session = login(pooled(transaction_idle_timeout="400ms"))
     session.ok("BEGIN")

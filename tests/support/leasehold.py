@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -102,6 +103,7 @@ class Leasehold:
         self.host = LOOPBACK
         self.environment = environment or {}
         self.process = None
+        self.complaint = ""
         schemes = {urllib.parse.urlsplit(str(pool["url"])).scheme.partition("+")[0] for pool in (pools or {}).values()
                    if "url" in pool}
         self._reserved = [Port(), Port(), Port()]
@@ -199,11 +201,21 @@ class Leasehold:
         os.kill(self.pid, signal.SIGHUP)
 
     def close(self):
-        """Ends the daemon and removes its folder; may be called twice. SIGINT, and SIGKILL after a while: tests that care
-        how it ends call stop()."""
+        """Ends the daemon and removes its folder; may be called twice. SIGINT, again after a second (then it does not wait
+        for its clients). `complaint` then says how it crashed or what a sanitizer reported; it is empty when all is well."""
         if self.process:
-            end_process(self.process, signal.SIGINT, 3)
+            died = self.process.poll()
+            for patience in (1, 20):
+                if self.running():
+                    self.process.send_signal(signal.SIGINT)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.process.wait(patience)
+            code = end_process(self.process, signal.SIGKILL)
             self.process = None
+            if code < 0:
+                self.complaint = f"leasehold {'died of' if died is not None else 'did not end and got'} signal {-code}"
+        if os.path.exists(self.log) and re.search(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:", self.log_text()):
+            self.complaint = "a sanitizer reported:\n" + self.log_text()[-20000:]
         for port in self._reserved:
             port.close()
         shutil.rmtree(self.folder, ignore_errors=True)

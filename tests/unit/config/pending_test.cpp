@@ -18,7 +18,7 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
         "listen: [{dialect: postgresql, address: 127.0.0.1:6432}]\npools:\n"
         "  a: {url: \"postgresql://u:p@h/a\", audit: 2%, soft_hold: 1s}\n"
         "  b: {url: \"postgresql://u:p@h/b\", audit: all}\n"
-        "  c: {url: \"postgresql://u:p@h/c\", audit: 1%, max_replication: 2, pin_idle_timeout: 5m}\n"
+        "  c: {url: \"postgresql://u:p@h/c\", audit: 1%, max_replication: 2, echo: true}\n"
         "limits: {max_clients_per_user: 5, max_clients_per_address: 6}\n"
         "log: {slow_statement: 1s, slow_wait: 1s}\nadmin: {http: 127.0.0.1:9188}\n");
     EXPECT_TRUE(loaded.config);
@@ -27,7 +27,7 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
         "f.yaml:3: warning: pools.a.audit: the audit of hidden state comes with a later version (and 2 more like it)\n"
         "f.yaml:3: warning: pools.a.soft_hold: holding softly comes with a later version\n"
         "f.yaml:5: warning: pools.c.max_replication: replication connections come with a later version\n"
-        "f.yaml:5: warning: pools.c.pin_idle_timeout: comes with a later version; pins last\n"
+        "f.yaml:5: warning: pools.c.echo: logging statements comes with a later version\n"
         "f.yaml:6: warning: limits.max_clients_per_user: comes with a later version; not enforced\n"
         "f.yaml:6: warning: limits.max_clients_per_address: comes with a later version; not enforced\n"
         "f.yaml:7: warning: log.slow_statement: comes with a later version\n"
@@ -37,7 +37,7 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
 
 TEST(Pending, IsSilentAboutDefaultsAndWhatIsSwitchedOff) {
     EXPECT_EQ(rendered(load(with(""))), "");
-    EXPECT_EQ(rendered(load(with("audit: 0%\n    soft_hold: 0\n    pin_idle_timeout: 0\n    max_replication: 0",
+    EXPECT_EQ(rendered(load(with("audit: 0%\n    soft_hold: 0\n    echo: false\n    max_replication: 0",
                                  "admin: {http: off}\n"))),
               "");
     EXPECT_EQ(rendered(with_query("?sslmode=disable&target_session_attrs=any&channel_binding=prefer")), "");
@@ -71,7 +71,8 @@ TEST(Pending, WarnsWhenAPlainConnectionIsAllowedAnyway) {
 
 TEST(Pending, WarnsOfSeveralHostsAndTheTemplate) {
     EXPECT_EQ(only_problem(with_query("?host=h1,h2")),
-              "f.yaml:5: warning: pools.orders.url: several hosts come with a later version; the first one is used");
+              "f.yaml:5: warning: pools.orders.url: several hosts are tried in order; choosing "
+              "among them by role comes with a later version");
     EXPECT_EQ(only_problem(with_query("?target_session_attrs=read-write")),
               "f.yaml:5: warning: pools.orders.url: target_session_attrs and role come with a later version; any "
               "server is taken");
