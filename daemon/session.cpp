@@ -184,11 +184,14 @@ wire::awaitable<bool> Session::align() {
             pool::Lease lease = relay_->release();
             const bool refused = aligned.error == wire::errc::settings_refused;
             lease.invalidate(refused ? pool::CloseReason::settings_refused : pool::CloseReason::server_lost);
-            if (!refused)
-                co_return true;  // nothing of the request was sent: it is still held, and asks for another lease
+            // Nothing of the request was sent: it is still held, and asks for another lease.
+            if (!refused && ++align_losses_ < 3) co_return true;
+            align_losses_ = 0;
+            if (!refused) co_return refuse_request(failure(Failure::pool_timeout, "no backend could be prepared"));
             co_return refuse_request(aligned.diagnostics);
         }
     }
+    align_losses_ = 0;
     relay_->attach();
     co_return true;
 }

@@ -90,6 +90,7 @@ class Session {
     std::unique_ptr<Relay> relay_;
     pool::Pool::Ticket ticket_ = 0;
     wire::Clock::time_point waiting_since_ = wire::Clock::time_point::min();
+    int align_losses_ = 0;  // backends lost in a row while they were aligned
     bool waiting_ = false;
     bool cancelled_ = false;
     bool counted_ = false;
