@@ -9,6 +9,7 @@ import time
 import pgwire
 import pytest
 from conftest import PASSWORD, USER
+from leasehold import MEMORY_FACTOR
 from pgwire import SYNC, bind, describe, execute, parse, query
 
 MB = 1 << 20
@@ -59,7 +60,7 @@ def test_a_row_of_100_megabytes_is_streamed_to_the_client(daemon):
             kind, body = session.read()
             sizes[kind] = len(body)
     assert sizes["D"] == 100 * MB + 6
-    assert memory.growth < 16 * MB
+    assert memory.growth < 16 * MB * MEMORY_FACTOR
     assert session.value("SELECT 1") == "1"
 
 
@@ -74,7 +75,7 @@ def test_a_statement_of_100_megabytes_is_streamed_to_the_server(daemon, protocol
         else:
             session.send(parse("", "SELECT length($1)"), bind(values=[text]), execute(), SYNC)
         assert session.reply().value() == str(100 * MB)
-    assert memory.growth < 16 * MB
+    assert memory.growth < 16 * MB * MEMORY_FACTOR
     assert session.value("SELECT 1") == "1"
 
 
@@ -90,7 +91,7 @@ def test_a_client_that_stops_reading_stops_its_server_and_nobody_else(daemon):
             assert time.monotonic() - began < 0.5
         reply = session.reply()
     assert len(reply.rows) == 100000 and reply.status == "I"
-    assert memory.growth < 8 * MB
+    assert memory.growth < 8 * MB * MEMORY_FACTOR
 
 
 def test_a_server_that_stops_reading_stops_its_client_and_nobody_else(daemon):
@@ -115,7 +116,7 @@ def test_a_server_that_stops_reading_stops_its_client_and_nobody_else(daemon):
     session.socket.settimeout(60)
     session.send(data[sent:])
     assert session.reply().value() == str(64 * MB)
-    assert memory.growth < 16 * MB
+    assert memory.growth < 16 * MB * MEMORY_FACTOR
 
 
 def test_wide_and_narrow_rows_arrive_unchanged(daemon):
@@ -139,7 +140,7 @@ def test_many_small_messages_in_one_piece_are_bounded_too(daemon):
         reply = session.reply()
         sender.join()
     assert len(reply.rows) == 200000 and reply.status == "I"
-    assert memory.growth < 24 * MB
+    assert memory.growth < 24 * MB * MEMORY_FACTOR
 
 
 def test_a_vanished_client_in_the_middle_of_a_large_message_frees_its_backend(daemon, postgres):

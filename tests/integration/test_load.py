@@ -7,6 +7,7 @@ import threading
 import pgwire
 import pytest
 from conftest import PASSWORD, USER
+from leasehold import MEMORY_FACTOR
 from servers import postgres_bin
 
 CLIENTS, BACKENDS, TRANSACTIONS = 500, 10, 200 if os.environ.get("LEASEHOLD_LONG") else 20
@@ -90,4 +91,4 @@ def test_500_idle_clients_cost_the_daemon_little_and_the_server_nothing(ten, pos
         for session in crowd:
             session.terminate()
     assert len(held) == 1
-    assert per_client < 16 * 1024, f"{per_client:.0f} bytes for an idle client"
+    assert per_client < 16 * 1024 * MEMORY_FACTOR, f"{per_client:.0f} bytes for an idle client"

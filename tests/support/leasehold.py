@@ -32,6 +32,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONSOLE_USER, CONSOLE_PASSWORD = "operator", "console-secret"
 
 
+# Sanitizers keep freed memory and surround each allocation: limits on memory are this much wider under them.
+MEMORY_FACTOR = 6 if os.environ.get("LEASEHOLD_SANITIZED") else 1
+
+
 def program():
     """The daemon's program; an absolute path."""
     path = pathlib.Path(os.environ.get("LEASEHOLD_BIN", ROOT / "build/release/bin/leasehold")).resolve()
