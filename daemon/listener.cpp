@@ -140,6 +140,7 @@ void Listener::wait() {
 }
 
 void Listener::accept() {
+    if (!state_->socket.is_open()) return;  // closed while a pause was over
     for (int i = 0; i < accept_at_once; ++i) {
         const int client = ::accept4(state_->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {

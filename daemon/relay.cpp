@@ -25,6 +25,9 @@ Relay::Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker,
 Relay::~Relay() {
     client_.on_readable({});
     client_.on_writable({});
+    if (backend_ == nullptr) return;
+    backend_->transport().on_readable({});
+    backend_->transport().on_writable({});
 }
 
 wire::awaitable<Relay::Outcome> Relay::next() {
@@ -34,10 +37,10 @@ wire::awaitable<Relay::Outcome> Relay::next() {
         finish({Event::stop, {}});
     } else if (backend_ != nullptr && !tracker_.attached()) {
         finish({Event::align, {}});
-    } else if (!client_in_.empty()) {
-        on_client(client_in_.bytes(), true);
+    } else if (leaving_ && backend_ == nullptr) {
+        finish({Event::close, {}});  // what was to be carried out behind the goodbye is lost
     } else {
-        arm_client();
+        go_on();
     }
     if (!outcome_) {
         co_await asio::async_initiate<const asio::use_awaitable_t<wire::Executor>, void()>(
@@ -93,6 +96,8 @@ void Relay::client_readable() {
     const wire::Transport::Io io = client_.recv(room);
     if (behind_tail) client_in_.commit(room.size(), io.bytes);
     if (io.error) {
+        // With a goodbye behind requests that wait for their turn it is no accident: they are carried out.
+        if (tracker_.busy() && said_goodbye()) return;
         gone_ = true;
         finish({Event::client_gone, {}});
     } else if (io.would_block) {
@@ -147,12 +152,28 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
         }
         break;
     }
-    if (backend_ != nullptr && backend_->transport().unsent() > 0) {
-        // The server does not take more: stop reading the client until it does.
-        backend_->transport().on_writable([this] { backend_writable(); });
-        return;
-    }
+    // One side does not take more: stop reading the client until it does.
+    const bool full = client_.unsent() > 0 && !gone_;
+    if (full) flush_to_client();
+    if (full || (backend_ != nullptr && backend_->transport().unsent() > 0)) return;
     arm_client_bounded();
+}
+
+bool Relay::said_goodbye() const noexcept {
+    return !client_in_.empty() && tracker_.ends_with_goodbye(client_in_.bytes());
+}
+
+// Takes the client's bytes on, unless one of the sides has still to take what it was sent.
+void Relay::go_on() {
+    if (client_.unsent() > 0 && !gone_) {
+        flush_to_client();
+    } else if (leaving_ || (backend_ != nullptr && backend_->transport().unsent() > 0)) {
+        return;
+    } else if (!client_in_.empty()) {
+        on_client(client_in_.bytes(), true);
+    } else {
+        arm_client();
+    }
 }
 
 // A client may send on while its bytes wait for replies: only so far.
@@ -253,11 +274,12 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
         finish({Event::close, {}});
         return;
     }
-    if (!client_open && leaving_) gone_ = true;  // carried out all the same
-    if (!client_open && !leaving_) {
+    if (!client_open) {
         gone_ = true;
-        finish({Event::client_gone, {}});
-        return;
+        if (!leaving_ && !said_goodbye()) {  // else it is carried out all the same
+            finish({Event::client_gone, {}});
+            return;
+        }
     }
     if (verdict.kind == Verdict::Kind::boundary) {
         boundary();
@@ -265,7 +287,7 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
     }
     if (client_.unsent() > 0 && !gone_) {
         // The client does not take more: stop reading the server until it does.
-        client_.on_writable([this] { client_writable(); });
+        flush_to_client();
         return;
     }
     arm_backend();
@@ -277,6 +299,7 @@ void Relay::boundary() {
     if (backend_->condition().cancelling) {
         boundary_held_ = true;  // the late cancel could hit the next lessee: kept until it has been delivered
         arm_backend();
+        if (client_.unsent() > 0 && !gone_) flush_to_client();
         arm_client();
         return;
     }
@@ -287,6 +310,7 @@ void Relay::boundary() {
         lease.checkin();
     } else {
         backend_->transport().on_readable({});
+        backend_->transport().on_writable({});
         tracker_.detach();
         backend_ = nullptr;
         lease_.checkin();
@@ -295,15 +319,7 @@ void Relay::boundary() {
         finish({Event::stop, {}});
         return;
     }
-    if (client_.unsent() > 0) {
-        client_.on_writable([this] { client_writable(); });
-        return;
-    }
-    if (!client_in_.empty()) {
-        on_client(client_in_.bytes(), true);
-    } else {
-        arm_client();
-    }
+    go_on();
 }
 
 void Relay::backend_gone(std::string reason) {
@@ -326,38 +342,41 @@ bool Relay::ship_to_client() {
 
 void Relay::ship_to_backend() {
     // An error here shows up, with the server's own last words before it, when the backend is read.
-    (void)backend_->transport().send(to_backend_);
+    wire::Transport& server = backend_->transport();
+    (void)server.send(to_backend_);
     to_backend_.clear();
+    if (server.unsent() > 0) server.on_writable([this] { backend_writable(); });
+}
+
+void Relay::flush_to_client() {
+    client_.on_writable([this] { client_writable(); });
 }
 
 void Relay::client_writable() {
-    if (mode_ != Mode::running) return;
-    if (!client_.flush()) {
+    if (mode_ == Mode::stopped) return;
+    const bool open = client_.flush();
+    if (open && client_.unsent() > 0) {
+        flush_to_client();
+    } else if (mode_ == Mode::watching) {
+        return;  // an end is seen by reading
+    } else if (!open) {
         gone_ = true;  // also behind a goodbye: a large result that nobody takes is given up
         finish({Event::client_gone, {}});
-    } else if (client_.unsent() > 0) {
-        client_.on_writable([this] { client_writable(); });
     } else {
         if (backend_ != nullptr) arm_backend();
-        if (leaving_) return;
-        if (!client_in_.empty()) {
-            on_client(client_in_.bytes(), true);
-        } else {
-            arm_client();
-        }
+        go_on();
     }
 }
 
 void Relay::backend_writable() {
     if (mode_ != Mode::running || backend_ == nullptr) return;
-    if (!backend_->transport().flush()) {
+    wire::Transport& server = backend_->transport();
+    if (!server.flush()) {
         backend_gone("the server closed the connection");
-    } else if (backend_->transport().unsent() > 0) {
-        backend_->transport().on_writable([this] { backend_writable(); });
-    } else if (!client_in_.empty()) {
-        on_client(client_in_.bytes(), true);
+    } else if (server.unsent() > 0) {
+        server.on_writable([this] { backend_writable(); });
     } else {
-        arm_client();
+        go_on();
     }
 }
 

@@ -76,6 +76,9 @@ class Relay {
     void on_backend(wire::Bytes in, bool from_inbox);
     [[nodiscard]] bool acquire();
     void arm_client_bounded();
+    void go_on();
+    [[nodiscard]] bool said_goodbye() const noexcept;
+    void flush_to_client();
     [[nodiscard]] bool leave();
     void boundary();
     void keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox);

@@ -51,9 +51,11 @@ void Relay::watch_client(std::function<void()> gone) {
     if (on_gone_) {
         mode_ = Mode::watching;
         arm_client();
+        if (client_.unsent() > 0) flush_to_client();
     } else {
         mode_ = Mode::stopped;
         client_.on_readable({});
+        client_.on_writable({});
     }
 }
 
@@ -65,7 +67,9 @@ void Relay::cancel_finished() {
 
 void Relay::drain() {
     draining_ = true;
-    if (mode_ == Mode::running && !lease_) finish({Event::stop, {}});
+    // A pinned session between its transactions has no boundary to wait for.
+    const bool between = !tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle;
+    if (mode_ == Mode::running && (!lease_ || between)) finish({Event::stop, {}});
 }
 
 void Relay::stop() {

@@ -6,6 +6,8 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <unistd.h>
+
 namespace leasehold::daemon {
 namespace {
 
@@ -44,7 +46,7 @@ Session::Session(Shared& shared, Worker& worker, const config::Listen& listen, c
 Session::~Session() {
     shared_.cancels.revoke(key_);
     if (counted_) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
-    if (moving_descriptor_ >= 0) wire::Transport(worker_->executor(), moving_descriptor_).close();
+    if (moving_descriptor_ >= 0) ::close(moving_descriptor_);  // it belongs to no loop
 }
 
 wire::Diagnostics Session::failure(Failure kind, std::string message) const {
@@ -85,6 +87,9 @@ wire::awaitable<bool> Session::welcome() {
         co_await refuse(std::move(error));
         co_return false;
     }
+    // One on its way between two workers is missed by the drain of both.
+    if (stop_reason_.empty() && shared_.draining.load(std::memory_order_relaxed))
+        stop_reason_ = "leasehold is shutting down";
     if (!stop_reason_.empty()) {
         co_await refuse(failure(Failure::shutting_down, stop_reason_));
         co_return false;

@@ -5,6 +5,8 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <cstdlib>
+
 namespace leasehold::daemon {
 namespace {
 
@@ -38,7 +40,16 @@ Worker::~Worker() {
 
 void Worker::start() {
     post([this] { tick(); });
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] {
+        try {
+            io_.run();
+        } catch (...) {
+            // State that a callback left half changed cannot be trusted: better a restart that says why.
+            report(std::current_exception(), "worker");
+            stop_logging();
+            std::abort();
+        }
+    });
 }
 
 void Worker::stop() { io_.stop(); }

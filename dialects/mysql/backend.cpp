@@ -22,10 +22,19 @@ using Timer = boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_t
 // The server has no such database any more, or not for this user: sessions go on without a current one.
 constexpr int no_such_database = 1049, no_access = 1044;
 
+// Counts a cancel request from its start to its end, however it ends.
+struct Underway {
+    explicit Underway(std::shared_ptr<int> of) : count(std::move(of)) { ++*count; }
+    ~Underway() { --*count; }
+    Underway(const Underway&) = delete;
+    Underway& operator=(const Underway&) = delete;
+    std::shared_ptr<int> count;
+};
+
 // Delivers one KILL QUERY. Owns all it needs: the backend may be closed meanwhile.
 awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login,
                                           std::shared_ptr<int> cancelling, pool::Deadline deadline) {
-    ++*cancelling;
+    const Underway counted(std::move(cancelling));
     wire::Dialled dialled = co_await wire::dial(executor, login.address.host, login.address.port, deadline);
     std::error_code ec = dialled.error;
     if (!ec) {
@@ -33,7 +42,6 @@ awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Logi
         wire::Inbox inbox;
         ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
     }
-    --*cancelling;
     co_return ec;
 }
 
@@ -87,11 +95,24 @@ pool::Condition Backend::condition() const noexcept {
 bool Backend::quiet() noexcept { return !dead_ && inbox_.empty() && transport_->quiet(); }
 
 void Backend::watch(std::function<void()> broken) {
-    if (broken) {
-        transport_->on_readable(std::move(broken));
+    watcher_ = std::move(broken);
+    if (watcher_) {
+        arm_watch();
     } else {
         transport_->on_readable({});
     }
+}
+
+// A transport may call without cause; only what is there to be read, or the end, is one.
+void Backend::arm_watch() {
+    transport_->on_readable([this] {
+        if (quiet()) {
+            arm_watch();
+            return;
+        }
+        const std::function<void()> broken = std::move(watcher_);
+        if (broken) broken();
+    });
 }
 
 awaitable<std::error_code> Backend::run(wire::Exchange& exchange, pool::Deadline deadline) {

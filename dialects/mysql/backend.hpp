@@ -55,6 +55,7 @@ class Backend final : public dialects::Backend {
     void mark_dead() noexcept override { dead_ = true; }
 
   private:
+    void arm_watch();
     [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
     [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
     [[nodiscard]] wire::awaitable<std::error_code> change_user(pool::Deadline deadline);
@@ -66,6 +67,7 @@ class Backend final : public dialects::Backend {
     std::uint64_t charset_bits_;  // of the variant; the session's flags may change, this does not
     MysqlLease lease_;
     std::shared_ptr<int> cancelling_ = std::make_shared<int>(0);  // requests on their way; outlives the backend
+    std::function<void()> watcher_;
     bool dead_ = false;
 };
 

@@ -18,10 +18,19 @@ namespace {
 using wire::awaitable;
 using Timer = boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor>;
 
+// Counts a cancel request from its start to its end, however it ends.
+struct Underway {
+    explicit Underway(std::shared_ptr<int> of) : count(std::move(of)) { ++*count; }
+    ~Underway() { --*count; }
+    Underway(const Underway&) = delete;
+    Underway& operator=(const Underway&) = delete;
+    std::shared_ptr<int> count;
+};
+
 // Delivers one cancel request. Owns all it needs: the backend may be closed meanwhile.
 awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login,
                                           std::shared_ptr<int> cancelling, pool::Deadline deadline) {
-    ++*cancelling;
+    const Underway counted(std::move(cancelling));
     wire::Dialled dialled = co_await wire::dial(executor, login.address.host, login.address.port, deadline);
     std::error_code ec = dialled.error;
     if (!ec) {
@@ -29,7 +38,6 @@ awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Logi
         wire::Inbox inbox;
         ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
     }
-    --*cancelling;
     co_return ec;
 }
 

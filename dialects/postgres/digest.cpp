@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/digest.hpp"
 
+#include "dialects/postgres/settings.hpp"
+
 #include <algorithm>
 
 namespace leasehold::postgres {
@@ -27,6 +29,12 @@ void Digester::take(const Statement& statement) noexcept {
         case Kind::set:
         case Kind::reset:
             if (!carried_(context_, statement.variable())) pin(PinKind::setting, statement.variable());
+            break;
+        case Kind::set_local:
+            // How the texts behind it are read: they may be on their way already.
+            if (same_name(statement.variable(), "standard_conforming_strings")) {
+                pin(PinKind::setting, statement.variable());
+            }
             break;
         case Kind::reset_all: pin(PinKind::setting, "all"); break;
         case Kind::discard_all:

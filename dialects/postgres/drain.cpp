@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/drain.hpp"
 
+#include "dialects/postgres/messages.hpp"
+#include "dialects/postgres/prepared.hpp"
+
 namespace leasehold::postgres {
 namespace {
 
@@ -33,6 +36,9 @@ Action Drain::resume(Bytes input, std::error_code ec) {
             if (requests.empty()) requests.push_back(Request::extended);
             fail_copy(requests.front());
         } else if (unfinished_.without_sync) {
+            // A Sync commits what was executed, and nobody asked for that: an error in front of it undoes it.
+            bind(out_, "", BackendName(0).view());
+            undone_ = true;
             sync(out_);
             requests.push_back(Request::extended);
         }
@@ -80,6 +86,7 @@ std::optional<Action> Drain::on_message(const ReplyReader::Event& event, std::si
 std::optional<Action> Drain::on_copy_in(std::size_t at) {
     const std::vector<Request>& requests = unfinished_.requests;
     if (requests.size() - answered_ > 1) return fail(errc::unsupported, "requests wait behind an open COPY", at);
+    if (undone_) return std::nullopt;  // what was sent for that breaks the copy off too
     out_.clear();
     fail_copy(requests[answered_]);
     return Action::write(at, out_.bytes());

@@ -37,6 +37,7 @@ class Drain final : public wire::Exchange {
     [[nodiscard]] wire::Action fail(std::error_code error, std::string_view message, std::size_t at);
 
     Unfinished unfinished_;
+    bool undone_ = false;       // an error was put in front of our Sync
     std::size_t answered_ = 0;  // of unfinished_.requests
     State state_ = State::start;
     ReplyReader reader_;

@@ -43,23 +43,24 @@ std::shared_ptr<StatementCache> StatementCache::local(std::size_t max_bytes) {
     return cache;
 }
 
-PreparedText* StatementCache::find(std::string_view tail, bool conforming) const {
-    const auto found = texts_.find(Key{tail, conforming});
+PreparedText* StatementCache::find(const Key& key) const {
+    const auto found = texts_.find(key);
     return found == texts_.end() ? nullptr : found->second.get();
 }
 
-PreparedText* StatementCache::add(std::string_view tail, bool conforming) {
-    const std::size_t cost = tail.size() + overhead;
+PreparedText* StatementCache::add(const Key& key) {
+    const std::size_t cost = key.tail.size() + overhead;
     while (bytes_ + cost > max_bytes_ && !idle_.empty()) drop(*idle_.front());
     if (bytes_ + cost > max_bytes_) return nullptr;
     auto text = std::make_unique<PreparedText>();
     text->id = ++last_id;
-    text->tail = tail;
-    text->conforming = conforming;
+    text->tail = key.tail;
+    text->conforming = key.conforming;
+    text->reading = key.reading;
     text->cached = true;
     text->idle = idle_.insert(idle_.end(), text.get());
     PreparedText* added = text.get();
-    texts_.emplace(Key{added->tail, conforming}, std::move(text));
+    texts_.emplace(Key{added->tail, key.conforming, key.reading}, std::move(text));
     bytes_ += cost;
     return added;
 }
@@ -87,7 +88,7 @@ void StatementCache::unuse(PreparedText& text) noexcept {
 void StatementCache::drop(PreparedText& text) noexcept {
     idle_.erase(text.idle);
     bytes_ -= text.tail.size() + overhead;
-    texts_.erase(Key{text.tail, text.conforming});
+    texts_.erase(Key{text.tail, text.conforming, text.reading});
 }
 
 Namespace::Named* Namespace::find(std::string_view name) noexcept {

@@ -23,6 +23,9 @@ struct PreparedText {
     std::uint64_t id = 0;
     std::string tail;        // a Parse message behind the name: text, NUL, number of types, types
     bool conforming = true;  // standard_conforming_strings as it was read
+    // A mark of the other settings that it was read with. A literal becomes a value when its statement is parsed: the
+    // same '01/02/2026'::date under another DateStyle is another statement.
+    std::uint64_t reading = 0;
     Digest digest;
 
     // The SQL alone.
@@ -74,9 +77,11 @@ class StatementCache {
 
     // Nothing: no room. `digest` is called for a text that was not known.
     template <class MakeDigest>
-    [[nodiscard]] TextRef intern(std::string_view tail, bool conforming, MakeDigest&& make_digest) {
-        if (PreparedText* known = find(tail, conforming)) return {*this, *known};
-        PreparedText* added = add(tail, conforming);
+    [[nodiscard]] TextRef intern(std::string_view tail, bool conforming, MakeDigest&& make_digest,
+                                 std::uint64_t reading = 0) {
+        const Key key{tail, conforming, reading};
+        if (PreparedText* known = find(key)) return {*this, *known};
+        PreparedText* added = add(key);
         if (added == nullptr) return {};
         TextRef ref(*this, *added);
         added->digest = make_digest();
@@ -93,15 +98,16 @@ class StatementCache {
     struct Key {
         std::string_view tail;
         bool conforming;
+        std::uint64_t reading;
         friend bool operator==(const Key&, const Key&) = default;
     };
     struct KeyHash {
         std::size_t operator()(const Key& key) const noexcept {
-            return std::hash<std::string_view>()(key.tail) + (key.conforming ? 1 : 0);
+            return std::hash<std::string_view>()(key.tail) + key.reading + (key.conforming ? 1 : 0);
         }
     };
-    [[nodiscard]] PreparedText* find(std::string_view tail, bool conforming) const;
-    [[nodiscard]] PreparedText* add(std::string_view tail, bool conforming);
+    [[nodiscard]] PreparedText* find(const Key& key) const;
+    [[nodiscard]] PreparedText* add(const Key& key);
     void use(PreparedText& text) noexcept;
     void unuse(PreparedText& text) noexcept;
     void drop(PreparedText& text) noexcept;

@@ -160,6 +160,7 @@ void Scanner::first_word(std::string_view w) noexcept {
     previous_ = Previous::none;
     if (expect_ == Expect::create) previous_ = Previous::temp_follows;
     if (w == "insert" || w == "merge") previous_ = Previous::insert;
+    updates_ = w == "update";
 }
 
 // The second and third words of a statement that needs them.
@@ -218,6 +219,7 @@ void Scanner::setting_word(Expect expected, std::string_view w, bool quoted) noe
         take_variable(keyword && w == "zone" ? "timezone" : "time");
     } else if (keyword && set && w == "local") {
         current_.kind = Kind::set_local;
+        expect_ = Expect::variable;
     } else if (keyword && set && w == "session") {
         expect_ = Expect::set_session;
     } else if (keyword && (set || after_session) && (w == "transaction" || w == "constraints")) {
@@ -254,8 +256,9 @@ void Scanner::ending_word(Expect expected, std::string_view w) noexcept {
 }
 
 // CREATE FUNCTION ... BEGIN ATOMIC ...; ...; END: semicolons inside end nothing, as in psql.
-void Scanner::function_body(std::string_view w) noexcept {
-    if (w == "begin" || (w == "case" && body_depth_ > 0)) ++body_depth_;
+void Scanner::function_body(std::string_view w, Previous before) noexcept {
+    if (w == "begin" && body_depth_ == 0 && parens_ == 0) previous_ = Previous::begin;  // a name, too
+    if ((w == "atomic" && before == Previous::begin) || (w == "case" && body_depth_ > 0)) ++body_depth_;
     if (w == "end" && body_depth_ > 0) --body_depth_;
 }
 
@@ -270,6 +273,7 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
             if (begins(w, "pg_temp")) found = mark::pg_temp;
             if (begins(w, "pg_advisory_lock") || begins(w, "pg_try_advisory_lock")) found = mark::advisory_lock;
             if (begins(w, "pg_replication_origin_session")) found = mark::foreign_session;
+            if (w == "pg_settings" && updates_) found = mark::set_config;
             break;
         case 's':
             if (w == "set_config") found = mark::set_config;
@@ -292,7 +296,7 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
     current_.marks |= found;
     if (quoted) return;
     structure_word(w, before);
-    if (routine_) function_body(w);
+    if (routine_) function_body(w, before);
 }
 
 void Scanner::structure_word(std::string_view w, Previous before) noexcept {
@@ -317,6 +321,9 @@ void Scanner::structure_word(std::string_view w, Previous before) noexcept {
             if (before != Previous::temp_follows || (w != "temp" && w != "temporary")) break;
             current_.marks |= mark::temporary;
             if (current_.kind == Kind::other) current_.kind = Kind::create_temp;
+            break;
+        case 'u':
+            if (w == "update") updates_ = true;
             break;
         case 'w':
             if (w == "with") previous_ = Previous::with;

@@ -35,7 +35,7 @@ void Scanner::begin_statement() noexcept {
     expect_ = Expect::first;
     previous_ = Previous::none;
     parens_ = body_depth_ = 0;
-    routine_ = ended_ = continues_ = false;
+    routine_ = updates_ = value_ = ended_ = continues_ = false;
 }
 
 void Scanner::put(char c) noexcept {
@@ -47,6 +47,15 @@ void Scanner::open_text(bool escapes) noexcept {
     escapes_ = escapes;
     continues_ = false;
     state_ = State::text;
+    value_ = current_.kind == Kind::set || current_.kind == Kind::set_local;
+    word_length_ = 0;
+}
+
+// SET search_path = 'pg_temp' says what SET search_path = pg_temp does.
+void Scanner::end_value() noexcept {
+    value_ = false;
+    constexpr std::string_view temporary = "pg_temp";
+    if (kept_word().substr(0, temporary.size()) == temporary) current_.marks |= mark::pg_temp;
 }
 
 void Scanner::end_word() noexcept {
@@ -89,6 +98,8 @@ void Scanner::plain(char c) noexcept {
             if (parens_ == 0 && body_depth_ == 0) {
                 finish();
             } else {
+                // Where a body ends is a guess: SELECT 1 AS case.
+                if (body_depth_ > 0) mark_all();
                 symbol(c);
             }
             return;
@@ -102,6 +113,7 @@ void Scanner::plain(char c) noexcept {
 
 void Scanner::finish() noexcept {
     if (state_ == State::word) end_word();
+    if (state_ == State::text_quote && value_) end_value();
     if (state_ == State::dollar_tag) symbol('$');
     if (state_ == State::identifier_quote) word(kept_word(), true);
     state_ = State::plain;
@@ -125,6 +137,10 @@ std::size_t Scanner::feed(std::string_view text) noexcept {
                 if (p < end) p = after_word(p);
                 break;
             case State::text:
+                if (value_) {
+                    p = in_value(p, end);
+                    break;
+                }
                 while (p < end && *p != '\'' && !(escapes_ && *p == '\\')) ++p;
                 if (p < end) state_ = *p++ == '\'' ? State::text_quote : State::text_escape;
                 break;
@@ -165,15 +181,26 @@ const char* Scanner::after_word(const char* p) noexcept {
     return p;
 }
 
+// The literal that SET sets is short, and looked into.
+const char* Scanner::in_value(const char* p, const char* end) noexcept {
+    while (p < end && *p != '\'' && !(escapes_ && *p == '\\')) put(lower(*p++));
+    if (p < end) state_ = *p++ == '\'' ? State::text_quote : State::text_escape;
+    return p;
+}
+
 const char* Scanner::in_quotes(const char* p, const char* end) noexcept {
     const char c = *p;
     switch (state_) {
-        case State::text_escape: state_ = State::text; return p + 1;
+        case State::text_escape:
+            if (value_) current_.marks |= mark::obscure;
+            state_ = State::text;
+            return p + 1;
         case State::text_quote:
             if (c == '\'') {
                 state_ = State::text;
                 return p + 1;
             }
+            if (value_) end_value();
             state_ = State::plain;
             continues_ = escapes_;
             newline_ = false;
@@ -208,6 +235,7 @@ const char* Scanner::in_quotes(const char* p, const char* end) noexcept {
         state_ = State::identifier;
     } else {
         open_text(!conforming_);
+        if (value_) current_.marks |= mark::obscure;
     }
     return p + 1;
 }
@@ -268,7 +296,9 @@ const char* Scanner::in_dollars(const char* p, const char* end) noexcept {
             if (c == '$') {
                 symbol('$');
                 state_ = tag_length_ > tag_.size() ? State::unreadable : State::body;
-                if (state_ == State::unreadable) mark_all();
+                if (state_ == State::unreadable || current_.kind == Kind::set || current_.kind == Kind::set_local) {
+                    mark_all();
+                }
                 return p + 1;
             }
             if (class_of(c) < letter) {  // no tag: an operator and a name

@@ -135,11 +135,12 @@ class Scanner {
         create,
         prepared_tail,
     };
-    enum class Previous : std::uint8_t { none, temp_follows, insert, with };
+    enum class Previous : std::uint8_t { none, temp_follows, insert, with, begin };
 
     void begin_statement() noexcept;
     void plain(char c) noexcept;
     [[nodiscard]] const char* after_word(const char* p) noexcept;
+    [[nodiscard]] const char* in_value(const char* p, const char* end) noexcept;
     [[nodiscard]] const char* in_quotes(const char* p, const char* end) noexcept;
     [[nodiscard]] const char* in_comment(const char* p, const char* end) noexcept;
     [[nodiscard]] const char* in_dollars(const char* p, const char* end) noexcept;
@@ -154,11 +155,12 @@ class Scanner {
     void ending_word(Expect expected, std::string_view w) noexcept;
     void later_word(std::string_view w, bool quoted) noexcept;
     void structure_word(std::string_view w, Previous before) noexcept;
-    void function_body(std::string_view w) noexcept;
+    void function_body(std::string_view w, Previous before) noexcept;
     void symbol(char c) noexcept;
     void take_variable(std::string_view w) noexcept;
     void put(char c) noexcept;
     void open_text(bool escapes) noexcept;
+    void end_value() noexcept;
     void mark_all() noexcept;
 
     Statement current_;
@@ -178,6 +180,8 @@ class Scanner {
     bool continues_ = false;  // an escaping literal has just ended: after a newline another may go on
     bool newline_ = false;
     bool routine_ = false;  // CREATE FUNCTION or PROCEDURE
+    bool updates_ = false;  // UPDATE was seen
+    bool value_ = false;    // the literal being read is what SET sets: kept in word_
     bool ended_ = false;
     bool started_ = false;
 };

@@ -29,6 +29,14 @@ constexpr std::size_t waited_for_parse = 1024 * 1024;
     return std::any_of(names.begin(), names.end(), is);
 }
 
+[[nodiscard]] bool names_pg_temp(std::string_view search_path) noexcept {
+    constexpr std::string_view name = "pg_temp";
+    for (std::size_t at = 0; at + name.size() <= search_path.size(); ++at) {
+        if (same_name(search_path.substr(at, name.size()), name)) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 Tracker::Tracker(TrackerOptions options)
@@ -39,6 +47,12 @@ Tracker::Tracker(TrackerOptions options)
     }
     decltype(options_.parameters)().swap(options_.parameters);  // with its memory: the session may idle for days
     for (const auto& setting : settings_) note_parameter(setting.name, setting.value);
+    Settings unreported;
+    for (const auto& setting : options_.startup) {
+        if (!is_reported(setting.name)) (void)unreported.set(setting.name, setting.value);
+    }
+    startup_reading_ = unreported.fingerprint();
+    temporary_first_ = names_pg_temp(options_.startup.find("search_path").value_or(std::string_view()));
 }
 
 void Tracker::attach(wire::LeaseState& backend) {
@@ -51,6 +65,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     in_sync_ = holds_unnamed();
     parameters_differ_ = lease_->reported.fingerprint() != told_.fingerprint();
     if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
+    if (temporary_first_) pin_fresh(PinKind::temporary, {});
     front_ran_ = 0;
 }
 
@@ -117,6 +132,16 @@ bool Tracker::carried(const void* tracker, std::string_view setting) {
     // It decides how the next text is to be read, and a pipeline may carry that text already.
     if (same_name(setting, "standard_conforming_strings")) return false;
     return is_carriable(setting) && self.told_.contains(setting);
+}
+
+// What decides how a literal is understood when its statement is parsed, in one number.
+std::uint64_t Tracker::reading() const noexcept {
+    constexpr std::array<std::string_view, 4> names{"client_encoding", "DateStyle", "IntervalStyle", "TimeZone"};
+    std::uint64_t mark = startup_reading_;
+    for (const std::string_view name : names) {
+        mark = mark * 0x100000001b3ull ^ std::hash<std::string_view>()(told_.find(name).value_or(std::string_view()));
+    }
+    return mark;
 }
 
 Digest Tracker::digest(std::string_view sql) const {

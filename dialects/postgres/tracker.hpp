@@ -119,6 +119,8 @@ class Tracker final : public wire::Tracker {
     void bound(std::string_view portal, const Digest* digest, std::string_view sql);
     void put_parse(std::uint64_t id, Bytes tail, std::size_t later, Flow& flow) const;
     void ensure_held(const PreparedText& text, Flow& flow);
+    void ensure_named(Namespace::Named& named, Flow& flow);
+    [[nodiscard]] std::uint64_t reading() const noexcept;
     void ensure_unnamed(Flow& flow);
     void make_room(Flow& flow);
     void inject_close(std::uint64_t id, Flow& flow);
@@ -188,6 +190,8 @@ class Tracker final : public wire::Tracker {
     std::uint64_t id_;                // of the session, in the process
     PostgresLease* lease_ = nullptr;  // the backend's; outlives the lease
     std::shared_ptr<StatementCache> cache_;
+    bool temporary_first_ = false;       // the search_path asked for at connect may put new tables into pg_temp
+    std::uint64_t startup_reading_ = 0;  // reading()'s share of the startup packet
     Settings settings_;
     Settings told_;                   // every ParameterStatus as the client was told last
     bool parameters_differ_ = false;  // the backend's are not what the client was told

@@ -81,6 +81,18 @@ void Tracker::ensure_held(const PreparedText& text, Flow& flow) {
     change_scope_ = scope_;
 }
 
+// The settings may have changed since it was prepared. A backend that holds it has the values it was parsed with; another
+// one parses it as things stand, which no other session may take for theirs.
+void Tracker::ensure_named(Namespace::Named& named, Flow& flow) {
+    const PreparedText& text = *named.second;
+    if (text.kept() && text.reading != reading() && !lease_->statements.touch(text.id)) {
+        TextRef now = cache().intern(
+            text.tail, text.conforming, [&text] { return text.digest; }, reading());
+        if (now) named.second = std::move(now);
+    }
+    ensure_held(*named.second, flow);
+}
+
 // The session's unnamed statement may have been made on another backend.
 void Tracker::ensure_unnamed(Flow& flow) {
     if (in_sync_ || unnamed_.message().empty()) return;
@@ -156,7 +168,8 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
         return Step::taken;
     }
     const std::string_view sql = wire::as_text(tail).substr(0, wire::as_text(tail).find('\0'));
-    TextRef text = message.whole() ? cache().intern(wire::as_text(tail), conforming_, [&] { return digest(sql); })
+    TextRef text = message.whole() ? cache().intern(
+                                         wire::as_text(tail), conforming_, [&] { return digest(sql); }, reading())
                                    : cache().unkept(digest(sql));
     if (!text) {
         poison(Fault::limit_exceeded, "no room for another prepared statement (max_statement_cache_bytes)", flow);
@@ -241,7 +254,7 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
     if (uncertain()) return hold(flow);
     begin_scope(flow, false);
     Namespace::Named* named = names_.find(name);
-    if (named != nullptr) ensure_held(*named->second, flow);
+    if (named != nullptr) ensure_named(*named, flow);
     bound(portal, named == nullptr ? nullptr : &named->second->digest,
           named == nullptr ? std::string_view() : named->second->text());
     const BackendName renamed(named == nullptr ? nobody : named->second->id);
@@ -271,7 +284,7 @@ Tracker::Step Tracker::on_describe(const Message& message, Flow& flow) {
     if (uncertain()) return hold(flow);
     begin_scope(flow, false);
     Namespace::Named* named = names_.find(name);
-    if (named != nullptr) ensure_held(*named->second, flow);
+    if (named != nullptr) ensure_named(*named, flow);
     describe(flow.to_backend.own(), 'S', BackendName(named == nullptr ? nobody : named->second->id).view());
     outstanding_.push({.type = frontend::describe, .bits = what, .named = named});
     if (named == nullptr) outstanding_.add({.kind = Effect::Kind::rename, .id = nobody, .text = std::string(name)});

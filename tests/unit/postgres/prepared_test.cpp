@@ -21,8 +21,11 @@ TEST(StatementCache, GivesEqualTextsOneNumber) {
     EXPECT_EQ(a->id, b->id);
     EXPECT_NE(a->id, other_types->id);
     EXPECT_NE(a->id, other_rules->id);
+    const TextRef other_date = cache.intern(
+        std::string_view("SELECT 1\0\0\0", 11), true, [] { return Digest(); }, 7);
+    EXPECT_NE(a->id, other_date->id);
     EXPECT_EQ(a->text(), "SELECT 1");
-    EXPECT_EQ(cache.size(), 3u);
+    EXPECT_EQ(cache.size(), 4u);
 }
 
 TEST(StatementCache, KeepsUnusedTextsWhileThereIsRoomAndDropsTheLongestUnusedFirst) {

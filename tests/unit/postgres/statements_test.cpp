@@ -51,11 +51,11 @@ TEST(Statements, AreKnownByTheirFirstWords) {
         {"SET \"work_mem\" = 1", Kind::set, "work_mem"},
         {"SET a.b = 1", Kind::set, "a.b"},
         {"SET a.\"B\" TO DEFAULT", Kind::set, "a.B"},
-        {"SET LOCAL work_mem = 1", Kind::set_local},
+        {"SET LOCAL work_mem = 1", Kind::set_local, "work_mem"},
         {"SET TRANSACTION READ ONLY", Kind::set_local},
         {"SET CONSTRAINTS ALL DEFERRED", Kind::set_local},
         {"SET TIME ZONE 'UTC'", Kind::set, "timezone"},
-        {"SET LOCAL TIME ZONE 'UTC'", Kind::set_local},
+        {"SET LOCAL TIME ZONE 'UTC'", Kind::set_local, "time"},
         {"SET NAMES 'utf8'", Kind::set, "client_encoding"},
         {"SET ROLE x", Kind::set, "role"},
         {"SET SCHEMA 'x'", Kind::set, "search_path"},
@@ -124,6 +124,7 @@ TEST(Statements, EndAtSemicolonsThatAreNoPartOfSomething) {
         all("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; COMMIT");
     ASSERT_EQ(body.size(), 2u);
     EXPECT_EQ(body[1].kind, Kind::commit);
+    EXPECT_EQ(all("CREATE FUNCTION f(begin int) RETURNS int LANGUAGE sql AS ''; COMMIT").size(), 2u);
     EXPECT_EQ(all("BEGIN; SELECT 1; END").size(), 3u);
     EXPECT_EQ(all("SELECT a$b$; SELECT c$b$").size(), 2u);  // dollars inside names
     EXPECT_EQ(all("SELECT $1; SELECT $2").size(), 2u);
@@ -155,6 +156,14 @@ TEST(Statements, MentionWhatMakesSessionState) {
         {"SELECT 'pg_advisory_lock(1)'", 0},
         {"SELECT 1 -- set_config(", 0},
         {"SELECT set_config('a', 'b', false)", mark::set_config},
+        {"UPDATE pg_settings SET setting = '1'", mark::set_config},
+        {"WITH a AS (UPDATE ONLY pg_catalog.\"pg_settings\" SET setting = '1')", mark::set_config},
+        {"SELECT name FROM pg_settings FOR UPDATE", 0},
+        {"SET LOCAL search_path = 'pg_temp'", mark::pg_temp},
+        {"SET LOCAL search_path TO public, 'PG_TEMP'", mark::pg_temp},
+        {"SET LOCAL search_path = E'pg\\x5ftemp'", mark::obscure},
+        {"SET LOCAL search_path = $$pg_temp$$", mark::obscure},
+        {"SET LOCAL search_path = 'tenant'", 0},
         {"SELECT nextval('s')", mark::sequence},
         {"SELECT currval('s'), lastval()", mark::last_value},
         {"CREATE TABLE pg_temp.t (a int)", mark::pg_temp},
