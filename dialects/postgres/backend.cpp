@@ -42,7 +42,7 @@ awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Logi
 }
 
 // A cancel request hits nothing when it comes before its statement has begun, and only one statement of several: it is
-// repeated, ever more rarely, until the drain is over.
+// repeated until the drain is over, less often where the server takes its time.
 awaitable<void> keep_cancelling(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
                                 std::shared_ptr<bool> over, pool::Deadline deadline) {
     auto pause = std::chrono::milliseconds(20);
@@ -52,7 +52,7 @@ awaitable<void> keep_cancelling(wire::Executor executor, Backend::Login login, s
         if (*over || wire::Clock::now() >= deadline) co_return;
         (void)co_await deliver_cancel(executor, login, cancelling, deadline);
         if (*over) co_return;
-        pause = std::min(pause * 2, std::chrono::milliseconds(500));
+        pause = std::min(pause * 2, std::chrono::milliseconds(80));
     }
 }
 
