@@ -45,11 +45,11 @@ void raise_open_files(const config::Config& config) {
 
 int run(const RunOptions& options) {
     if (::geteuid() == 0 && !options.allow_root) {
-        std::cerr << "leasehold: will not run as root: it needs no privilege; use the systemd unit, or\n"
-                     "  runuser -u leasehold -- leasehold run --config "
+        std::cerr << "leasehold: will not run as root: it needs no privilege; start it as another user:\n"
+                     "  runuser -u USER -- leasehold run --config "
                   << options.config
                   << "\n"
-                     "or --allow-root if it must be\n";
+                     "or give --allow-root if it must be\n";
         return exit_usage;
     }
     config::Loaded loaded = config::load_file(options.config);
