@@ -13,8 +13,13 @@ class Worker;
 
 class CancelRegistry {
   public:
-    // A key nobody has; ids are 31 bits (clients print them as signed), secrets random.
-    [[nodiscard]] dialects::CancelKey issue(std::uint64_t session, Worker* worker);
+    // An id that no other session of leasehold's own numbering has; ids are 31 bits (clients print them as signed),
+    // secrets random bytes.
+    [[nodiscard]] dialects::CancelKey issue(std::uint64_t session, Worker* worker, std::size_t secret_bytes = 4);
+    // Another key for the same session, `old` is void from now on: a longer secret, or the backend's own id, which a
+    // session of another server may have too.
+    [[nodiscard]] dialects::CancelKey reissue(const dialects::CancelKey& old, std::uint32_t id,
+                                              std::size_t secret_bytes);
     void move(const dialects::CancelKey& key, Worker* worker);
     void revoke(const dialects::CancelKey& key);
 
@@ -26,11 +31,14 @@ class CancelRegistry {
 
   private:
     struct Holder {
-        std::uint64_t secret = 0;
+        std::string secret;
         Target target;
     };
+    using Holders = std::unordered_multimap<std::uint32_t, Holder>;
+    [[nodiscard]] static Holders::const_iterator locate(const Holders& holders, const dialects::CancelKey& key);
+
     mutable std::mutex mutex_;
-    std::unordered_map<std::uint32_t, Holder> holders_;
+    Holders holders_;
     std::uint32_t next_ = 0;
 };
 

@@ -46,7 +46,6 @@ Session::Session(Shared& shared, Worker& worker, const config::Listen& listen, c
 Session::~Session() {
     shared_.cancels.revoke(key_);
     if (counted_) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
-    if (moving_descriptor_ >= 0) ::close(moving_descriptor_);  // it belongs to no loop
 }
 
 wire::Diagnostics Session::failure(Failure kind, std::string message) const {
@@ -56,14 +55,15 @@ wire::Diagnostics Session::failure(Failure kind, std::string message) const {
 // --- moving to the pool's worker -------------------------------------------------------------------------------
 
 void Session::leave() {
-    moving_descriptor_ = client_->release();
+    moving_.emplace(client_->release());
     client_.reset();
 }
 
 void Session::join(Worker& worker) {
     worker_ = &worker;
     shared_.cancels.move(key_, &worker);
-    client_ = std::make_unique<wire::Transport>(worker.executor(), std::exchange(moving_descriptor_, -1));
+    client_ = std::make_unique<wire::Transport>(worker.executor(), std::move(*moving_));
+    moving_.reset();
 }
 
 // --- serving ---------------------------------------------------------------------------------------------------

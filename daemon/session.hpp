@@ -7,6 +7,7 @@
 #include "daemon/shared.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace leasehold::daemon {
@@ -76,7 +77,7 @@ class Session {
     const dialects::Dialect& dialect_;
     const std::uint64_t id_;
     const wire::Clock::time_point connected_;
-    int moving_descriptor_ = -1;
+    std::optional<wire::Transport::Released> moving_;
     std::unique_ptr<wire::Transport> client_;
     std::string peer_;
     wire::Inbox inbox_;

@@ -68,12 +68,12 @@ wire::awaitable<bool> Session::greet() {
         Warmth warmth = co_await greeting_facts(client_->executor(), shared_.router->served_by(listen_));
         facts = std::move(warmth.facts);
         if (!facts) {
-            login_ = dialect_.login(nullptr, key_, shared_.config->limits);
+            login_ = dialect_.login({nullptr, key_, shared_.config->limits});
             co_await refuse(failure(Failure::server_unavailable, warmth.message));
             co_return false;
         }
     }
-    login_ = dialect_.login(facts, key_, shared_.config->limits);
+    login_ = dialect_.login({facts, key_, shared_.config->limits});
     const std::error_code ec = co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing);
     if (ec) {
         wire::Diagnostics error = login_->greeting().diagnostics();

@@ -24,10 +24,11 @@ using awaitable = wire::awaitable<T>;
 
 // --- the client's login ---------------------------------------------------------------------------------------
 
-// Key by which a client may cancel what its session runs: PostgreSQL's (pid, secret); MySQL's connection id.
+// Key by which a client may cancel what its session runs: PostgreSQL's pid and secret (4 bytes in protocol 3.0, up to 256
+// in 3.2); MySQL's connection id.
 struct CancelKey {
     std::uint32_t id = 0;
-    std::uint64_t secret = 0;
+    std::string secret;  // bytes
     friend auto operator<=>(const CancelKey&, const CancelKey&) = default;
 };
 
@@ -38,17 +39,23 @@ struct LoginRequest {
     std::string database;  // what it asked for; PostgreSQL: the user's name when absent; may be empty on MySQL
     std::string application;
     CancelKey cancel{};
+    std::string replication;  // PostgreSQL: "database", "true", ...; such a session has a connection of its own
+    bool encrypted = false;
+    std::string certified_name;           // the common name of a certificate that the listener's CA vouches for
+    std::size_t cancel_secret_bytes = 4;  // how long a secret the client's protocol carries
 };
 
 // How a login is verified; made by the router from the configuration.
 struct Credential {
     enum class Kind : std::uint8_t {
         password,  // `secret` is the clear text, a SCRAM verifier or a MySQL hash
-        trust,     // nothing is asked
+        trust,     // nothing is asked, or the operating system or a certificate has answered
         none,      // nobody of that name: the exchange is played to its end, with an answer that takes the same time
+        refused,   // nothing is asked and nobody admitted, because of `refusal`
     };
     Kind kind = Kind::none;
     std::string secret;
+    wire::Diagnostics refusal{};
     config::AuthMethod method = config::AuthMethod::automatic;
 };
 
@@ -71,6 +78,14 @@ struct SessionOptions {
     std::string isolation_level;
 };
 
+struct LoginParams {
+    Facts greeting;  // for servers that speak first
+    CancelKey key{};
+    config::Limits limits{};
+    bool tls_offered = false;   // the greeting may ask for start_tls
+    bool tls_required = false;  // whoever does not use it is refused
+};
+
 // One client's login. Order: greeting() driven to its end; request(); then either authentication() driven to its end,
 // welcome() and tracker(), or refuse() at any point. Exchanges live as long as the Login.
 class Login {
@@ -86,6 +101,12 @@ class Login {
     // The last bytes of a login that succeeded.
     virtual void welcome(const ServerFacts& facts, CancelKey key, wire::Writer& to_client) = 0;
     virtual void refuse(const wire::Diagnostics& error, wire::Writer& to_client) = 0;
+    // After a login by SCRAM whose secret was a verifier: what logs in to a server that holds the same verifier. Opaque,
+    // for Connector::learn(); empty otherwise.
+    [[nodiscard]] virtual std::string recovered() const { return {}; }
+    // Which backend the login's own parameters ask for, before there is a tracker.
+    [[nodiscard]] virtual std::uint64_t variant() const noexcept { return 0; }
+    [[nodiscard]] virtual std::uint64_t fingerprint() const noexcept { return 0; }
     // The session's tracker; takes over what the login learned (settings of the startup packet, capabilities).
     [[nodiscard]] virtual std::unique_ptr<wire::Tracker> tracker(const ServerFacts& facts, SessionOptions options) = 0;
 };
@@ -141,6 +162,14 @@ class Backend : public pool::Backend {
     }
     // Makes the backend hold the session's settings.
     [[nodiscard]] virtual awaitable<Aligned> align(wire::Tracker& session, pool::Deadline deadline) = 0;
+    // Makes the backend hold what a login's parameters ask for; on success `facts` is what it then says of itself (null:
+    // what the connector knows is true for every login).
+    struct Tried {
+        std::error_code error{};  // settings_refused: the diagnostics are the server's
+        wire::Diagnostics diagnostics{};
+        Facts facts;
+    };
+    [[nodiscard]] virtual awaitable<Tried> try_login(const Login& login, pool::Deadline deadline);
     // The session made state that reset() must remove before the next lessee.
     virtual void soil() noexcept = 0;
     // The state a session saw last on this connection was lost in the middle; no exchange may run on it but recover().
@@ -151,6 +180,14 @@ class Connector : public pool::Connector {
   public:
     // Null until the first backend logged in; renewed by each new one.
     [[nodiscard]] virtual Facts facts() const noexcept = 0;
+    // What a server says to a client with this login's parameters; null when nobody has tried them yet (try_login).
+    [[nodiscard]] virtual Facts facts_for(const Login&) const { return facts(); }
+    virtual void remember(const Login&, Facts) {}
+    // A client's login recovered what dials the backend (Login::recovered()). Thread-safe.
+    virtual void learn(const std::string&) {}
+    // Reads certificates and keys anew; those that connect from now on use them. The error names the file, and then the
+    // old ones stay. Thread-safe.
+    [[nodiscard]] virtual std::string reload_certificates() { return {}; }
 };
 
 struct ConnectorParams {
@@ -199,8 +236,9 @@ class Dialect {
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
     // The server speaks first (MySQL): its greeting needs facts before the client says who it is.
     [[nodiscard]] virtual bool greets_first() const noexcept = 0;
-    [[nodiscard]] virtual std::unique_ptr<Login> login(Facts greeting, CancelKey key,
-                                                       const config::Limits& limits) const = 0;
+    // The names of its protocol in ALPN.
+    [[nodiscard]] virtual std::vector<std::string> tls_protocols() const { return {}; }
+    [[nodiscard]] virtual std::unique_ptr<Login> login(LoginParams params) const = 0;
     [[nodiscard]] virtual std::unique_ptr<LocalService> local_service(Login& login) const = 0;
     [[nodiscard]] virtual std::unique_ptr<Connector> connector(ConnectorParams params) const = 0;
     [[nodiscard]] virtual std::unique_ptr<Control> control() const = 0;

@@ -2,63 +2,21 @@
 #include "dialects/mysql/backend.hpp"
 
 #include "dialects/mysql/align.hpp"
-#include "dialects/mysql/cancel.hpp"
 #include "dialects/mysql/drain.hpp"
 #include "dialects/mysql/finish.hpp"
 #include "dialects/mysql/ping.hpp"
 #include "dialects/mysql/reset.hpp"
 #include "dialects/mysql/tracker.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <optional>
 
 namespace leasehold::mysql {
 namespace {
 
 using wire::awaitable;
-using Timer = boost::asio::basic_waitable_timer<wire::Clock, boost::asio::wait_traits<wire::Clock>, wire::Executor>;
 
 // The server has no such database any more, or not for this user: sessions go on without a current one.
 constexpr int no_such_database = 1049, no_access = 1044;
-
-// Counts a cancel request from its start to its end, however it ends.
-struct Underway {
-    explicit Underway(std::shared_ptr<int> of) : count(std::move(of)) { ++*count; }
-    ~Underway() { --*count; }
-    Underway(const Underway&) = delete;
-    Underway& operator=(const Underway&) = delete;
-    std::shared_ptr<int> count;
-};
-
-// Delivers one KILL QUERY. Owns all it needs: the backend may be closed meanwhile.
-awaitable<std::error_code> deliver_cancel(wire::Executor executor, Backend::Login login,
-                                          std::shared_ptr<int> cancelling, pool::Deadline deadline) {
-    const Underway counted(std::move(cancelling));
-    wire::Dialled dialled = co_await wire::dial(executor, login.address.host, login.address.port, deadline);
-    std::error_code ec = dialled.error;
-    if (!ec) {
-        Cancel exchange(login.params, login.connection);
-        wire::Inbox inbox;
-        ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
-    }
-    co_return ec;
-}
-
-// A KILL QUERY hits nothing when it comes before its statement has begun, and only one statement of several: it is
-// repeated until the drain is over, less often where the server takes its time.
-awaitable<void> keep_cancelling(wire::Executor executor, Backend::Login login, std::shared_ptr<int> cancelling,
-                                std::shared_ptr<bool> over, pool::Deadline deadline) {
-    auto pause = std::chrono::milliseconds(20);
-    for (;;) {
-        Timer timer(executor, pause);
-        co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
-        if (*over || wire::Clock::now() >= deadline) co_return;
-        (void)co_await deliver_cancel(executor, login, cancelling, deadline);
-        if (*over) co_return;
-        pause = std::min(pause * 2, std::chrono::milliseconds(80));
-    }
-}
 
 }  // namespace
 
@@ -66,7 +24,8 @@ std::string ServerAddress::text() const { return host.starts_with('/') ? host : 
 
 Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant)
     : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)),
-      address_(login_.address.text()), charset_bits_(variant_of(0, charset_of(variant))) {
+      address_(login_.address.text()), charset_bits_(variant_of(0, charset_of(variant))),
+      cancelling_(transport_->executor(), std::move(login_.cancel)), watch_(*transport_) {
     lease_.capabilities = login_.capabilities;
     lease_.charset = login_.charset;
     lease_.mariadb = login_.mariadb;
@@ -86,34 +45,13 @@ pool::Condition Backend::condition() const noexcept {
     condition.half_message = !inbox_.empty() || transport_->unsent() > 0 || lease_.half_sent ||
                              (lease_.reply.active() && lease_.reply.in_packet());
     condition.outstanding = lease_.outstanding();
-    condition.cancelling = *cancelling_ > 0;
+    condition.cancelling = cancelling_.underway();
     condition.in_transaction = lease_.in_transaction();
     condition.dirty = lease_.dirty;
     return condition;
 }
 
 bool Backend::quiet() noexcept { return !dead_ && inbox_.empty() && transport_->quiet(); }
-
-void Backend::watch(std::function<void()> broken) {
-    watcher_ = std::move(broken);
-    if (watcher_) {
-        arm_watch();
-    } else {
-        transport_->on_readable({});
-    }
-}
-
-// A transport may call without cause; only what is there to be read, or the end, is one.
-void Backend::arm_watch() {
-    transport_->on_readable([this] {
-        if (quiet()) {
-            arm_watch();
-            return;
-        }
-        const std::function<void()> broken = std::move(watcher_);
-        if (broken) broken();
-    });
-}
 
 awaitable<std::error_code> Backend::run(wire::Exchange& exchange, pool::Deadline deadline) {
     const std::error_code ec = co_await wire::drive(*transport_, exchange, inbox_, deadline);
@@ -165,27 +103,18 @@ awaitable<std::error_code> Backend::finish(bool commit, pool::Deadline deadline)
 }
 
 awaitable<std::error_code> Backend::cancel(pool::Deadline deadline) {
-    co_return co_await deliver_cancel(transport_->executor(), login_, cancelling_, deadline);
+    co_return co_await cancelling_.deliver(deadline);
 }
 
 awaitable<std::error_code> Backend::drain(pool::Deadline deadline) {
-    const auto over = std::make_shared<bool>(false);
-    if (lease_.outstanding()) {
-        boost::asio::co_spawn(transport_->executor(),
-                              keep_cancelling(transport_->executor(), login_, cancelling_, over, deadline),
-                              [](const std::exception_ptr&) {});
-    }
+    std::optional<wire::Cancelling::Repetition> cancels;
+    if (lease_.outstanding()) cancels.emplace(cancelling_.repeat(deadline));
     Drain exchange(lease_);
     const std::error_code ec = co_await run(exchange, deadline);
-    *over = true;
+    cancels.reset();
     if (ec) co_return ec;
     // Each request that is on its way must have arrived before a later statement may run.
-    while (*cancelling_ > 0) {
-        Timer timer(transport_->executor(), std::chrono::milliseconds(2));
-        co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
-        if (wire::Clock::now() >= deadline) co_return make_error_code(wire::errc::timed_out);
-    }
-    co_return ec;
+    co_return co_await cancelling_.delivered(deadline);
 }
 
 // The quarantine ladder. A rung that fails is the last; the pool closes the connection then.
@@ -198,7 +127,7 @@ awaitable<std::error_code> Backend::recover(pool::Deadline deadline, pool::Recov
         sink.rung(pool::Rung::drain, ec);
         co_return ec;
     }
-    if (lease_.outstanding() || *cancelling_ > 0) {
+    if (lease_.outstanding() || cancelling_.underway()) {
         ec = co_await cancel(deadline);
         sink.rung(pool::Rung::cancel, ec);
         if (ec) co_return ec;

@@ -6,6 +6,8 @@
 #include "dialects/dialect.hpp"
 #include "dialects/mysql/handshake.hpp"
 #include "dialects/mysql/lease.hpp"
+#include "dialects/wire/cancelling.hpp"
+#include "dialects/wire/watch.hpp"
 
 #include <memory>
 
@@ -22,8 +24,9 @@ class Backend final : public dialects::Backend {
   public:
     struct Login {
         ServerAddress address;
-        ServerLoginParams params;        // as it logged in: for KILL QUERY and COM_CHANGE_USER
-        std::uint32_t capabilities = 0;  // negotiated
+        wire::Cancelling::Deliver cancel;  // asks this server to end what the connection runs
+        ServerLoginParams params;          // as it logged in: for KILL QUERY and COM_CHANGE_USER
+        std::uint32_t capabilities = 0;    // negotiated
         std::uint8_t charset = 0;
         std::uint32_t connection = 0;  // the server's number of it
         std::uint16_t status = 0;
@@ -36,7 +39,7 @@ class Backend final : public dialects::Backend {
     [[nodiscard]] pool::Variant variant() const noexcept override;
     [[nodiscard]] pool::Fingerprint fingerprint() const noexcept override { return lease_.held.fingerprint(); }
     [[nodiscard]] bool quiet() noexcept override;
-    void watch(std::function<void()> broken) override;
+    void watch(std::function<void()> broken) override { watch_.set(std::move(broken)); }
     [[nodiscard]] wire::awaitable<std::error_code> ping(pool::Deadline deadline) override;
     [[nodiscard]] wire::awaitable<std::error_code> reset(pool::Deadline deadline) override;
     [[nodiscard]] wire::awaitable<std::error_code> finish(bool commit, pool::Deadline deadline) override;
@@ -55,7 +58,6 @@ class Backend final : public dialects::Backend {
     void mark_dead() noexcept override { dead_ = true; }
 
   private:
-    void arm_watch();
     [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
     [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
     [[nodiscard]] wire::awaitable<std::error_code> change_user(pool::Deadline deadline);
@@ -66,8 +68,8 @@ class Backend final : public dialects::Backend {
     std::string address_;
     std::uint64_t charset_bits_;  // of the variant; the session's flags may change, this does not
     MysqlLease lease_;
-    std::shared_ptr<int> cancelling_ = std::make_shared<int>(0);  // requests on their way; outlives the backend
-    std::function<void()> watcher_;
+    wire::Cancelling cancelling_;
+    wire::Watch watch_;
     bool dead_ = false;
 };
 

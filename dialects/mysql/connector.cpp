@@ -2,9 +2,26 @@
 #include "dialects/mysql/connector.hpp"
 
 #include "dialects/mysql/align.hpp"
+#include "dialects/mysql/cancel.hpp"
 #include "dialects/mysql/tracker.hpp"
 
 namespace leasehold::mysql {
+namespace {
+
+// Delivers one KILL QUERY. Owns all it needs: the backend may be closed meanwhile.
+wire::awaitable<std::error_code> deliver_cancel(wire::Executor executor, ServerAddress address, ServerLoginParams login,
+                                                std::uint32_t connection, pool::Deadline deadline) {
+    wire::Dialled dialled = co_await wire::dial(executor, address.host, address.port, deadline);
+    std::error_code ec = dialled.error;
+    if (!ec) {
+        Cancel exchange(std::move(login), connection);
+        wire::Inbox inbox;
+        ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
+    }
+    co_return ec;
+}
+
+}  // namespace
 
 Connector::Connector(dialects::ConnectorParams params) : params_(std::move(params)) {
     for (const config::HostPort& host : params_.url.hosts) {
@@ -90,6 +107,10 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
         }
         Backend::Login logged_in;
         logged_in.address = address;
+        logged_in.cancel = [executor = params_.executor, address, params,
+                            connection = login.greeting().connection_id](pool::Deadline until) {
+            return deliver_cancel(executor, address, params, connection, until);
+        };
         logged_in.params = std::move(params);
         logged_in.capabilities = login.capabilities();
         logged_in.charset = login.charset();

@@ -36,9 +36,9 @@ Greeting greeting_of(const dialects::ServerFacts* facts, std::uint32_t connectio
 
 class Login final : public dialects::Login {
   public:
-    Login(dialects::Facts facts, dialects::CancelKey key, const config::Limits& limits)
-        : known_(facts != nullptr),
-          greeting_(greeting_of(facts.get(), key.id), static_cast<std::size_t>(limits.max_startup_bytes)) {}
+    explicit Login(const dialects::LoginParams& params)
+        : known_(params.greeting != nullptr), greeting_(greeting_of(params.greeting.get(), params.key.id),
+                                                        static_cast<std::size_t>(params.limits.max_startup_bytes)) {}
 
     [[nodiscard]] wire::Exchange& greeting() override { return greeting_; }
 
@@ -56,6 +56,7 @@ class Login final : public dialects::Login {
         switch (credential.kind) {
             case dialects::Credential::Kind::password: made.kind = ClientCredential::Kind::password; break;
             case dialects::Credential::Kind::trust: made.kind = ClientCredential::Kind::trust; break;
+            case dialects::Credential::Kind::refused:
             case dialects::Credential::Kind::none: made.kind = ClientCredential::Kind::none; break;
         }
         made.secret = std::move(credential.secret);
@@ -110,9 +111,8 @@ class Dialect final : public dialects::Dialect {
   public:
     [[nodiscard]] std::string_view name() const noexcept override { return "mysql"; }
     [[nodiscard]] bool greets_first() const noexcept override { return true; }
-    [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::Facts greeting, dialects::CancelKey key,
-                                                         const config::Limits& limits) const override {
-        return std::make_unique<Login>(std::move(greeting), key, limits);
+    [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::LoginParams params) const override {
+        return std::make_unique<Login>(params);
     }
     [[nodiscard]] std::unique_ptr<dialects::LocalService> local_service(dialects::Login& login) const override {
         return std::make_unique<LocalService>(static_cast<Login&>(login).deprecate_eof());

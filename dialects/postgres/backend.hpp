@@ -5,6 +5,8 @@
 
 #include "dialects/dialect.hpp"
 #include "dialects/postgres/tracker.hpp"
+#include "dialects/wire/cancelling.hpp"
+#include "dialects/wire/watch.hpp"
 
 #include <memory>
 
@@ -21,8 +23,8 @@ class Backend final : public dialects::Backend {
   public:
     struct Login {
         ServerAddress address;
+        wire::Cancelling::Deliver cancel;  // asks this server to end what the connection runs
         std::uint32_t pid = 0;
-        std::uint32_t secret = 0;
         Changes parameters;  // ParameterStatus at login
     };
     Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant,
@@ -33,7 +35,7 @@ class Backend final : public dialects::Backend {
     [[nodiscard]] pool::Variant variant() const noexcept override { return variant_; }
     [[nodiscard]] pool::Fingerprint fingerprint() const noexcept override { return lease_.held.fingerprint(); }
     [[nodiscard]] bool quiet() noexcept override;
-    void watch(std::function<void()> broken) override;
+    void watch(std::function<void()> broken) override { watch_.set(std::move(broken)); }
     [[nodiscard]] wire::awaitable<std::error_code> ping(pool::Deadline deadline) override;
     [[nodiscard]] wire::awaitable<std::error_code> reset(pool::Deadline deadline) override;
     [[nodiscard]] wire::awaitable<std::error_code> finish(bool commit, pool::Deadline deadline) override;
@@ -53,9 +55,7 @@ class Backend final : public dialects::Backend {
 
   private:
     [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
-    [[nodiscard]] wire::awaitable<std::error_code> cancels_delivered(pool::Deadline deadline);
     void note(const Changes& changes);
-    void arm_watch();
     [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
 
     std::unique_ptr<wire::Transport> transport_;
@@ -64,8 +64,8 @@ class Backend final : public dialects::Backend {
     std::string address_;
     pool::Variant variant_;
     PostgresLease lease_;
-    std::shared_ptr<int> cancelling_ = std::make_shared<int>(0);  // requests on their way; outlives the backend
-    std::function<void()> watcher_;
+    wire::Cancelling cancelling_;
+    wire::Watch watch_;
     bool soiled_ = false;
     bool dead_ = false;
 };

@@ -9,14 +9,14 @@ namespace leasehold::postgres {
 
 class Cancel final : public wire::Exchange {
   public:
-    Cancel(std::uint32_t pid, std::uint32_t secret) noexcept : pid_(pid), secret_(secret) {}
+    Cancel(std::uint32_t pid, std::string secret) noexcept : pid_(pid), secret_(std::move(secret)) {}
 
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
 
   private:
     enum class State : std::uint8_t { start, written, finished };
     std::uint32_t pid_;
-    std::uint32_t secret_;
+    std::string secret_;
     State state_ = State::start;
     bool sent_ = false;
     wire::Writer out_;

@@ -87,8 +87,9 @@ Action ClientStartup::on_encryption(std::uint32_t code, std::size_t size, std::s
 Action ClientStartup::on_cancel(Bytes body, std::size_t size) {
     wire::Cursor cursor(body);
     startup_.cancel_id = cursor.u32be();
-    startup_.cancel_secret = cursor.u32be();
-    if (!cursor.ok() || cursor.remaining() != 0) {
+    const Bytes secret = cursor.rest();
+    startup_.cancel_secret.assign(secret.begin(), secret.end());
+    if (!cursor.ok() || secret.size() < shortest_secret || secret.size() > longest_secret) {
         return refuse(size, failure(Fault::login_violation, "invalid length of query cancel packet"));
     }
     startup_.kind = Startup::Kind::cancel;
@@ -183,7 +184,7 @@ Action ClientStartup::refuse(std::size_t consumed, wire::Diagnostics diagnostics
     return Action::done(consumed, error);
 }
 
-void welcome(wire::Writer& to, const Parameters& parameters, std::uint32_t cancel_id, std::uint32_t cancel_secret) {
+void welcome(wire::Writer& to, const Parameters& parameters, std::uint32_t cancel_id, std::string_view cancel_secret) {
     authentication(to, Auth::ok);
     for (const auto& [name, value] : parameters) parameter_status(to, name, value);
     backend_key_data(to, cancel_id, cancel_secret);

@@ -25,7 +25,7 @@ struct Startup {
     };
     Kind kind = Kind::closed;
     std::uint32_t cancel_id = 0;
-    std::uint32_t cancel_secret = 0;
+    std::string cancel_secret;  // 4 bytes in protocol 3.0, up to 256 in 3.2
     std::string user;
     std::string database;                       // the user's name when absent or empty
     Settings settings;                          // of `options`, overridden by the packet's own
@@ -70,7 +70,7 @@ class ClientStartup final : public wire::Exchange {
 };
 
 // AuthenticationOk, ParameterStatus of each, BackendKeyData, ReadyForQuery.
-void welcome(wire::Writer& to, const Parameters& parameters, std::uint32_t cancel_id, std::uint32_t cancel_secret);
+void welcome(wire::Writer& to, const Parameters& parameters, std::uint32_t cancel_id, std::string_view cancel_secret);
 
 struct ServerLoginParams {
     std::string database;
@@ -93,7 +93,7 @@ class ServerLogin final : public wire::Exchange {
     [[nodiscard]] const Parameters& parameters() const noexcept { return parameters_; }
     [[nodiscard]] std::string_view parameter(std::string_view name) const noexcept;  // empty: not said
     [[nodiscard]] std::uint32_t pid() const noexcept { return pid_; }
-    [[nodiscard]] std::uint32_t secret() const noexcept { return secret_; }
+    [[nodiscard]] const std::string& secret() const noexcept { return secret_; }
 
   private:
     enum class State : std::uint8_t {
@@ -118,7 +118,7 @@ class ServerLogin final : public wire::Exchange {
     wire::Writer out_;
     Parameters parameters_;
     std::uint32_t pid_ = 0;
-    std::uint32_t secret_ = 0;
+    std::string secret_;
 };
 
 }  // namespace leasehold::postgres

@@ -80,8 +80,9 @@ std::optional<Action> ServerLogin::on_message(const Message& message, std::size_
         case backend::backend_key_data: {
             wire::Cursor cursor(message.body);
             pid_ = cursor.u32be();
-            secret_ = cursor.u32be();
-            if (!admitted || !cursor.ok() || cursor.remaining() != 0) break;
+            const Bytes secret = cursor.rest();
+            if (!admitted || !cursor.ok() || secret.size() < shortest_secret || secret.size() > longest_secret) break;
+            secret_.assign(secret.begin(), secret.end());
             return std::nullopt;
         }
         case backend::ready_for_query:

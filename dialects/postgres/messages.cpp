@@ -167,10 +167,10 @@ void parameter_status(wire::Writer& to, std::string_view name, std::string_view 
     put_cstring(to, value);
 }
 
-void backend_key_data(wire::Writer& to, std::uint32_t pid, std::uint32_t secret) {
+void backend_key_data(wire::Writer& to, std::uint32_t pid, std::string_view secret) {
     Framed message(to, backend::backend_key_data);
     to.u32be(pid);
-    to.u32be(secret);
+    to.text(secret);
 }
 
 void negotiate_protocol_version(wire::Writer& to, std::uint32_t newest_minor,
@@ -234,10 +234,10 @@ void startup_message(wire::Writer& to, std::span<const std::pair<std::string, st
     to.patch_u32be(at, static_cast<std::uint32_t>(to.size() - at));
 }
 
-void cancel_request(wire::Writer& to, std::uint32_t pid, std::uint32_t secret) {
-    untyped(to, 16, code_cancel);
+void cancel_request(wire::Writer& to, std::uint32_t pid, std::string_view secret) {
+    untyped(to, static_cast<std::uint32_t>(12 + secret.size()), code_cancel);
     to.u32be(pid);
-    to.u32be(secret);
+    to.text(secret);
 }
 
 void ssl_request(wire::Writer& to) { untyped(to, 8, code_ssl); }

@@ -153,7 +153,7 @@ void bind_complete(wire::Writer& to);
 void close_complete(wire::Writer& to);
 void no_data(wire::Writer& to);
 void parameter_status(wire::Writer& to, std::string_view name, std::string_view value);
-void backend_key_data(wire::Writer& to, std::uint32_t pid, std::uint32_t secret);
+void backend_key_data(wire::Writer& to, std::uint32_t pid, std::string_view secret);
 // Tells a client of a later minor version that only 3.0 is spoken, and which of its `_pq_.` options are not known.
 void negotiate_protocol_version(wire::Writer& to, std::uint32_t newest_minor,
                                 std::span<const std::string> unknown_options);
@@ -173,7 +173,9 @@ void data_row(wire::Writer& to, std::span<const std::optional<std::string>> valu
 // As a client.
 void startup_message(wire::Writer& to, std::span<const std::pair<std::string, std::string>> parameters,
                      std::uint32_t version = version_3_0);
-void cancel_request(wire::Writer& to, std::uint32_t pid, std::uint32_t secret);
+// A cancel key's secret: 4 bytes in protocol 3.0.
+inline constexpr std::size_t shortest_secret = 4, longest_secret = 256;
+void cancel_request(wire::Writer& to, std::uint32_t pid, std::string_view secret);
 void ssl_request(wire::Writer& to);
 void password_message(wire::Writer& to, std::string_view password);
 void sasl_initial_response(wire::Writer& to, std::string_view mechanism, std::string_view data);

@@ -16,6 +16,8 @@ namespace {
 using wire::as_bytes;
 using wire::Bytes;
 
+constexpr std::string_view keys_prefix = "SCRAM-KEYS:";
+
 [[nodiscard]] Sha256Digest sha256(Bytes bytes) noexcept {
     Sha256Digest out{};
     unsigned int size = 0;
@@ -93,6 +95,21 @@ ScramKeys derive(std::string_view password, Bytes salt, std::uint32_t iterations
 
 ScramKeys keys_of(const Sha256Digest& client_key, const Sha256Digest& server_key) {
     return {client_key, sha256(client_key), server_key};
+}
+
+std::string to_string(const ScramKeys& keys) {
+    return std::string(keys_prefix) + base64(keys.client_key) + ':' + base64(keys.server_key);
+}
+
+std::optional<ScramKeys> parse_keys(std::string_view text) {
+    if (!text.starts_with(keys_prefix)) return std::nullopt;
+    text.remove_prefix(keys_prefix.size());
+    const std::size_t colon = text.find(':');
+    if (colon == text.npos) return std::nullopt;
+    const auto client_key = digest_from_base64(text.substr(0, colon));
+    const auto server_key = digest_from_base64(text.substr(colon + 1));
+    if (!client_key || !server_key) return std::nullopt;
+    return keys_of(*client_key, *server_key);
 }
 
 Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key,
@@ -221,6 +238,11 @@ std::size_t ScramKeyCache::size() const {
 std::vector<std::uint8_t> ScramKeyCache::salt_for(std::string_view user) const {
     const Sha256Digest made = hmac(key_, as_bytes("salt:" + std::string(user)));
     return {made.begin(), made.begin() + 16};
+}
+
+ScramKeyCache& scram_keys() {
+    static ScramKeyCache cache;
+    return cache;
 }
 
 }  // namespace leasehold::postgres

@@ -18,6 +18,9 @@
 namespace leasehold::postgres {
 
 inline constexpr std::string_view scram_mechanism = "SCRAM-SHA-256";
+// With channel binding: both sides prove that they see the same server certificate (RFC 5929, tls-server-end-point).
+inline constexpr std::string_view scram_plus_mechanism = "SCRAM-SHA-256-PLUS";
+inline constexpr std::string_view scram_binding_type = "tls-server-end-point";
 inline constexpr std::uint32_t scram_default_iterations = 4096;
 // What a server may ask of us; beyond it a login would be a denial of service.
 inline constexpr std::uint32_t scram_max_iterations = 1'000'000;
@@ -47,6 +50,10 @@ struct ScramKeys {
 [[nodiscard]] ScramKeys derive(std::string_view password, wire::Bytes salt, std::uint32_t iterations);
 // Keys from a ClientKey recovered at a login and the ServerKey of the verifier that admitted it.
 [[nodiscard]] ScramKeys keys_of(const Sha256Digest& client_key, const Sha256Digest& server_key);
+// `SCRAM-KEYS:<ClientKey>:<ServerKey>`, base64: how recovered keys travel from a client's login to the backend's. As
+// secret as a password: never logged.
+[[nodiscard]] std::string to_string(const ScramKeys& keys);
+[[nodiscard]] std::optional<ScramKeys> parse_keys(std::string_view text);
 
 // ClientProof and its inverse (an exclusive or with the signature), and ServerSignature.
 [[nodiscard]] Sha256Digest client_proof(const Sha256Digest& client_key, const Sha256Digest& stored_key,
@@ -110,5 +117,8 @@ class ScramKeyCache {
     std::size_t capacity_;  // of each share
     Sha256Digest key_{};    // constant after construction
 };
+
+// One for the process: both legs and all workers share what a password's derivation has cost once.
+[[nodiscard]] ScramKeyCache& scram_keys();
 
 }  // namespace leasehold::postgres

@@ -81,10 +81,22 @@ awaitable<void> compute(Executor executor, Exchange& exchange, asio::thread_pool
         asio::use_awaitable_t<Executor>{});
 }
 
+awaitable<std::error_code> secure(Transport& transport, Exchange& exchange, Inbox& inbox, TlsParty tls,
+                                  Deadline deadline, asio::thread_pool* computing) {
+    Inbox head = std::exchange(inbox, Inbox());
+    Transport::Secured secured = co_await transport.secure(std::move(tls), std::move(head), deadline, computing);
+    if (secured.error) {
+        exchange.tls_failed(std::move(secured.why));
+    } else {
+        exchange.secured(secured.facts);
+    }
+    co_return secured.error;
+}
+
 }  // namespace
 
 awaitable<std::error_code> drive(Transport& transport, Exchange& exchange, Inbox& inbox, Deadline deadline,
-                                 asio::thread_pool* computing) {
+                                 asio::thread_pool* computing, TlsParty tls) {
     const Watchdog dog(transport, deadline);
     std::error_code ec;
     for (;;) {
@@ -96,12 +108,23 @@ awaitable<std::error_code> drive(Transport& transport, Exchange& exchange, Inbox
             case Action::Kind::read: ec = co_await read_some(transport, inbox, dog); break;
             case Action::Kind::write: ec = co_await write_all(transport, action.output, dog); break;
             case Action::Kind::start_tls:
-                ec = make_error_code(inbox.empty() ? errc::unsupported : errc::plaintext_before_tls);
+                if (!action.direct && !inbox.empty()) {
+                    ec = make_error_code(errc::plaintext_before_tls);
+                } else if (!tls.context) {
+                    ec = make_error_code(errc::unsupported);
+                } else {
+                    ec = co_await secure(transport, exchange, inbox, tls, deadline, computing);
+                }
                 break;
             case Action::Kind::compute: co_await compute(transport.executor(), exchange, computing); break;
             case Action::Kind::done: break;
         }
     }
+}
+
+awaitable<std::error_code> drive(Transport& transport, Exchange& exchange, Inbox& inbox, Deadline deadline,
+                                 asio::thread_pool* computing) {
+    return drive(transport, exchange, inbox, deadline, computing, TlsParty());
 }
 
 }  // namespace leasehold::wire

@@ -17,7 +17,8 @@ class Category final : public std::error_category {
             case errc::server_saturated: return "the server has no connection left";
             case errc::server_unready: return "the server is starting up or shutting down";
             case errc::plaintext_before_tls: return "unencrypted bytes were sent before the TLS handshake";
-            case errc::tls_refused: return "the server refused TLS";
+            case errc::tls_refused: return "the server does not offer TLS";
+            case errc::tls_failed: return "the TLS handshake failed";
             case errc::closed: return "the peer closed the connection";
             case errc::timed_out: return "timed out";
             case errc::cancelled: return "cancelled";

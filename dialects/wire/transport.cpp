@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/wire/transport.hpp"
 
+#include "dialects/wire/tls_stream.hpp"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -10,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -242,12 +245,30 @@ void Transport::shutdown_send() noexcept {
     if (is_open()) (void)::shutdown(descriptor(), SHUT_WR);
 }
 
-int Transport::release() {
+Transport::Released::Released(int fd, std::unique_ptr<TlsStream> stream) : descriptor(fd), tls(std::move(stream)) {}
+Transport::Released::Released(Released&& other) noexcept
+    : descriptor(std::exchange(other.descriptor, -1)), tls(std::move(other.tls)) {}
+Transport::Released::~Released() {
+    if (descriptor >= 0) ::close(descriptor);
+}
+
+Transport::Transport(Executor executor, Released connection)
+    : Transport(executor, std::exchange(connection.descriptor, -1)) {}
+
+Transport::Released Transport::release() {
     state_->read.callback.reset();
     state_->write.callback.reset();
     boost::system::error_code ec;
     const int descriptor = state_->socket.release(ec);
-    return ec ? -1 : descriptor;
+    return {ec ? -1 : descriptor, nullptr};
+}
+
+bool Transport::encrypted() const noexcept { return false; }
+
+awaitable<Transport::Secured> Transport::secure(TlsParty, Inbox, Deadline, boost::asio::thread_pool*) {
+    Secured secured;
+    secured.error = make_error_code(errc::unsupported);
+    co_return secured;
 }
 
 }  // namespace leasehold::wire

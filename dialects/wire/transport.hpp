@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connected stream socket of a worker: non-blocking recv and send, one armed readiness wait a direction whose
 // callback can be exchanged without a system call, and release()/adopt so that a connection can move to another
-// worker. Worker thread only. TLS will live here too; nothing above knows whether bytes are encrypted.
+// worker. Worker thread only. TLS lives here too (tls.hpp): nothing above knows whether bytes are encrypted.
 #pragma once
 
 #include "dialects/wire/buffer.hpp"
 #include "dialects/wire/callback.hpp"
 #include "dialects/wire/exchange.hpp"
+#include "dialects/wire/tls.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <chrono>
 #include <memory>
@@ -29,8 +31,19 @@ using Deadline = Clock::time_point;
 
 class Transport {
   public:
+    // A connection between two transports: closed when it is dropped.
+    struct Released {
+        Released(int fd, std::unique_ptr<TlsStream> stream);
+        ~Released();
+        Released(Released&&) noexcept;
+        Released& operator=(Released&&) = delete;
+        int descriptor = -1;
+        std::unique_ptr<TlsStream> tls;  // null: plain
+    };
+
     // Takes the descriptor over and makes it non-blocking.
     Transport(Executor executor, int descriptor);
+    Transport(Executor executor, Released connection);
     ~Transport();
     Transport(const Transport&) = delete;
     Transport& operator=(const Transport&) = delete;
@@ -66,8 +79,19 @@ class Transport {
     void close() noexcept;  // wakes both waits
     [[nodiscard]] bool is_open() const noexcept;
     void shutdown_send() noexcept;
-    // Gives the descriptor up for another worker's Transport; this one is then closed. No wait may be pending.
-    [[nodiscard]] int release();
+    // Gives the connection up for another worker's Transport; this one is then closed. No wait may be pending.
+    [[nodiscard]] Released release();
+
+    // The handshake, as the party's context says client or server; `head`: bytes of it that were read already. Its steps
+    // run on `computing` (null: on the loop), to which the descriptor is lent: close() then takes effect at their end.
+    struct Secured {
+        std::error_code error{};  // errc::tls_failed, errc::closed, errc::timed_out, ...
+        std::string why;          // for people: "certificate verify failed: hostname mismatch"
+        TlsFacts facts;
+    };
+    [[nodiscard]] awaitable<Secured> secure(TlsParty party, Inbox head, Deadline deadline,
+                                            boost::asio::thread_pool* computing);
+    [[nodiscard]] bool encrypted() const noexcept;
 
     [[nodiscard]] Executor executor() const noexcept { return executor_; }
     [[nodiscard]] int descriptor() noexcept;

@@ -30,7 +30,7 @@ TEST(ThreadSafety, CancelKeysAreUniqueAndFoundByAnyWorkerUntilTheyAreRevoked) {
             const auto target = registry.find(key);
             if (target.session != number * 10000 + turn || target.worker != worker(2)) ++wrong;
             dialects::CancelKey guessed = key;
-            guessed.secret ^= 1;
+            guessed.secret[0] ^= 1;
             if (registry.find(guessed).worker != nullptr) ++wrong;
             if (turn % 2 == 0) {
                 registry.revoke(key);

@@ -19,21 +19,39 @@ TEST(CancelRegistry, FindsASessionByTheKeyItWasGiven) {
     EXPECT_EQ(registry.find(key).worker, some_worker(8));
 }
 
-TEST(CancelRegistry, TakesTheShortSecretOfTheOldProtocol) {
-    CancelRegistry registry;
-    auto key = registry.issue(7, some_worker(8));
-    key.secret &= 0xFFFFFFFF;
-    EXPECT_EQ(registry.find(key).session, 7u);
-}
-
 TEST(CancelRegistry, KnowsNobodyWithAWrongSecretOrAfterTheEnd) {
     CancelRegistry registry;
-    auto key = registry.issue(7, some_worker(8));
-    key.secret ^= 1;
-    EXPECT_EQ(registry.find(key).worker, nullptr);
-    key.secret ^= 1;
+    const auto key = registry.issue(7, some_worker(8));
+    auto wrong = key;
+    wrong.secret[0] ^= 1;
+    EXPECT_EQ(registry.find(wrong).worker, nullptr);
+    wrong.secret = key.secret.substr(0, 3);
+    EXPECT_EQ(registry.find(wrong).worker, nullptr);
+    wrong.secret = key.secret + "x";
+    EXPECT_EQ(registry.find(wrong).worker, nullptr);
     registry.revoke(key);
     EXPECT_EQ(registry.find(key).worker, nullptr);
+}
+
+TEST(CancelRegistry, VoidsTheOldKeyWhenALongerOneIsIssued) {
+    CancelRegistry registry;
+    const auto old = registry.issue(7, some_worker(8));
+    const auto longer = registry.reissue(old, old.id, 32);
+    EXPECT_EQ(longer.secret.size(), 32u);
+    EXPECT_EQ(registry.find(longer).session, 7u);
+    EXPECT_EQ(registry.find(old).worker, nullptr);
+    EXPECT_EQ(registry.find({longer.id, longer.secret.substr(0, 4)}).worker, nullptr);
+}
+
+TEST(CancelRegistry, TellsSessionsApartWhoseServersNumberAlike) {
+    CancelRegistry registry;
+    const auto first = registry.reissue(registry.issue(1, some_worker(8)), 4711, 4);
+    const auto second = registry.reissue(registry.issue(2, some_worker(16)), 4711, 4);
+    EXPECT_EQ(registry.find(first).session, 1u);
+    EXPECT_EQ(registry.find(second).session, 2u);
+    registry.revoke(first);
+    EXPECT_EQ(registry.find(first).worker, nullptr);
+    EXPECT_EQ(registry.find(second).session, 2u);
 }
 
 TEST(CancelRegistry, FollowsASessionToAnotherWorker) {

@@ -96,13 +96,14 @@ TEST(PostgresStartup, BytesBehindTheStartupPacketAreLeft) {
 }
 
 TEST(PostgresStartup, ACancelRequestIsReadAndNothingAnswered) {
-    const Script script = Script().read(built([](Writer& w) { cancel_request(w, 7, 0xCAFEF00D); })).expect_done();
+    const Script script =
+        Script().read(built([](Writer& w) { cancel_request(w, 7, "\xCA\xFE\xF0\x0D"); })).expect_done();
     test::play_all(script, make, true);
     ClientStartup exchange;
     test::play(script, exchange);
     EXPECT_EQ(exchange.startup().kind, Startup::Kind::cancel);
     EXPECT_EQ(exchange.startup().cancel_id, 7u);
-    EXPECT_EQ(exchange.startup().cancel_secret, 0xCAFEF00Du);
+    EXPECT_EQ(exchange.startup().cancel_secret, "\xCA\xFE\xF0\x0D");
     ClientStartup shorter;
     const ByteVector without_secret{0, 0, 0, 12, 4, 0xd2, 0x16, 0x2e, 0, 0, 0, 1};
     test::play(Script().read(without_secret).expect_done(errc::protocol_violation), shorter);
@@ -193,11 +194,11 @@ TEST(PostgresStartup, SettingsAreLimited) {
 
 TEST(PostgresStartup, TheWelcomeEndsWithReadyForQuery) {
     Writer w;
-    welcome(w, {{"server_version", "15.18"}}, 1, 2);
+    welcome(w, {{"server_version", "15.18"}}, 1, std::string_view("\0\0\0\2", 4));
     const auto expected = built([](Writer& e) {
         authentication(e, Auth::ok);
         parameter_status(e, "server_version", "15.18");
-        backend_key_data(e, 1, 2);
+        backend_key_data(e, 1, std::string_view("\0\0\0\2", 4));
         ready_for_query(e, 'I');
     });
     EXPECT_EQ(test::bytes_of(w.bytes()), expected);

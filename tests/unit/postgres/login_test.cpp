@@ -25,7 +25,7 @@ ByteVector hello() {
 }
 ByteVector admitted() {
     return built([](Writer& w) {
-        welcome(w, {{"server_version", "15.18"}, {"TimeZone", "UTC"}, {"TimeZone", "Europe/Berlin"}}, 42, 0xFFFFFFFF);
+        welcome(w, {{"server_version", "15.18"}, {"TimeZone", "UTC"}, {"TimeZone", "Europe/Berlin"}}, 42, "\xFF\xFF\xFF\xFF");
     });
 }
 ByteVector error(std::string state, std::string message) {
@@ -41,7 +41,7 @@ TEST(PostgresLogin, TrustNeedsNothingAndParametersAreCollected) {
     ServerLogin login(params(), cache());
     test::play(script, login);
     EXPECT_EQ(login.pid(), 42u);
-    EXPECT_EQ(login.secret(), 0xFFFFFFFFu);
+    EXPECT_EQ(login.secret(), "\xFF\xFF\xFF\xFF");
     EXPECT_EQ(login.parameters(), (Parameters{{"server_version", "15.18"}, {"TimeZone", "Europe/Berlin"}}));
     EXPECT_EQ(login.parameter("TimeZone"), "Europe/Berlin");
     EXPECT_EQ(login.parameter("none"), "");

@@ -26,7 +26,7 @@ TEST(PostgresMessages, BuildTheBytesOfTheManual) {
     terminate(w);
     EXPECT_EQ(text(w), "S\0\0\0\4X\0\0\0\4"_s);
     w.clear();
-    cancel_request(w, 1, 0xFFFFFFFE);
+    cancel_request(w, 1, "\xFF\xFF\xFF\xFE");
     EXPECT_EQ(text(w), "\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\1\xff\xff\xff\xfe"_s);
     w.clear();
     const std::pair<std::string, std::string> parameters[] = {{"user", "u"}};

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dials and logs in the backends of one URL and user, and publishes what the server says of itself.
+#pragma once
+
+#include "dialects/postgres/backend.hpp"
+#include "dialects/postgres/handshake.hpp"
+
+#include <mutex>
+#include <vector>
+
+namespace leasehold::postgres {
+
+class Connector final : public dialects::Connector {
+  public:
+    explicit Connector(dialects::ConnectorParams params);
+    [[nodiscard]] wire::awaitable<pool::Connected> connect(pool::Variant variant, pool::Deadline deadline) override;
+    [[nodiscard]] std::string_view address() const noexcept override { return address_; }
+    [[nodiscard]] dialects::Facts facts() const noexcept override;
+
+  private:
+    [[nodiscard]] ServerLoginParams login_params() const;
+    void publish(const ServerLogin& login);
+
+    dialects::ConnectorParams params_;
+    std::vector<ServerAddress> addresses_;
+    std::string address_;
+    mutable std::mutex mutex_;  // over facts_
+    dialects::Facts facts_;
+};
+
+}  // namespace leasehold::postgres
