@@ -23,8 +23,8 @@ constexpr std::array listen{
     Key{"address", "host:port or unix:/path", "", true, "where clients connect"},
     Key{"tls", "map", "", true, "encryption to clients"},
     Key{"auth", "scram | md5 | cleartext | cert | peer | trust", "", true,
-        "how clients prove who they are; scram, on unix sockets peer"},
-    Key{"map", "map", "{}", true, "peer: system user to database user"},
+        "how clients prove who they are; scram, on PostgreSQL's unix sockets peer"},
+    Key{"map", "map", "{}", true, "peer and cert: system user or certificate's name to database user"},
     Key{"pools", "list of names", "[]", true, "which pools are served here; none named: all of the dialect"},
     Key{"default_pool", "name", "", true, "for clients that ask for a database that is no pool"},
 };

@@ -22,7 +22,32 @@ struct Read {
     bool clear_password = false;
 };
 
-Read read(const std::string& text, const std::string& name, const Secrets& secrets) {
+void check_tls_files(const Config& config, const TlsCheck& check, Findings& findings) {
+    for (std::size_t i = 0; check && i < config.listen.size(); ++i) {
+        const Listen& listen = config.listen[i];
+        if (listen.tls.mode == TlsMode::disable || listen.host.starts_with('/')) continue;
+        if (listen.tls.cert.empty() || listen.tls.key.empty()) continue;  // has been reported
+        for (TlsFinding& found : check(listen.tls)) {
+            const std::string key = "listen[" + std::to_string(i) + "].tls." + found.key;
+            if (found.error) {
+                findings.error(key, std::move(found.message), std::move(found.suggestion));
+            } else {
+                findings.warning(key, std::move(found.message), std::move(found.suggestion));
+            }
+        }
+    }
+}
+
+void check_url_files(const Config& config, const UrlFilesCheck& check, Findings& findings) {
+    for (const Pool& pool : config.pools) {
+        if (!check || pool.url.hosts.empty()) continue;
+        std::string wrong = check(pool.url);
+        if (!wrong.empty()) findings.error("pools." + printable(pool.name) + ".url", std::move(wrong));
+    }
+}
+
+Read read(const std::string& text, const std::string& name, const Secrets& secrets, const TlsCheck& check_tls,
+          const UrlFilesCheck& check_url) {
     Findings findings(name);
     Reader reader(text, secrets, findings);
     Read out;
@@ -43,6 +68,8 @@ Read read(const std::string& text, const std::string& name, const Secrets& secre
         top.duration("drain_timeout", config.drain_timeout);
         read_servers(top, config);
         validate(config, findings);
+        check_tls_files(config, check_tls, findings);
+        check_url_files(config, check_url, findings);
         report_pending(config, findings);
         out.clear_password = holds_clear_password(root->node);
         if (!findings.failed()) out.loaded.config = std::move(config);
@@ -106,11 +133,13 @@ bool holds_clear_password(const YAML::Node& root) {
     return found;
 }
 
-Loaded load_text(const std::string& text, const std::string& name, const Secrets& secrets) {
-    return read(text, name, secrets).loaded;
+Loaded load_text(const std::string& text, const std::string& name, const Secrets& secrets, const TlsCheck& check_tls,
+                 const UrlFilesCheck& check_url) {
+    return read(text, name, secrets, check_tls, check_url).loaded;
 }
 
-Loaded load_file(const std::string& path, const Secrets& secrets) {
+Loaded load_file(const std::string& path, const Secrets& secrets, const TlsCheck& check_tls,
+                 const UrlFilesCheck& check_url) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return unreadable(path, errno);
     if (S_ISDIR(status.st_mode)) return unreadable(path, EISDIR);
@@ -124,7 +153,7 @@ Loaded load_file(const std::string& path, const Secrets& secrets) {
         if (text.size() > largest_file) return unreadable(path, EFBIG);
     }
     if (in.bad()) return unreadable(path, EIO);
-    Read out = read(text, path, secrets);
+    Read out = read(text, path, secrets, check_tls, check_url);
     if (out.clear_password && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0) {
         Problem problem{
             Problem::Severity::warning, path, 0, 0, "", "holds a password and can be read by everybody on this machine",

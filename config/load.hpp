@@ -36,7 +36,20 @@ struct Secrets {
     [[nodiscard]] static Secrets system();
 };
 
-[[nodiscard]] Loaded load_file(const std::string& path, const Secrets& secrets = Secrets::system());
-[[nodiscard]] Loaded load_text(const std::string& text, const std::string& name, const Secrets& secrets);
+// What somebody who can read certificates says of the files of a listener's `tls`.
+struct TlsFinding {
+    std::string key;  // "cert", "key", "client_ca"
+    std::string message;
+    std::string suggestion;
+    bool error = true;
+};
+using TlsCheck = std::function<std::vector<TlsFinding>(const Tls&)>;
+// The same of the files that a pool's URL names (sslrootcert, sslcert, sslkey): what is wrong, or nothing.
+using UrlFilesCheck = std::function<std::string(const Url&)>;
+
+[[nodiscard]] Loaded load_file(const std::string& path, const Secrets& secrets = Secrets::system(),
+                               const TlsCheck& check_tls = {}, const UrlFilesCheck& check_url = {});
+[[nodiscard]] Loaded load_text(const std::string& text, const std::string& name, const Secrets& secrets,
+                               const TlsCheck& check_tls = {}, const UrlFilesCheck& check_url = {});
 
 }  // namespace leasehold::config

@@ -7,8 +7,6 @@
 namespace leasehold::config {
 namespace {
 
-constexpr std::string_view no_tls = "TLS is not available in this version; a plain connection would be a lie";
-
 // One row a kind. `uses`: does this element ask for what is not there yet?
 template <class T>
 struct Row {
@@ -18,46 +16,36 @@ struct Row {
     Problem::Severity severity = Problem::Severity::warning;
 };
 
+// Over unix sockets nothing is encrypted, whatever is said.
+bool mysql(const Listen& listen) { return listen.dialect == "mysql" && !listen.host.starts_with('/'); }
+
+bool mysql(const Pool& pool) { return pool.url.family() == "mysql"; }
+
 TlsMode backend_tls(const Pool& pool) { return pool.url.tls_mode().value_or(TlsMode::disable); }
 
 constexpr std::array listen_rows{
-    Row<Listen>{"tls.mode", [](const Listen& l) { return l.tls.mode >= TlsMode::require; }, no_tls,
+    Row<Listen>{"tls.mode", [](const Listen& l) { return mysql(l) && l.tls.mode >= TlsMode::require; },
+                "TLS to MySQL clients is not available in this version; a plain connection would be a lie",
                 Problem::Severity::error},
-    Row<Listen>{"tls.mode",
-                [](const Listen& l) { return l.tls.mode == TlsMode::allow || l.tls.mode == TlsMode::prefer; },
-                "TLS to clients comes with a later version; connections are plain"},
     Row<Listen>{
-        "auth",
-        [](const Listen& l) {
-            return l.auth == AuthMethod::cert || l.auth == AuthMethod::peer || l.auth == AuthMethod::cleartext;
-        },
-        "cert, peer and cleartext come with a later version; nobody can log in here",
-    },
-    Row<Listen>{"map", [](const Listen& l) { return !l.map.empty(); },
-                "comes with a later version, together with peer"},
+        "tls.mode",
+        [](const Listen& l) { return mysql(l) && (l.tls.mode == TlsMode::allow || l.tls.mode == TlsMode::prefer); },
+        "TLS to MySQL clients comes with a later version; connections are plain"},
 };
 
 constexpr std::array pool_rows{
-    Row<Pool>{"url", [](const Pool& p) { return backend_tls(p) >= TlsMode::require; }, no_tls,
+    Row<Pool>{"url", [](const Pool& p) { return mysql(p) && backend_tls(p) >= TlsMode::require; },
+              "TLS to MySQL servers is not available in this version; a plain connection would be a lie",
               Problem::Severity::error},
-    Row<Pool>{"url", [](const Pool& p) { return p.url.option("channel_binding") == "require"; },
-              "channel_binding=require needs TLS, which is not available in this version", Problem::Severity::error},
-    Row<Pool>{"url", [](const Pool& p) { return p.url.option("sslnegotiation") == "direct"; },
-              "sslnegotiation=direct needs TLS, which is not available in this version", Problem::Severity::error},
-    Row<Pool>{"url",
-              [](const Pool& p) { return backend_tls(p) == TlsMode::allow || backend_tls(p) == TlsMode::prefer; },
-              "TLS to servers comes with a later version; connections are plain"},
-    Row<Pool>{"url", [](const Pool& p) { return p.url.hosts.size() > 1; },
-              "several hosts are tried in order; choosing among them by role comes with a later version"},
     Row<Pool>{"url",
               [](const Pool& p) {
-                  const auto attrs = p.url.option("target_session_attrs"), role = p.url.option("role");
-                  return (!attrs.empty() && attrs != "any") || (!role.empty() && role != "any");
+                  return mysql(p) && (backend_tls(p) == TlsMode::allow || backend_tls(p) == TlsMode::prefer);
               },
-              "target_session_attrs and role come with a later version; any server is taken"},
-    Row<Pool>{"", [](const Pool& p) { return p.name == "*"; }, "the template pool comes with a later version"},
-    Row<Pool>{"max_replication", [](const Pool& p) { return p.max_replication > 0; },
-              "replication connections come with a later version"},
+              "TLS to MySQL servers comes with a later version; connections are plain"},
+    Row<Pool>{"url", [](const Pool& p) { return mysql(p) && p.url.hosts.size() > 1; },
+              "several hosts are tried in order; choosing among them by role comes with a later version"},
+    Row<Pool>{"url", [](const Pool& p) { return !p.url.option("role").empty() && p.url.option("role") != "any"; },
+              "role comes with a later version; any server is taken"},
     Row<Pool>{"audit", [](const Pool& p) { return p.audit > 0; },
               "the audit of hidden state comes with a later version"},
     Row<Pool>{"soft_hold", [](const Pool& p) { return p.soft_hold.count() > 0; },

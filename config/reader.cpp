@@ -3,7 +3,10 @@
 
 #include "config/secrets.hpp"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <set>
+#include <sstream>
 
 namespace leasehold::config {
 namespace {
@@ -39,6 +42,44 @@ std::string syntax_suggestion(std::string_view line, std::string_view message) {
     return {};
 }
 
+// Sees where a document begins, and its content; nothing else.
+class DocumentStart final : public YAML::EventHandler {
+  public:
+    void OnDocumentStart(const YAML::Mark& mark) override { begin = content = mark; }
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { see(mark); }
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { see(mark); }
+    void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string&) override {
+        see(mark);
+    }
+    void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                         YAML::EmitterStyle::value) override {
+        see(mark);
+    }
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+        see(mark);
+    }
+    void OnMapEnd() override {}
+
+    YAML::Mark begin, content;
+
+  private:
+    void see(const YAML::Mark& mark) {
+        if (content.pos == begin.pos) content = mark;
+    }
+};
+
+// A second document, if there is one. YAML::LoadAll would never come to an end of a text like ",": the parser makes one
+// empty document after the other of what it cannot use.
+std::optional<DocumentStart> second_document(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentStart start;
+    if (!parser.HandleNextDocument(start) || !parser.HandleNextDocument(start)) return std::nullopt;
+    return start;
+}
+
 std::string element_key(const std::string& parent, const std::string& name) {
     return parent.empty() ? printable(name) : parent + "." + printable(name);
 }
@@ -57,22 +98,27 @@ void Reader::syntax_error(const YAML::Exception& error) {
 }
 
 std::optional<Value> Reader::document() {
-    std::vector<YAML::Node> documents;
+    YAML::Node root;
     try {
-        documents = YAML::LoadAll(std::string(text_));
+        if (const auto second = second_document(std::string(text_))) {
+            const Place place{second->content.line + 1, second->content.column + 1};
+            if (line_of(text_, second->begin.line + 1).starts_with("---")) {
+                findings_.error(place, "", "a second YAML document", "remove the line ---");
+            } else {
+                findings_.error(place, "", "no valid YAML: what begins here belongs to nothing");
+            }
+            return std::nullopt;
+        }
+        root = YAML::Load(std::string(text_));
     } catch (const YAML::Exception& error) {
         syntax_error(error);
         return std::nullopt;
     }
-    if (documents.size() > 1) {
-        findings_.error(place_of(documents[1]), "", "a second YAML document", "remove the line ---");
-        return std::nullopt;
-    }
-    if (documents.empty() || documents.front().IsNull()) {
+    if (!root.IsDefined() || root.IsNull()) {
         findings_.error(Place{}, "", "the file says nothing", "begin with listen: and pools:");
         return std::nullopt;
     }
-    return Value{documents.front(), "", place_of(documents.front())};
+    return Value{root, "", place_of(root)};
 }
 
 // yaml-cpp takes the end of the file for the end of a quoted value.

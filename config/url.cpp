@@ -46,7 +46,7 @@ void add_socket_query(const std::vector<HostPort>& hosts, std::vector<std::pair<
             names += ',';
             ports += ',';
         }
-        const bool ipv6 = address.host.find(':') != std::string::npos;
+        const bool ipv6 = !address.unix_socket() && address.host.find(':') != std::string::npos;
         names += ipv6 ? "[" + address.host + "]" : address.host;
         ports += std::to_string(address.port);
     }
@@ -95,6 +95,12 @@ std::string_view Url::option(std::string_view key) const noexcept {
 std::optional<TlsMode> Url::tls_mode() const noexcept {
     const std::string_view word = option(family() == "mysql" ? "ssl_mode" : "sslmode");
     return word.empty() ? std::nullopt : tls_mode_of(word);
+}
+
+TlsMode Url::server_tls() const noexcept {
+    if (const auto said = tls_mode()) return *said;
+    if (family() == "mysql") return TlsMode::disable;
+    return option("sslrootcert") == "system" ? TlsMode::verify_full : TlsMode::prefer;
 }
 
 std::string_view Url::family() const noexcept {

@@ -37,6 +37,9 @@ struct Url {
     [[nodiscard]] std::string_view option(std::string_view key) const noexcept;  // empty when absent
     // What the URL asks of TLS, by sslmode or ssl_mode; none when it says nothing.
     [[nodiscard]] std::optional<TlsMode> tls_mode() const noexcept;
+    // What a server is dialled with: tls_mode(), or the dialect's default. PostgreSQL's is libpq's: prefer, and with
+    // sslrootcert=system verify-full.
+    [[nodiscard]] TlsMode server_tls() const noexcept;
     // The dialect whose code speaks to it: "postgresql" or "mysql", as a listener names it.
     [[nodiscard]] std::string_view family() const noexcept;
     friend bool operator==(const Url&, const Url&) = default;

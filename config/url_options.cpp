@@ -96,6 +96,37 @@ std::optional<UrlProblem> check_option(std::string_view family, std::string_view
     return std::nullopt;
 }
 
+// As libpq, but for the files in a home directory: a daemon has none. The other family's rules come with its TLS.
+std::vector<UrlProblem> check_together(const Url& url) {
+    std::vector<UrlProblem> out;
+    if (url.family() != "postgresql") return out;
+    const TlsMode mode = url.server_tls();
+    const bool system = url.option("sslrootcert") == "system";
+    const bool over_tcp = !std::ranges::all_of(url.hosts, &HostPort::unix_socket);
+    if (mode >= TlsMode::verify_ca && url.option("sslrootcert").empty() && over_tcp) {
+        out.push_back({"sslmode=" + std::string(to_string(mode)) + " needs sslrootcert, a file with the CA to ask",
+                       "write sslrootcert=/path, or sslrootcert=system for the system's own CAs"});
+    }
+    if (system && mode != TlsMode::verify_full) {
+        out.push_back({"sslrootcert=system proves nothing with sslmode=" + std::string(to_string(mode)),
+                       "the system's CAs sign for everybody: write sslmode=verify-full"});
+    }
+    if (url.option("sslcert").empty() != url.option("sslkey").empty()) {
+        out.push_back({"sslcert and sslkey belong together, and one of them is missing", {}});
+    }
+    if (url.option("sslnegotiation") == "direct" && mode < TlsMode::require) {
+        out.push_back({"sslnegotiation=direct begins with TLS, and sslmode=" + std::string(to_string(mode)) +
+                           " may have none",
+                       "write sslmode=require, verify-ca or verify-full"});
+    }
+    if (url.option("channel_binding") == "require" && (mode == TlsMode::disable || !over_tcp)) {
+        out.push_back({std::string("channel_binding=require needs TLS, and ") +
+                           (over_tcp ? "sslmode=disable has none" : "a unix socket has none"),
+                       {}});
+    }
+    return out;
+}
+
 std::optional<TlsMode> tls_mode_of(std::string_view value) noexcept {
     for (std::size_t i = 0; i < ssl_modes.size(); ++i) {
         if (value == ssl_modes[i]) return static_cast<TlsMode>(i);

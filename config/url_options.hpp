@@ -17,6 +17,9 @@ namespace leasehold::config {
 [[nodiscard]] std::optional<UrlProblem> check_option(std::string_view family, std::string_view key,
                                                      std::string_view value);
 
+// What is wrong with the options of a whole URL together: a promise of encryption that could not be kept.
+[[nodiscard]] std::vector<UrlProblem> check_together(const Url& url);
+
 [[nodiscard]] std::optional<TlsMode> tls_mode_of(std::string_view value) noexcept;
 
 }  // namespace leasehold::config

@@ -67,6 +67,7 @@ class Parser {
             url_.database = text_of(pieces_.database, "database");
             query();
             hosts();
+            if (problems_.empty()) problems_ = check_together(url_);
         }
         if (!problems_.empty()) return {std::nullopt, std::move(problems_)};
         return {std::move(url_), {}};

@@ -179,11 +179,20 @@ void check_auth(const Listen& listen, const std::string& key, Findings& findings
         findings.error(key + ".auth", "peer asks the kernel who a client is, and needs a unix socket",
                        "write address: unix:/path");
     }
-    if (!listen.map.empty() && over_tcp(listen)) {
-        findings.warning(key + ".map", "has no effect: it maps system users, which only unix sockets know");
+    if (listen.tls.mode != TlsMode::disable && !over_tcp(listen)) {
+        findings.warning(key + ".tls", "has no effect: unix sockets are never encrypted");
+    }
+    const bool peer = listen.auth == AuthMethod::peer || (listen.auth == AuthMethod::automatic && !over_tcp(listen));
+    const bool by_name = listen.auth == AuthMethod::cert || listen.tls.mode == TlsMode::verify_full;
+    if (!listen.map.empty() && !peer && !(by_name && over_tcp(listen))) {
+        findings.warning(key + ".map", "has no effect: it maps the names that peer and certificates tell",
+                         "set auth: peer or cert, or tls: {mode: verify-full, ...}");
     }
     const bool verifies = listen.tls.mode == TlsMode::verify_ca || listen.tls.mode == TlsMode::verify_full;
-    if (listen.auth == AuthMethod::cert && !verifies) {
+    if (listen.auth == AuthMethod::cert && !over_tcp(listen)) {
+        findings.error(key + ".auth", "cert needs client certificates, and unix sockets are never encrypted",
+                       "choose peer");
+    } else if (listen.auth == AuthMethod::cert && !verifies) {
         findings.error(key + ".auth", "cert needs client certificates", "set tls: {mode: verify-full, ...}");
     }
     if (listen.auth == AuthMethod::cleartext && over_tcp(listen) && listen.tls.mode < TlsMode::require) {

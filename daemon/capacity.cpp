@@ -18,8 +18,9 @@ std::string name_of(const config::Url& url) {
 
 }  // namespace
 
-Capacity::Host& Capacity::host_of(const config::Url& url) {
+std::shared_ptr<Capacity::Host> Capacity::host_of(const config::Url& url) {
     const std::string name = name_of(url);
+    const std::lock_guard lock(mutex_);
     std::shared_ptr<Host>& host = hosts_[name];
     if (!host) {
         host = std::make_shared<Host>();
@@ -27,23 +28,23 @@ Capacity::Host& Capacity::host_of(const config::Url& url) {
         host->configured = found != config_.servers.end() && found->second.max_connections > 0;
         host->quota = std::make_shared<pool::Quota>(host->configured ? found->second.max_connections : 0);
     }
-    return *host;
+    return host;
 }
 
-std::shared_ptr<pool::Quota> Capacity::quota_for(const config::Url& url) { return host_of(url).quota; }
+std::shared_ptr<pool::Quota> Capacity::quota_for(const config::Url& url) { return host_of(url)->quota; }
 
 void Capacity::learn(std::span<const HomePtr> homes) {
     const auto now = std::chrono::steady_clock::now();
     for (const HomePtr& home : homes) {
         const config::Url& url = home->settings.url;
-        Host& host = host_of(url);
+        const std::shared_ptr<Host> host = host_of(url);
         const bool own_user = home->user == url.user && url.password.has_value();
-        if (host.configured || host.known || host.asking || now < host.not_before || !own_user ||
+        if (host->configured || host->known || host->asking || now < host->not_before || !own_user ||
             !home->connector->facts())
             continue;
-        host.asking = true;
-        host.not_before = now + ask_again_after;
-        boost::asio::post(control_, [home, host = hosts_[name_of(url)]] {
+        host->asking = true;
+        host->not_before = now + ask_again_after;
+        boost::asio::post(control_, [home, host] {
             const dialects::ServerReport report = home->dialect->control()->report(home->settings.url, ask_timeout);
             if (report.reachable && report.max_connections > 0) {
                 const int admitted = std::max(1, report.max_connections - report.reserved_connections);

@@ -10,13 +10,14 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 
 namespace leasehold::daemon {
 
 class Capacity {
   public:
     explicit Capacity(const config::Config& config) : config_(config) {}
-    // The quota shared by all pools of the URL's (first) host.
+    // The quota shared by all pools of the URL's (first) host. Thread-safe.
     [[nodiscard]] std::shared_ptr<pool::Quota> quota_for(const config::Url& url);
     // Asks servers that have answered a login and are not known yet. Main thread, about once a second.
     void learn(std::span<const HomePtr> homes);
@@ -30,9 +31,10 @@ class Capacity {
         std::atomic<bool> asking{false};
         std::chrono::steady_clock::time_point not_before{};
     };
-    [[nodiscard]] Host& host_of(const config::Url& url);
+    [[nodiscard]] std::shared_ptr<Host> host_of(const config::Url& url);
 
     const config::Config& config_;
+    std::mutex mutex_;  // over hosts_
     std::map<std::string, std::shared_ptr<Host>> hosts_;
     boost::asio::thread_pool control_{1};
 };

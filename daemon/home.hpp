@@ -6,6 +6,7 @@
 #include "dialects/dialect.hpp"
 #include "pool/pool.hpp"
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -21,10 +22,17 @@ struct Home {
     const dialects::Dialect* dialect = nullptr;
     Worker* worker = nullptr;
 
+    bool from_template = false;
+
+    std::atomic<int> sessions{0};  // of one made from the template
+
     // The worker's thread only.
+    wire::Clock::time_point unused_since = wire::Clock::now();
     std::unique_ptr<pool::Events> events;  // the pool reports to it to its end
     std::shared_ptr<dialects::Connector> connector;
     std::shared_ptr<pool::Pool> pool;
+    std::shared_ptr<pool::Quota> quota;  // of its server
+    int replicating = 0;                 // sessions with a replication connection of their own
 
     [[nodiscard]] const std::string& name() const noexcept { return settings.name; }
 };

@@ -142,8 +142,11 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
             case Verdict::Kind::fatal: finish({Event::fatal, {}}); return;
             case Verdict::Kind::lease: return;  // acquire() has finished the run
             case Verdict::Kind::more:
-            case Verdict::Kind::boundary:
             case Verdict::Kind::lost: break;
+            case Verdict::Kind::boundary:
+                if (!client_open) break;
+                boundary();
+                return;
         }
         if (!client_open) {
             gone_ = true;
@@ -296,8 +299,9 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
 }
 
 void Relay::boundary() {
-    if (backend_->condition().cancelling) {
-        boundary_held_ = true;  // the late cancel could hit the next lessee: kept until it has been delivered
+    if (backend_->condition().cancelling || backend_->transport().unsent() > 0) {
+        // The late cancel could hit the next lessee; and what is left of a failed COPY must be on its way first.
+        boundary_held_ = true;
         arm_backend();
         if (client_.unsent() > 0 && !gone_) flush_to_client();
         arm_client();
@@ -376,7 +380,8 @@ void Relay::backend_writable() {
     } else if (server.unsent() > 0) {
         server.on_writable([this] { backend_writable(); });
     } else {
-        go_on();
+        if (boundary_held_) cancel_finished();
+        if (backend_ != nullptr && mode_ == Mode::running) go_on();
     }
 }
 

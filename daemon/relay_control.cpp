@@ -61,6 +61,7 @@ void Relay::watch_client(std::function<void()> gone) {
 
 void Relay::cancel_finished() {
     if (!boundary_held_ || mode_ != Mode::running || backend_ == nullptr || backend_->condition().cancelling) return;
+    if (backend_->transport().unsent() > 0) return;
     boundary_held_ = false;
     if (!tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle) boundary();
 }

@@ -28,20 +28,14 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return row[b.size()];
 }
 
-// `trust` asks nothing; without a password nobody is admitted otherwise.
-dialects::Credential credential_for(const config::Listen& listen, const std::optional<std::string>& secret,
-                                    bool over_unix) {
-    dialects::Credential credential;
-    credential.method = listen.auth;
-    const bool asks_nothing = listen.auth == config::AuthMethod::trust;
-    (void)over_unix;  // `peer` comes with the listeners' other methods
-    if (asks_nothing) {
-        credential.kind = dialects::Credential::Kind::trust;
-    } else if (secret) {
-        credential.kind = dialects::Credential::Kind::password;
-        credential.secret = *secret;
-    }
-    return credential;
+// `users` cannot say that a password is empty: without one there is none. A URL can, and MySQL has such accounts.
+std::optional<std::string> unless_empty(const std::optional<std::string>& secret) {
+    return secret && !secret->empty() ? secret : std::nullopt;
+}
+
+Account account_of(const HomePtr& home) {
+    const bool own = home->user == home->settings.url.user;
+    return {true, own ? home->password : unless_empty(home->password)};
 }
 
 }  // namespace
@@ -52,44 +46,95 @@ Router::Router(std::shared_ptr<const config::Config> config, std::vector<HomePtr
 }
 
 const config::Pool* Router::find_pool(const config::Listen& listen, const std::string& name) const {
+    const config::Pool* pattern = nullptr;
     for (const config::Pool& pool : config_->pools) {
         if (!serves(listen, pool)) continue;
-        if (pool.name == name || std::ranges::find(pool.alias, name) != pool.alias.end()) return &pool;
+        if (pool.name == "*") {
+            pattern = &pool;
+        } else if (pool.name == name || std::ranges::find(pool.alias, name) != pool.alias.end()) {
+            return &pool;
+        }
     }
-    return nullptr;
+    return pattern;
 }
 
-// MySQL clients may name no database: then the user's only pool, or the listener's default.
-std::string Router::name_for(const config::Listen& listen, const dialects::LoginRequest& request) const {
-    if (!request.database.empty()) return request.database;
-    std::vector<std::string> own;
-    for (const HomePtr& home : homes_) {
-        if (serves(listen, home->settings) && home->user == request.user) own.push_back(home->name());
-    }
-    if (own.size() == 1) return own.front();
-    return listen.default_pool;
-}
-
-Route Router::console(const config::Listen& listen, const dialects::LoginRequest& request, bool over_unix) const {
+// The name that no pool has: a pool of the template's kind for the URL's user, or for one that logs in as itself.
+Route Router::from_template(const config::Pool& pattern, const dialects::LoginRequest& request,
+                            const std::string& database) const {
     Route route;
-    route.kind = Route::Kind::console;
-    const bool admin = std::ranges::find(config_->admin.users, request.user) != config_->admin.users.end();
-    std::optional<std::string> secret;
+    route.kind = Route::Kind::pool;
+    Account& account = route.account;
+    account.known = request.user == pattern.url.user;
+    if (account.known) {
+        account.secret = route.password = pattern.url.password;
+        route.user = pattern.url.user;
+    }
     for (const config::User& user : config_->users) {
-        if (user.name == request.user) secret = user.password;
+        const bool allowed = user.pools.empty() || std::ranges::find(user.pools, pattern.name) != user.pools.end();
+        if (account.known || user.name != request.user || !allowed) continue;
+        account = {true, unless_empty(user.password)};
+        route.user = user.as_pool ? pattern.url.user : user.name;
+        route.password = user.as_pool ? pattern.url.password : account.secret;
     }
-    for (const config::Pool& pool : config_->pools) {
-        if (!secret && pool.url.user == request.user) secret = pool.url.password;
-    }
-    route.administrator = admin;
-    if (!admin) secret.reset();  // others are refused as if they did not exist
-    route.credential = credential_for(listen, secret, over_unix);
-    if (!admin) route.credential.kind = dialects::Credential::Kind::none;
+    if (!account.known) return route;
+    route.pattern = &pattern;
+    route.database = database;
     return route;
 }
 
-Route Router::route(const config::Listen& listen, const dialects::LoginRequest& request, bool over_unix) const {
-    if (request.database == config_->admin.database) return console(listen, request, over_unix);
+// Clients of MySQL may name no database, and PostgreSQL's own programs for physical replication all say "replication":
+// then it is the user's only pool (of those that admit replication, if there are any), or the listener's default.
+std::string Router::name_for(const config::Listen& listen, const dialects::LoginRequest& request) const {
+    const bool physical = !request.replication.empty() && request.replication != "database";
+    const bool named = !request.database.empty() && (!physical || find_pool(listen, request.database) != nullptr);
+    if (named) return request.database;
+    std::vector<std::string> own, replicating;
+    for (const HomePtr& home : homes_) {
+        if (!serves(listen, home->settings) || home->user != request.user) continue;
+        own.push_back(home->name());
+        if (home->settings.max_replication > 0) replicating.push_back(home->name());
+    }
+    if (physical && !replicating.empty()) own = std::move(replicating);
+    if (own.size() == 1) return own.front();
+    return listen.default_pool.empty() ? request.database : listen.default_pool;
+}
+
+// Who may not use it is refused as if there were no such user.
+Route Router::console(const dialects::LoginRequest& request) const {
+    Route route;
+    route.kind = Route::Kind::console;
+    route.administrator = std::ranges::find(config_->admin.users, request.user) != config_->admin.users.end();
+    if (!route.administrator) return route;
+    for (const config::User& user : config_->users) {
+        if (user.name == request.user) route.account = {true, unless_empty(user.password)};
+    }
+    for (const config::Pool& pool : config_->pools) {
+        if (!route.account.secret && pool.url.user == request.user) route.account = {true, pool.url.password};
+    }
+    return route;
+}
+
+Account Router::anywhere(const config::Listen& listen, const std::string& name) const {
+    for (const HomePtr& home : homes_) {
+        if (serves(listen, home->settings) && home->user == name) return account_of(home);
+    }
+    for (const config::User& user : config_->users) {
+        if (user.name == name && user.as_pool) return {true, unless_empty(user.password)};
+    }
+    return {};
+}
+
+Route Router::route(const config::Listen& listen, const dialects::LoginRequest& request,
+                    const Identity& identity) const {
+    Route route = find(listen, request);
+    Admission admission = admit(listen, route.account, request, identity);
+    route.credential = std::move(admission.credential);
+    route.hint = std::move(admission.hint);
+    return route;
+}
+
+Route Router::find(const config::Listen& listen, const dialects::LoginRequest& request) const {
+    if (request.database == config_->admin.database) return console(request);
     Route route;
     const std::string name = name_for(listen, request);
     if (name.empty()) {
@@ -107,18 +152,15 @@ Route Router::route(const config::Listen& listen, const dialects::LoginRequest& 
             }
         }
         // Whoever has an account anywhere may learn the nearest name; the credential tells.
-        std::optional<std::string> secret;
-        for (const HomePtr& home : homes_) {
-            if (!secret && serves(listen, home->settings) && home->user == request.user) secret = home->password;
-        }
-        route.credential = credential_for(listen, secret, over_unix);
+        route.account = anywhere(listen, request.user);
         return route;
     }
+    if (pool->name == "*") return from_template(*pool, request, name);
     route.kind = Route::Kind::pool;
     const auto found = by_pool_and_user_.find({pool->name, request.user});
     if (found != by_pool_and_user_.end()) {
         route.home = found->second;
-        route.credential = credential_for(listen, route.home->password, over_unix);
+        route.account = account_of(route.home);
         return route;
     }
     for (const config::User& user : config_->users) {
@@ -127,10 +169,9 @@ Route Router::route(const config::Listen& listen, const dialects::LoginRequest& 
         const auto shared = by_pool_and_user_.find({pool->name, pool->url.user});
         if (shared == by_pool_and_user_.end()) continue;
         route.home = shared->second;
-        route.credential = credential_for(listen, user.password, over_unix);
+        route.account = {true, unless_empty(user.password)};
         return route;
     }
-    route.credential.method = listen.auth;
     return route;
 }
 

@@ -4,8 +4,10 @@
 #include "daemon/admin/console.hpp"
 #include "daemon/admin/records.hpp"
 #include "daemon/capacity.hpp"
+#include "daemon/homes.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/logging.hpp"
+#include "daemon/metrics/names.hpp"
 #include "daemon/metrics/pool_events.hpp"
 #include "daemon/metrics/registry.hpp"
 #include "daemon/show.hpp"
@@ -66,9 +68,10 @@ class Server {
 
   private:
     [[nodiscard]] bool listen();
-    void make_homes();
-    void make_home(const config::Pool& pool, const std::string& user, const std::optional<std::string>& password);
+    void furnish(Home& home);
     void make_console();
+    [[nodiscard]] bool read_certificates();
+    void reload_certificates();
     void on_signal(int signal);
     void drain();
     void stop_now();
@@ -83,7 +86,7 @@ class Server {
     admin::Tables tables_;
     std::unique_ptr<admin::Console> console_;
     Capacity capacity_;
-    std::vector<HomePtr> homes_;
+    std::unique_ptr<Homes> homes_;
     Shared shared_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<Listener>> listeners_;
@@ -93,6 +96,7 @@ class Server {
 Server::Server(std::shared_ptr<const config::Config> config)
     : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(*config_) {
     shared_.config = config_;
+    shared_.login_failures = metrics_.counter(metrics::names::login_failures, "logins that failed");
     for (int i = 0; i < worker_count(*config_); ++i) {
         workers_.push_back(std::make_unique<Worker>(shared_, i));
         shared_.workers.push_back(workers_.back().get());
@@ -106,47 +110,30 @@ Server::~Server() {
     shared_.computing.join();
     listeners_.clear();
     shared_.router.reset();
-    homes_.clear();
+    shared_.homes = nullptr;
+    homes_.reset();
     workers_.clear();
 }
 
-void Server::make_home(const config::Pool& pool, const std::string& user, const std::optional<std::string>& password) {
-    auto home = std::make_shared<Home>();
-    home->settings = pool;
-    home->user = user;
-    home->password = password;
-    home->dialect = dialects::find(pool.url.dialect);
-    Worker& worker = *workers_[homes_.size() % workers_.size()];
-    home->worker = &worker;
+// Runs on the home's worker, or before the workers start.
+void Server::furnish(Home& home) {
+    Worker& worker = *home.worker;
+    const config::Pool& pool = home.settings;
     dialects::ConnectorParams params{worker.executor(),
                                      pool.url,
-                                     user,
-                                     password,
+                                     home.user,
+                                     home.password,
                                      "leasehold " + pool.name,
                                      pool.isolation_level,
                                      static_cast<std::size_t>(pool.prepared_per_backend),
                                      &shared_.computing};
-    home->connector = home->dialect->connector(std::move(params));
-    const std::string shown_user = user == pool.url.user ? std::string() : user;
-    home->events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
-    home->pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home->connector,
-                                              capacity_.quota_for(pool.url), *home->events);
-    describe_holders(*home);
-    worker.add_home(home);
-    homes_.push_back(std::move(home));
-}
-
-// Each pool for its URL's user, and one of its own for every other user that logs in to the backend as itself.
-void Server::make_homes() {
-    for (const config::Pool& pool : config_->pools) {
-        if (pool.name == "*") continue;
-        make_home(pool, pool.url.user, pool.url.password);
-        for (const config::User& user : config_->users) {
-            const bool allowed = user.pools.empty() || std::ranges::find(user.pools, pool.name) != user.pools.end();
-            if (allowed && !user.as_pool && user.name != pool.url.user) make_home(pool, user.name, user.password);
-        }
-    }
-    shared_.router = std::make_unique<Router>(config_, homes_);
+    home.connector = home.dialect->connector(std::move(params));
+    const std::string shown_user = home.user == pool.url.user ? std::string() : home.user;
+    home.events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
+    home.quota = capacity_.quota_for(pool.url);
+    home.pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home.connector, home.quota,
+                                             *home.events);
+    describe_holders(home);
 }
 
 bool Server::listen() {
@@ -174,9 +161,41 @@ void Server::make_console() {
     shared_.console = console_.get();
 }
 
+// One line a listener with TLS. False: one of them cannot be used; it keeps what it had.
+bool Server::read_certificates() {
+    bool all = true;
+    for (const Certificates::Reading& reading : shared_.certificates.read(*config_)) {
+        const std::string address = address_of(*reading.listen);
+        if (reading.error.empty()) {
+            log_info("certificates_read", {{"listen", address}});
+        } else {
+            log_error("certificates_unusable", {{"listen", address}, {"message", reading.error}});
+            all = false;
+        }
+    }
+    return all;
+}
+
+// New connections use the new ones, on both legs; those that live go on as they are.
+void Server::reload_certificates() {
+    (void)read_certificates();
+    for (const HomePtr& home : homes_->all()) {
+        if (!home->connector) continue;
+        const std::string error = home->connector->reload_certificates();
+        const config::TlsMode mode = home->settings.url.server_tls();
+        if (!error.empty()) {
+            log_error("certificates_unusable", {{"pool", home->name()}, {"user", home->user}, {"message", error}});
+        } else if (mode != config::TlsMode::disable) {
+            log_info("certificates_read", {{"pool", home->name()}, {"user", home->user}});
+        }
+    }
+}
+
 void Server::on_signal(int signal) {
     if (signal == SIGHUP) {
-        log_warn("reload_unavailable", {{"hint", "restart leasehold to apply a changed configuration"}});
+        reload_certificates();
+        log_warn("reload_unavailable",
+                 {{"hint", "only certificates were read anew: restart leasehold to apply a changed configuration"}});
     } else if (!shared_.draining.exchange(true)) {
         drain();
     } else {
@@ -222,7 +241,11 @@ void Server::stop_now() {
 }
 
 int Server::run() {
-    make_homes();
+    if (!read_certificates()) return 78;
+    homes_ = std::make_unique<Homes>(config_, [this](Home& home) { furnish(home); });
+    homes_->make_configured(shared_.workers);
+    shared_.homes = homes_.get();
+    shared_.router = std::make_unique<Router>(config_, homes_->configured());
     make_console();
     if (!listen()) return 69;
     for (const auto& worker : workers_) worker->start();
@@ -234,16 +257,17 @@ int Server::run() {
     });
     std::function<void()> tick = [this, &tick] {
         tick_logging();
-        capacity_.learn(homes_);
+        capacity_.learn(homes_->all());
         log_timer_.expires_after(std::chrono::seconds(1));
         log_timer_.async_wait([&tick](const boost::system::error_code& ec) {
             if (!ec) tick();
         });
     };
     tick();
-    log_info(
-        "started",
-        {{"version", LEASEHOLD_VERSION}, {"workers", workers_.size()}, {"pools", homes_.size()}, {"pid", ::getpid()}});
+    log_info("started", {{"version", LEASEHOLD_VERSION},
+                         {"workers", workers_.size()},
+                         {"pools", homes_->configured().size()},
+                         {"pid", ::getpid()}});
     main_.run();
     log_info("stopped");
     return 0;

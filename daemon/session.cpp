@@ -13,26 +13,6 @@ namespace {
 
 using Failure = dialects::Dialect::Failure;
 
-wire::LeaseMode lease_mode(config::Mode mode) noexcept {
-    switch (mode) {
-        case config::Mode::transaction: return wire::LeaseMode::transaction;
-        case config::Mode::session: return wire::LeaseMode::session;
-        case config::Mode::statement: return wire::LeaseMode::statement;
-    }
-    return wire::LeaseMode::transaction;
-}
-
-dialects::SessionOptions options_for(const config::Pool& pool, const config::Limits& limits) {
-    dialects::SessionOptions options;
-    options.mode = lease_mode(pool.mode);
-    options.disconnect_on_loss = pool.on_backend_loss == config::OnBackendLoss::disconnect;
-    options.prepared_per_client = static_cast<std::size_t>(pool.prepared_per_client);
-    options.max_settings = static_cast<std::size_t>(limits.max_settings_per_session);
-    options.max_statement_cache_bytes = limits.max_statement_cache_bytes;
-    options.isolation_level = pool.isolation_level;
-    return options;
-}
-
 constexpr auto no_time = wire::Clock::time_point::min();
 
 }  // namespace
@@ -45,6 +25,7 @@ Session::Session(Shared& shared, Worker& worker, const config::Listen& listen, c
 
 Session::~Session() {
     shared_.cancels.revoke(key_);
+    if (home_ && home_->from_template) --home_->sessions;
     if (counted_) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -69,6 +50,11 @@ void Session::join(Worker& worker) {
 // --- serving ---------------------------------------------------------------------------------------------------
 
 wire::awaitable<void> Session::serve() {
+    const bool replicates = !login_->request().replication.empty();
+    if (replicates) {
+        co_await replicate();
+        co_return;
+    }
     const bool welcomed = co_await welcome();
     if (welcomed) {
         log_debug("session_start", {{"session", id_}, {"pool", home_->name()}, {"user", user_}, {"client", peer_}});
@@ -76,39 +62,6 @@ wire::awaitable<void> Session::serve() {
     }
     relay_.reset();
     co_await linger();
-}
-
-// The last bytes of the login need the server's facts, which a first backend may have to fetch.
-wire::awaitable<bool> Session::welcome() {
-    Warmth warmth = co_await warm(home_);
-    if (!warmth.facts) {
-        wire::Diagnostics error = failure(Failure::server_unavailable, warmth.message);
-        if (warmth.refused && !warmth.sqlstate.empty()) error.sqlstate = warmth.sqlstate;
-        co_await refuse(std::move(error));
-        co_return false;
-    }
-    // One on its way between two workers is missed by the drain of both.
-    if (stop_reason_.empty() && shared_.draining.load(std::memory_order_relaxed))
-        stop_reason_ = "leasehold is shutting down";
-    if (!stop_reason_.empty()) {
-        co_await refuse(failure(Failure::shutting_down, stop_reason_));
-        co_return false;
-    }
-    wire::Writer last;
-    login_->welcome(*warmth.facts, key_, last);
-    tracker_ = login_->tracker(*warmth.facts, options_for(home_->settings, shared_.config->limits));
-    login_.reset();
-    const config::Pool& pool = home_->settings;
-    const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout,
-                               pool.pin_idle_timeout};
-    if (inbox_.empty()) inbox_.release();  // an idle client owns no buffer
-    relay_ =
-        std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits, id_);
-    inbox_ = {};
-    wire::Outbox out;
-    out.own().append(last.bytes());
-    relay_->say(out);
-    co_return true;
 }
 
 wire::awaitable<void> Session::serve_requests() {
@@ -170,7 +123,7 @@ wire::awaitable<bool> Session::checkout() {
     switch (checkout.error) {
         case pool::Checkout::Error::cancelled:
             if (!stop_reason_.empty()) co_return true;  // the next run ends with `stop`
-            error = failure(Failure::cancelled, "canceling statement due to user request");
+            error = failure(Failure::cancelled, {});
             break;
         case pool::Checkout::Error::closed: error = failure(Failure::shutting_down, "the pool is being closed"); break;
         case pool::Checkout::Error::refused: error = failure(Failure::pool_timeout, checkout.message); break;
@@ -201,9 +154,10 @@ wire::awaitable<bool> Session::align() {
     co_return true;
 }
 
-bool Session::refuse_request(const wire::Diagnostics& error) {
+bool Session::refuse_request(wire::Diagnostics error) {
     log_warn("request_refused",
              {{"session", id_}, {"pool", home_->name()}, {"sqlstate", error.sqlstate}, {"message", error.message}});
+    if (!error.from_server) error.detail = "leasehold session " + std::to_string(id_);
     wire::Outbox out;
     const wire::Aftermath aftermath = tracker_->refuse(error, out);
     relay_->say(out);
@@ -257,6 +211,10 @@ pool::Holder Session::holder(bool with_statements) const {
 }
 
 void Session::log_end(std::string_view reason) {
+    // A client that breaks the protocol has been told this id, and may ask.
+    if (reason == "protocol_error") {
+        log_warn("protocol_error", {{"session", id_}, {"client", peer_}, {"user", user_}, {"pool", home_->name()}, {"sqlstate", "08P01"}});
+    }
     log_debug("session_end", {{"session", id_}, {"reason", reason}, {"client", peer_}});
 }
 
@@ -264,18 +222,25 @@ void Session::log_end(std::string_view reason) {
 
 void Session::tick(wire::Clock::time_point now) {
     if (relay_) relay_->tick(now);
+    if (pipe_) pipe_->tick(now);
 }
 
-void Session::cancel() {
+void Session::cancel(std::function<void()> done) {
     if (waiting_) {
         cancelled_ = true;
         home_->pool->cancel(ticket_);
+    }
+    const bool runs = relay_ && relay_->leased() && tracker_->busy();
+    dialects::Backend* backend = replica_ ? replica_.get() : runs ? relay_->backend() : nullptr;
+    if (waiting_ || backend == nullptr) {
+        done();
         return;
     }
-    if (!relay_ || !relay_->leased() || !tracker_->busy()) return;
     const auto deadline = wire::Clock::now() + std::chrono::seconds(10);
-    boost::asio::co_spawn(worker_->executor(), relay_->backend()->cancel(deadline),
-                          [worker = worker_, id = id_](const std::exception_ptr&, const std::error_code& ec) {
+    boost::asio::co_spawn(worker_->executor(), backend->cancel(deadline),
+                          [worker = worker_, id = id_, kept = replica_, done = std::move(done)](
+                              const std::exception_ptr&, const std::error_code& ec) {
+                              done();
                               if (ec) log_warn("cancel_failed", {{"session", id}, {"error", ec.message()}});
                               Session* session = worker->find(id);
                               if (session != nullptr && session->relay_) session->relay_->cancel_finished();
@@ -287,6 +252,10 @@ void Session::stop(std::string reason) {
     if (waiting_) home_->pool->cancel(ticket_);
     if (relay_) {
         relay_->stop();
+    } else if (pipe_) {
+        pipe_->stop();
+    } else if (welcoming_) {
+        return;  // it is told at the end of its wait
     } else if (client_) {
         client_->close();  // in the middle of a login: there is nobody to say goodbye to yet
     }
@@ -311,8 +280,14 @@ SessionView Session::view() const {
     view.connected = connected_;
     view.waiting_since = waiting_since_;
     view.transaction_since = no_time;
-    view.state = console_ ? "console" : "login";
+    view.state = console_ ? "console" : replica_ ? "replication" : waiting_ ? "waiting" : "login";
     if (home_) view.pool = home_->name();
+    if (replica_) {
+        view.leased = true;
+        view.server_id = replica_->server_id();
+        view.server_address = std::string(replica_->address());
+        view.pin = "replication";
+    }
     if (!relay_) return view;
     view.pin = std::string(tracker_->pin());
     view.leased = relay_->leased();

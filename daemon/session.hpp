@@ -3,9 +3,11 @@
 // the end. Everything here happens once per connection or per lease; the bytes in between are the relay's.
 #pragma once
 
+#include "daemon/pipe.hpp"
 #include "daemon/relay.hpp"
 #include "daemon/shared.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +18,7 @@ namespace leasehold::daemon {
 struct SessionView {
     std::uint64_t id = 0;
     std::string user, database, address, application;
-    std::string state;  // login, idle, waiting, active, transaction, console
+    std::string state;  // login, idle, waiting, active, transaction, console, replication
     std::string pin;
     std::string transaction;  // idle, active, failed
     wire::Clock::time_point connected{};
@@ -25,6 +27,7 @@ struct SessionView {
     std::string pool;
     bool leased = false;
     std::uint64_t server_id = 0;  // of the backend it holds
+    std::string server_address;   // of a replication session's
 };
 
 class Session {
@@ -47,7 +50,8 @@ class Session {
 
     // Worker thread only, like everything else.
     void tick(wire::Clock::time_point now);
-    void cancel();                   // what it runs or waits for
+    // What it runs or waits for; `done` is called once the server has been told, or there was nothing to cancel.
+    void cancel(std::function<void()> done);
     void stop(std::string reason);   // ends it now, with the protocol's farewell
     void drain(std::string reason);  // ends it when its lease ends
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
@@ -58,13 +62,38 @@ class Session {
     [[nodiscard]] wire::awaitable<bool> greet();
     [[nodiscard]] wire::awaitable<bool> authenticate();
     [[nodiscard]] wire::awaitable<void> run_console();
-    [[nodiscard]] wire::awaitable<void> refuse(wire::Diagnostics error);
+    [[nodiscard]] wire::awaitable<bool> write_all(wire::Outbox* out);
+    [[nodiscard]] wire::awaitable<bool> read_some();
+    [[nodiscard]] wire::awaitable<void> deliver_cancel();
+    [[nodiscard]] wire::awaitable<Identity> identify();
+    [[nodiscard]] wire::awaitable<void> end_login(std::error_code ec, wire::Diagnostics said);
+    void note_failed_login(const wire::Diagnostics& error, std::string_view hint);
+    [[nodiscard]] wire::awaitable<void> refuse(wire::Diagnostics error, std::string_view hint = {});
     [[nodiscard]] wire::awaitable<void> linger();
+    // session_welcome.cpp
+    struct Trial {
+        dialects::Facts facts;
+        pool::Lease lease;  // session mode: the backend that the session keeps
+        std::optional<wire::Diagnostics> error;
+    };
     [[nodiscard]] wire::awaitable<bool> welcome();
+    void watch_welcome();
+    [[nodiscard]] bool leases_at_login() const noexcept;
+    [[nodiscard]] wire::awaitable<pool::Checkout> lease_for_login();
+    [[nodiscard]] wire::awaitable<Trial> try_login();
+    [[nodiscard]] wire::Diagnostics login_failure(const pool::Checkout& checkout) const;
+    void begin(const dialects::ServerFacts& facts, pool::Lease lease);
+
+    // session_replication.cpp
+    [[nodiscard]] wire::awaitable<void> replicate();
+    [[nodiscard]] wire::awaitable<pool::Permit> permit_for_replication();
+    [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> connect_replica();
+    [[nodiscard]] wire::awaitable<void> run_pipe();
+
     [[nodiscard]] wire::awaitable<void> serve_requests();
     [[nodiscard]] wire::awaitable<bool> checkout();
     [[nodiscard]] wire::awaitable<bool> align();
-    [[nodiscard]] bool refuse_request(const wire::Diagnostics& error);
+    [[nodiscard]] bool refuse_request(wire::Diagnostics error);
     [[nodiscard]] bool lose(const wire::Loss& loss);
     void end_lease(pool::EndReason reason);
     [[nodiscard]] pool::Holder holder(bool with_statements) const;
@@ -89,10 +118,17 @@ class Session {
 
     std::unique_ptr<wire::Tracker> tracker_;
     std::unique_ptr<Relay> relay_;
+    pool::Permit replica_permit_;                 // outlives the connection that it stands for
+    std::shared_ptr<dialects::Backend> replica_;  // a replication session's own connection; a cancel keeps it too
+    dialects::Facts replica_facts_;
+    std::unique_ptr<wire::Seam> seam_;
+    std::unique_ptr<Pipe> pipe_;
     pool::Pool::Ticket ticket_ = 0;
     wire::Clock::time_point waiting_since_ = wire::Clock::time_point::min();
     int align_losses_ = 0;  // backends lost in a row while they were aligned
     bool waiting_ = false;
+    bool welcoming_ = false;  // authenticated, not yet in
+    bool gone_ = false;       // the client, before it had a relay
     bool cancelled_ = false;
     bool counted_ = false;
     bool console_ = false;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first half of a session: greeting, routing, authentication, and the console for those who asked for it.
-#include "daemon/admin/console.hpp"
+#include "daemon/homes.hpp"
+#include "daemon/listener.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/session.hpp"
 #include "daemon/worker.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <optional>
@@ -20,6 +22,7 @@ using Use = asio::use_awaitable_t<wire::Executor>;
 using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 
 constexpr auto greeting_wait = std::chrono::seconds(5);
+constexpr auto cancel_wait = std::chrono::seconds(10);
 
 // The facts of the first pool that a listener serves, for servers that speak first; bounded.
 wire::awaitable<Warmth> greeting_facts(wire::Executor executor, std::vector<HomePtr> served) {
@@ -73,39 +76,78 @@ wire::awaitable<bool> Session::greet() {
             co_return false;
         }
     }
-    login_ = dialect_.login({facts, key_, shared_.config->limits});
-    const std::error_code ec = co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing);
+    wire::TlsParty tls;
+    if (!client_->is_unix()) tls.context = shared_.certificates.of(listen_);
+    const bool offered = tls.context != nullptr;
+    const bool required = listen_.tls.mode >= config::TlsMode::require && !client_->is_unix();
+    login_ = dialect_.login({facts, key_, shared_.config->limits, offered, required});
+    const std::error_code ec =
+        co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing, std::move(tls));
     if (ec) {
-        wire::Diagnostics error = login_->greeting().diagnostics();
-        if (ec == wire::errc::timed_out)
-            error = failure(Failure::handshake_timeout, "the login was not finished in time");
-        log_info(
-            "login_failed",
-            {{"session", id_}, {"client", peer_}, {"error", error.message.empty() ? ec.message() : error.message}});
-        if (!error.message.empty()) co_await refuse(std::move(error));
+        co_await end_login(ec, login_->greeting().diagnostics());
         co_return false;
     }
     const dialects::LoginRequest& request = login_->request();
     if (request.kind == dialects::LoginRequest::Kind::closed) co_return false;
     if (request.kind == dialects::LoginRequest::Kind::cancel) {
-        const CancelRegistry::Target target = shared_.cancels.find(request.cancel);
-        if (target.worker != nullptr) {
-            target.worker->post([target] {
-                Session* session = target.worker->find(target.session);
-                if (session != nullptr) session->cancel();
-            });
-        }
+        co_await deliver_cancel();
         co_return false;
     }
+    if (request.cancel_secret_bytes != key_.secret.size())
+        key_ = shared_.cancels.reissue(key_, key_.id, request.cancel_secret_bytes);
     user_ = request.user;
     database_ = request.database;
     application_ = request.application;
     co_return true;
 }
 
+// Whoever asks for a cancel is answered with nothing but the connection's end. It comes when the server has been told,
+// so that the client's next statement is not hit by what was meant for the last one.
+wire::awaitable<void> Session::deliver_cancel() {
+    const CancelRegistry::Target target = shared_.cancels.find(login_->request().cancel);
+    if (target.worker == nullptr) co_return;
+    const auto wait = std::make_shared<Timer>(client_->executor(), cancel_wait);
+    // The timer dies with this worker's loop; another's may still hold what would have told it.
+    auto done = [weak = std::weak_ptr<Timer>(wait), executor = client_->executor()] {
+        asio::post(executor, [weak] {
+            if (const auto timer = weak.lock()) timer->cancel();
+        });
+    };
+    target.worker->post([target, done = std::move(done)] {
+        Session* session = target.worker->find(target.session);
+        if (session != nullptr) {
+            session->cancel(done);
+        } else {
+            done();
+        }
+    });
+    const asio::as_tuple_t<Use> either_way;
+    (void)co_await wait->async_wait(either_way);
+}
+
+// What the connection tells of its client. The system's table of users may be slow to answer: another thread asks it.
+wire::awaitable<Identity> Session::identify() {
+    Identity identity;
+    identity.local = client_->is_unix();
+    if (method_for(listen_, identity.local) != config::AuthMethod::peer) co_return identity;
+    const std::optional<unsigned> id = peer_of(client_->descriptor());
+    if (!identity.local || !id) co_return identity;
+    auto look_up = [&computing = shared_.computing, executor = client_->executor(), id = *id](auto handler) {
+        asio::post(computing, [executor, id, handler = std::move(handler)]() mutable {
+            asio::post(executor, [name = system_user_name(id), handler = std::move(handler)]() mutable {
+                std::move(handler)(std::move(name));
+            });
+        });
+    };
+    const Use use{};
+    identity.system_user = co_await asio::async_initiate<const Use, void(std::string)>(std::move(look_up), use);
+    co_return identity;
+}
+
 wire::awaitable<bool> Session::authenticate() {
     const dialects::LoginRequest& request = login_->request();
-    route_ = shared_.router->route(listen_, request, client_->is_unix());
+    const Identity identity = co_await identify();
+    route_ = shared_.router->route(listen_, request, identity);
     const bool console = route_.kind == Route::Kind::console;
     if (!console) {
         counted_ = true;
@@ -118,15 +160,7 @@ wire::awaitable<bool> Session::authenticate() {
     wire::Exchange& exchange = login_->authentication(route_.credential);
     const std::error_code ec = co_await wire::drive(*client_, exchange, inbox_, deadline, &shared_.computing);
     if (ec) {
-        wire::Diagnostics error = exchange.diagnostics();
-        if (ec == wire::errc::timed_out)
-            error = failure(Failure::handshake_timeout, "the login was not finished in time");
-        log_info("login_failed", {{"session", id_},
-                                  {"client", peer_},
-                                  {"user", user_},
-                                  {"database", database_},
-                                  {"error", error.message.empty() ? ec.message() : error.message}});
-        if (!error.message.empty()) co_await refuse(std::move(error));
+        co_await end_login(ec, exchange.diagnostics());
         co_return false;
     }
     if (route_.kind == Route::Kind::no_such_pool || route_.kind == Route::Kind::no_pool_named) {
@@ -142,17 +176,61 @@ wire::awaitable<bool> Session::authenticate() {
         co_return false;
     }
     home_ = route_.home;
+    if (route_.pattern != nullptr) {
+        home_ = shared_.homes->obtain(*route_.pattern, route_.database, route_.user, route_.password, *worker_);
+        if (!home_) {
+            std::string message =
+                "too many pools were made from the template \"*\" (limits.max_template_pools): no "
+                "other database can be reached until one of them has been idle for its idle_timeout";
+            wire::Diagnostics error = failure(Failure::too_many_clients, std::move(message));
+            error.hint.clear();  // the message says what to do
+            co_await refuse(std::move(error));
+            co_return false;
+        }
+    }
+    if (home_ && home_->connector) {
+        const std::string recovered = login_->recovered();
+        if (!recovered.empty()) {
+            home_->connector->learn(recovered);
+            // Whoever wanted a backend before this login was told that none could be dialled.
+            asio::dispatch(home_->worker->executor(), [home = home_] {
+                if (home->pool) home->pool->forget_refusals();
+            });
+        }
+    }
     co_return console || home_ != nullptr;
 }
 
+// One of the login's exchanges ended with an error: what it said, or what happened to it, is the reason.
+wire::awaitable<void> Session::end_login(std::error_code ec, wire::Diagnostics said) {
+    if (ec == wire::errc::timed_out) said = failure(Failure::handshake_timeout, "the login was not finished in time");
+    // A client that was not told why by TLS itself could not read it; one that is gone cannot either.
+    const bool heard = !said.message.empty() && ec != wire::errc::tls_failed;
+    if (heard) {
+        co_await refuse(std::move(said), route_.hint);
+    } else {
+        if (said.message.empty()) said.message = ec.message();
+        note_failed_login(said, route_.hint);
+    }
+}
+
+// Each failed login is counted and logged once, with its reason and without a credential.
+void Session::note_failed_login(const wire::Diagnostics& error, std::string_view hint) {
+    shared_.login_failures.add(worker_->index());
+    log_info("login_failed", {{"session", id_},
+                              {"client", peer_},
+                              {"listen", address_of(listen_)},
+                              {"user", user_},
+                              {"database", database_},
+                              {"sqlstate", error.sqlstate},
+                              {"message", error.message},
+                              {"hint", hint}});
+}
+
 // The protocol's refusal during a login, then the close.
-wire::awaitable<void> Session::refuse(wire::Diagnostics error) {
-    log_info("login_refused", {{"session", id_},
-                               {"client", peer_},
-                               {"user", user_},
-                               {"database", database_},
-                               {"sqlstate", error.sqlstate},
-                               {"message", error.message}});
+wire::awaitable<void> Session::refuse(wire::Diagnostics error, std::string_view hint) {
+    note_failed_login(error, hint);
+    error.detail = "leasehold session " + std::to_string(id_);
     wire::Writer last;
     login_->refuse(error, last);
     wire::Outbox out;
@@ -184,70 +262,6 @@ wire::awaitable<void> Session::linger() {
     }
     *alive = nullptr;
     client_->close();
-}
-
-wire::awaitable<void> Session::run_console() {
-    console_ = true;
-    static const dialects::ServerFacts facts{LEASEHOLD_VERSION,
-                                             {{"server_version", "15.0 (leasehold " LEASEHOLD_VERSION ")"},
-                                              {"server_encoding", "UTF8"},
-                                              {"client_encoding", "UTF8"},
-                                              {"DateStyle", "ISO, MDY"},
-                                              {"TimeZone", "UTC"},
-                                              {"integer_datetimes", "on"},
-                                              {"standard_conforming_strings", "on"}},
-                                             0,
-                                             0,
-                                             2};
-    wire::Writer last;
-    login_->welcome(facts, key_, last);
-    wire::Outbox out;
-    out.own().append(last.bytes());
-    const std::unique_ptr<dialects::LocalService> service = dialect_.local_service(*login_);
-    const Use use{};
-    const auto permission = route_.administrator ? admin::Permission::administer : admin::Permission::read;
-    for (;;) {
-        if (!client_->send(out)) break;
-        out.clear();
-        while (client_->unsent() > 0) {
-            co_await client_->writable();
-            if (!client_->flush()) break;
-        }
-        const dialects::LocalService::Command command = service->next(inbox_.bytes(), out);
-        inbox_.consume(command.consumed);
-        using Kind = dialects::LocalService::Command::Kind;
-        if (command.kind == Kind::close) break;
-        if (command.kind == Kind::fatal) {
-            (void)client_->send(out);
-            break;
-        }
-        if (command.kind == Kind::query) {
-            // The answer may be made on any thread; it is taken up on this session's.
-            auto ask = [this, &command, permission](auto handler) {
-                auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-                shared_.console->execute(
-                    command.text, permission, [kept, executor = client_->executor()](admin::Answer made) {
-                        asio::post(executor,
-                                   [kept, made = std::move(made)]() mutable { std::move (*kept)(std::move(made)); });
-                    });
-            };
-            const admin::Answer answer =
-                co_await asio::async_initiate<const Use, void(admin::Answer)>(std::move(ask), use);
-            if (answer.error) {
-                service->error(*answer.error, out);
-            } else {
-                service->result(answer.result, out);
-            }
-            continue;
-        }
-        if (!out.empty()) continue;
-        const std::span<std::uint8_t> room = inbox_.prepare(4096);
-        const wire::Transport::Io io = client_->recv(room);
-        inbox_.commit(room.size(), io.bytes);
-        if (io.error || !client_->is_open()) break;
-        if (io.would_block) co_await client_->readable();
-    }
-    co_await linger();
 }
 
 }  // namespace leasehold::daemon

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "daemon/cancel_registry.hpp"
+#include "daemon/certificates.hpp"
+#include "daemon/metrics/registry.hpp"
 #include "daemon/router.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -16,14 +18,18 @@ namespace leasehold::daemon {
 namespace admin {
 class Console;
 }
+class Homes;
 class Worker;
 
 struct Shared {
     std::shared_ptr<const config::Config> config;
     std::unique_ptr<Router> router;
+    Certificates certificates;
     CancelRegistry cancels;
+    metrics::Counter login_failures;
     boost::asio::thread_pool computing{2};  // PBKDF2 and the like: milliseconds each
     admin::Console* console = nullptr;
+    Homes* homes = nullptr;
     std::vector<Worker*> workers;
 
     std::atomic<std::uint64_t> last_session{0};

@@ -55,6 +55,8 @@ ClientRow client_row(const SessionView& view, std::string_view dialect) {
         row.state = ClientRow::State::login;
     } else if (view.state == "waiting") {
         row.state = ClientRow::State::waiting;
+    } else if (view.state == "replication") {
+        row.state = ClientRow::State::replication;
     } else {
         row.state = view.leased || view.state == "console" ? ClientRow::State::active : ClientRow::State::idle;
     }
@@ -97,6 +99,17 @@ std::vector<ServerRow> servers_of(const Worker& worker) {
         for (pool::BackendRow& backend : home->pool->backends()) {
             rows.push_back({home->name(), home->user, "leasehold " + home->name(), std::move(backend)});
         }
+    }
+    for (const auto& [id, session] : worker.sessions()) {
+        const SessionView view = session->view();
+        if (view.state != "replication") continue;
+        pool::BackendRow backend;
+        backend.id = backend.session = id;
+        backend.server_id = view.server_id;
+        backend.address = view.server_address;
+        backend.state = view.state;
+        backend.age = backend.in_state = since<std::chrono::milliseconds>(view.connected);
+        rows.push_back({view.pool, session->home()->user, view.application, std::move(backend)});
     }
     return rows;
 }

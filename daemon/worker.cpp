@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/worker.hpp"
 
+#include "daemon/homes.hpp"
+
 #include "daemon/logging.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -12,6 +14,7 @@ namespace {
 
 constexpr std::size_t buffer_bytes = 64 * 1024;
 constexpr auto tick_every = std::chrono::milliseconds(50);
+constexpr unsigned ticks_per_second = 20;
 
 void report(const std::exception_ptr& failure, std::string_view where) {
     if (!failure) return;
@@ -113,9 +116,15 @@ Session* Worker::find(std::uint64_t id) noexcept {
 
 void Worker::add_home(HomePtr home) { homes_.push_back(std::move(home)); }
 
+void Worker::remove_home(const HomePtr& home) {
+    home->pool->dispose([home] {});  // kept until the last of it has ended
+    std::erase(homes_, home);
+}
+
 void Worker::tick() {
     const auto now = wire::Clock::now();
     for (const HomePtr& home : homes_) home->pool->tick();
+    if (shared_.homes != nullptr && ++ticks_ % ticks_per_second == 0) shared_.homes->retire_idle(*this);
     for (const auto& [id, session] : sessions_) session->tick(now);
     timer_.expires_after(tick_every);
     timer_.async_wait([this](const boost::system::error_code& ec) {

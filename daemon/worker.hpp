@@ -44,6 +44,7 @@ class Worker {
         return sessions_;
     }
     void add_home(HomePtr home);
+    void remove_home(const HomePtr& home);  // and disposes of its pool
     [[nodiscard]] const std::vector<HomePtr>& homes() const noexcept { return homes_; }
     // Ends every session at the end of its lease, and every pool; `done` is called when nothing is left.
     void drain(std::string reason, std::function<void()> done);
@@ -65,6 +66,7 @@ class Worker {
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::vector<HomePtr> homes_;
     std::size_t disposing_ = 0;
+    unsigned ticks_ = 0;
     std::function<void()> drained_;
     std::thread thread_;
 };

@@ -5,6 +5,7 @@
 
 #include "config/model.hpp"
 #include "dialects/wire/drive.hpp"
+#include "dialects/wire/seam.hpp"
 #include "dialects/wire/tracker.hpp"
 #include "dialects/wire/transport.hpp"
 #include "pool/backend.hpp"
@@ -70,6 +71,7 @@ struct ServerFacts {
 using Facts = std::shared_ptr<const ServerFacts>;
 
 struct SessionOptions {
+    std::string identity{};  // "leasehold session 17": what errors of leasehold's own name, and the log has
     wire::LeaseMode mode = wire::LeaseMode::transaction;
     bool disconnect_on_loss = false;
     std::size_t prepared_per_client = 1000;
@@ -176,6 +178,14 @@ class Backend : public pool::Backend {
     virtual void mark_dead() noexcept = 0;
 };
 
+// A connection of one session's own, whose bytes are relayed unread from its login on.
+struct Replicating {
+    pool::Connected connected;  // with a dialects::Backend that is no pool's
+    wire::Diagnostics refusal;  // the server's own words, when it said any
+    Facts facts;
+    std::unique_ptr<wire::Seam> seam;  // of what the server sends
+};
+
 class Connector : public pool::Connector {
   public:
     // Null until the first backend logged in; renewed by each new one.
@@ -183,6 +193,8 @@ class Connector : public pool::Connector {
     // What a server says to a client with this login's parameters; null when nobody has tried them yet (try_login).
     [[nodiscard]] virtual Facts facts_for(const Login&) const { return facts(); }
     virtual void remember(const Login&, Facts) {}
+    // For a login that asks for replication, with its parameters as they are. The login outlives it.
+    [[nodiscard]] virtual awaitable<Replicating> connect_replication(const Login& login, pool::Deadline deadline);
     // A client's login recovered what dials the backend (Login::recovered()). Thread-safe.
     virtual void learn(const std::string&) {}
     // Reads certificates and keys anew; those that connect from now on use them. The error names the file, and then the

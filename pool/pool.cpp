@@ -166,6 +166,8 @@ void Pool::server_lost(const Lease& witness) {
     impl_->serve(impl_->now());
 }
 
+void Pool::forget_refusals() { impl_->refusals.clear(); }
+
 void Pool::dispose(std::function<void()> drained) {
     Impl& impl = *impl_;
     impl.disposed = true;

@@ -70,6 +70,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     // The same, seen on `witness`: without effect if its generation is already known to be lost, so that a burst of
     // reports from one failure does not close what was dialled since.
     void server_lost(const Lease& witness);
+    // What the server refused may go well now: a refusal that is remembered is not told to anybody any more.
+    void forget_refusals();
     // No new lease; closes idle ones; calls `drained` when the last backend is gone.
     void dispose(std::function<void()> drained = {});
 

@@ -8,7 +8,7 @@ set_tests_properties(architecture.check architecture.self_test PROPERTIES LABELS
 
 # --- integration: one ctest per file; the promises run under the sanitizers too --------------------------------------
 # Files that measure times or loads have the machine to themselves.
-set(load_sensitive test_load test_programs test_demo)
+set(load_sensitive test_load test_programs test_demo test_hostile test_hostile_servers test_tls_load)
 
 file(GLOB files CONFIGURE_DEPENDS integration/test_*.py)
 foreach(file IN LISTS files)
@@ -24,6 +24,9 @@ foreach(file IN LISTS files)
   endif()
   set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT 900
     ENVIRONMENT "LEASEHOLD_BIN=$<TARGET_FILE:leasehold>;PYTHONDONTWRITEBYTECODE=1")
+  if(name STREQUAL test_clients_python_suite)
+    set_tests_properties(${test} PROPERTIES PROCESSORS 2 TIMEOUT 2400)  # two runs of a suite at once, five under --long
+  endif()
   if(name IN_LIST load_sensitive)
     set_tests_properties(${test} PROPERTIES RUN_SERIAL ON)
   endif()
@@ -40,3 +43,6 @@ add_test(NAME thread_safety.workers
   WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/thread_safety)
 set_tests_properties(thread_safety.workers PROPERTIES LABELS thread_safety TIMEOUT 300 RUN_SERIAL ON
   ENVIRONMENT "LEASEHOLD_BIN=$<TARGET_FILE:leasehold>;PYTHONDONTWRITEBYTECODE=1")
+
+# --- fuzzing: the corpus and all that ever crashed, replayed by an ordinary program ---------------------------------
+add_subdirectory(fuzz)

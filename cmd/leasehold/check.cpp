@@ -4,6 +4,7 @@
 #include "cmd/leasehold/commands.hpp"
 
 #include "config/units.hpp"
+#include "daemon/certificates.hpp"
 #include "dialects/registry.hpp"
 
 #include <algorithm>
@@ -103,8 +104,23 @@ std::vector<std::string> misfits(const config::Config& config, const Pool& pool,
     return out;
 }
 
+// What the pool's connections are made with, whatever the server offers today.
+std::string encryption(const config::Url& url) {
+    if (std::ranges::all_of(url.hosts, &config::HostPort::unix_socket))
+        return "sslmode has no meaning on a unix socket";
+    const config::TlsMode mode = url.server_tls();
+    std::string out = "sslmode " + std::string(to_string(mode));
+    if (!url.tls_mode()) out += " (the default)";
+    if (mode < config::TlsMode::require)
+        out += ": may be readable on its way";
+    else if (mode == config::TlsMode::require && url.option("sslrootcert").empty())
+        out += ": encrypted, the server is not verified";
+    return out;
+}
+
 bool print_report(const config::Config& config, const Pool& pool, const ServerReport& report) {
     std::cout << "pool " << pool.name << ": " << pool.url.render() << '\n';
+    if (pool.url.family() == "postgresql") std::cout << "  " << encryption(pool.url) << '\n';
     if (!report.reachable) {
         std::cout << "  unreachable: " << report.error << '\n';
         return false;
@@ -124,7 +140,8 @@ void print_problems(const config::Loaded& loaded) {
 }
 
 int check(const CheckOptions& options) {
-    const config::Loaded loaded = config::load_file(options.config);
+    const config::Loaded loaded =
+        config::load_file(options.config, config::Secrets::system(), daemon::check_tls_files, daemon::check_url_files);
     print_problems(loaded);
     if (loaded.unreadable) return exit_configuration;
     std::cout << options.config << ": " << summary(loaded) << std::endl;

@@ -2,6 +2,7 @@
 // `leasehold run`: what has to be right before a daemon starts; the serving itself is the daemon's.
 #include "cmd/leasehold/commands.hpp"
 
+#include "daemon/certificates.hpp"
 #include "daemon/server.hpp"
 
 #include <sys/resource.h>
@@ -52,7 +53,8 @@ int run(const RunOptions& options) {
                      "or give --allow-root if it must be\n";
         return exit_usage;
     }
-    config::Loaded loaded = config::load_file(options.config);
+    config::Loaded loaded =
+        config::load_file(options.config, config::Secrets::system(), daemon::check_tls_files, daemon::check_url_files);
     print_problems(loaded);
     if (!loaded.config) return exit_configuration;
     raise_open_files(*loaded.config);

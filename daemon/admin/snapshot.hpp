@@ -27,7 +27,7 @@ struct PoolRow {
 };
 
 struct ClientRow {
-    enum class State : std::uint8_t { login, idle, waiting, active };
+    enum class State : std::uint8_t { login, idle, waiting, active, replication };
     std::uint64_t id = 0;  // the session's
     std::string dialect;
     std::string user;

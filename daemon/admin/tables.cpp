@@ -109,6 +109,7 @@ std::string_view to_string(ClientRow::State state) noexcept {
         case ClientRow::State::idle: return "idle";
         case ClientRow::State::waiting: return "waiting";
         case ClientRow::State::active: return "active";
+        case ClientRow::State::replication: return "replication";
     }
     return "login";
 }

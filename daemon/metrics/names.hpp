@@ -28,4 +28,7 @@ inline constexpr std::string_view queries = "leasehold_pool_queries_total";
 inline constexpr std::string_view received_bytes = "leasehold_pool_received_bytes_total";  // from clients
 inline constexpr std::string_view sent_bytes = "leasehold_pool_sent_bytes_total";          // to clients
 
+// Of the process.
+inline constexpr std::string_view login_failures = "leasehold_login_failures_total";
+
 }  // namespace leasehold::daemon::metrics::names

@@ -77,12 +77,15 @@ void PoolEvents::register_quarantine() {
 void PoolEvents::connect(std::string_view address, std::chrono::microseconds took) {
     connects_.add(worker_);
     dial_.observe(worker_, took);
+    if (outages_.over()) report(LogLevel::info, "connect_recovered", pool_, user_, {{"address", address}});
     report(LogLevel::info, "connect", pool_, user_, {{"address", address}, {"ms", took}});
 }
 
 void PoolEvents::connect_failed(std::string_view address, std::string_view message, bool saturated) {
     (saturated ? saturated_ : failed_).add(worker_);
-    report(LogLevel::warn, "connect_failed", pool_, user_,
+    // The same again, from this pool or another one, is no news until a server answers.
+    const LogLevel level = outages_.begin(message) ? LogLevel::warn : LogLevel::debug;
+    report(level, "connect_failed", pool_, user_,
            {{"address", address}, {"reason", saturated ? "saturated" : "error"}, {"message", message}});
 }
 

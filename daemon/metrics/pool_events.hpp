@@ -3,6 +3,7 @@
 // One per pool object, on its worker; the pool must be gone before it.
 #pragma once
 
+#include "daemon/metrics/outages.hpp"
 #include "daemon/metrics/registry.hpp"
 #include "pool/events.hpp"
 
@@ -43,6 +44,8 @@ class PoolEvents final : public pool::Events {
     const std::string pool_;
     const std::string user_;
     std::unordered_map<std::uint64_t, std::uint64_t> on_the_ladder_;  // the pool's record id to the process's
+
+    SeenOutages outages_;
 
     Scope scope_;
     Counter connects_, saturated_, failed_;

@@ -219,8 +219,13 @@ void write_error(Writer& out, const wire::Diagnostics& error, std::uint8_t seque
         out.u8('#');
         out.text(error.sqlstate.size() == 5 ? std::string_view(error.sqlstate) : std::string_view("HY000"));
     }
-    // Clients keep 512 bytes of a message at most.
-    out.text(std::string_view(error.message).substr(0, 511));
+    // Clients keep 512 bytes of a message at most; the protocol has no room for a detail but there.
+    std::string text = error.message;
+    if (!error.detail.empty()) {
+        const std::string detail = " (" + error.detail + ")";
+        text = text.substr(0, 511 - std::min<std::size_t>(detail.size(), 511)) + detail;
+    }
+    out.text(std::string_view(text).substr(0, 511));
     end_packet(out, mark);
 }
 

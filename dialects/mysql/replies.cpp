@@ -11,16 +11,18 @@ namespace {
 // What must be seen of a packet's beginning: an OK up to its warnings.
 constexpr std::uint32_t head_size = 1 + 9 + 9 + 2 + 2;
 constexpr std::uint32_t kept_row_size = 2048;
+constexpr std::uint32_t kept_error_size = 1024;
 constexpr std::uint32_t max_columns = 65535;
 
 constexpr std::uint8_t ok_mark = 0x00, infile_mark = 0xFB, eof_mark = 0xFE, error_mark = 0xFF;
 
 }  // namespace
 
-void Reply::start(Shape shape, bool deprecate_eof, bool keep_first_row) noexcept {
+void Reply::start(Shape shape, bool deprecate_eof, bool keep_first_row, bool keep_error) noexcept {
     *this = Reply();
     deprecate_eof_ = deprecate_eof;
     keep_first_row_ = keep_first_row;
+    keep_error_ = keep_error;
     switch (shape) {
         case Shape::simple: phase_ = Phase::simple; break;
         case Shape::query: phase_ = Phase::first; break;
@@ -51,7 +53,10 @@ Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
         const Header header = header_of(in.subspan(at));
         if (!continued_) {
             const bool whole = keep_first_row_ && phase_ == Phase::rows;
-            const std::uint32_t need = std::min(header.length, whole ? kept_row_size : head_size);
+            if (header.length > 0 && in.size() - at == header_size) return Event::more;
+            const bool error = keep_error_ && header.length > 0 && in[at + header_size] == error_mark;
+            const std::uint32_t need =
+                std::min(header.length, error ? kept_error_size : whole ? kept_row_size : head_size);
             if (in.size() - at - header_size < need) return Event::more;
             const Event event = judge(header.length, in.subspan(at + header_size, need));
             if (event != Event::more) return event;
@@ -176,6 +181,7 @@ Reply::Event Reply::on_terminal(std::uint32_t length, Bytes head) noexcept {
 Reply::Event Reply::on_error(Bytes head) noexcept {
     if (head.size() < 3) return Event::bad;
     error_ = error_number(head);
+    if (keep_error_) error_packet_ = wire::as_text(head);
     if (is_farewell(error_)) return Event::farewell;
     failed_ = true;
     phase_ = Phase::done;

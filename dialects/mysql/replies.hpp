@@ -30,8 +30,9 @@ class Reply {
         bad,       // not the protocol
     };
 
-    // `keep_first_row`: the first field of the first row is kept, for queries of our own.
-    void start(Shape shape, bool deprecate_eof, bool keep_first_row = false) noexcept;
+    // For commands of our own: `keep_first_row` keeps the first field of the first row, `keep_error` the beginning of an
+    // error's packet.
+    void start(Shape shape, bool deprecate_eof, bool keep_first_row = false, bool keep_error = false) noexcept;
     [[nodiscard]] bool active() const noexcept { return phase_ != Phase::none; }
     // Moves `at` over what is used of in[at..]; stops behind a reply's end. Not to be called when !active().
     [[nodiscard]] Event advance(Bytes in, std::size_t& at) noexcept;
@@ -49,6 +50,7 @@ class Reply {
     // Of what has been seen so far; final with `complete`.
     [[nodiscard]] bool failed() const noexcept { return failed_; }
     [[nodiscard]] std::uint16_t error() const noexcept { return error_; }
+    [[nodiscard]] const std::string& error_packet() const noexcept { return error_packet_; }
     [[nodiscard]] bool has_status() const noexcept { return has_status_; }
     [[nodiscard]] std::uint16_t status() const noexcept { return status_; }
     [[nodiscard]] std::uint64_t insert_id() const noexcept { return insert_id_; }  // the last that was not zero
@@ -87,6 +89,8 @@ class Reply {
     Phase phase_ = Phase::none;
     bool deprecate_eof_ = false;
     bool keep_first_row_ = false;
+    bool keep_error_ = false;
+    std::string error_packet_;
     bool touched_ = false;
     bool continued_ = false;  // the last packet had the greatest length: another belongs to it
     bool failed_ = false;

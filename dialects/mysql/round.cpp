@@ -7,8 +7,6 @@ namespace {
 using wire::Action;
 using wire::errc;
 
-constexpr std::size_t max_error = 64 * 1024;
-
 }  // namespace
 
 Round& Round::command(Command command, std::string_view argument, bool keep_first_row) {
@@ -36,21 +34,7 @@ Action Round::resume(Bytes input, std::error_code ec) {
     }
     std::size_t at = 0;
     while (answered_ < keeps_.size()) {
-        if (!reply_.active()) reply_.start(Shape::query, deprecate_eof_, keeps_[answered_]);
-        if (reply_.untouched() || !reply_.in_packet()) {
-            // An error's text is wanted whole.
-            const Bytes rest = input.subspan(at);
-            if (rest.size() > header_size && rest[header_size] == 0xFF) {
-                const Packet packet = first_packet(rest, max_error);
-                if (packet.kind == Packet::Kind::too_long)
-                    return fail(errc::message_too_large, "the server's error is too long");
-                if (packet.kind == Packet::Kind::incomplete) return Action::read(at);
-                if (failed_at_ == SIZE_MAX) {
-                    diagnostics_ = parse_error(packet.payload);
-                    failed_at_ = answered_;
-                }
-            }
-        }
+        if (!reply_.active()) reply_.start(Shape::query, deprecate_eof_, keeps_[answered_], true);
         const Reply::Event event = reply_.advance(input, at);
         if (event == Reply::Event::more) return Action::read(at);
         if (event == Reply::Event::farewell) {
@@ -62,7 +46,7 @@ Action Round::resume(Bytes input, std::error_code ec) {
         if (reply_.has_status()) status_ = reply_.status();
         if (reply_.failed() && failed_at_ == SIZE_MAX) {
             failed_at_ = answered_;
-            diagnostics_.number = reply_.error();
+            diagnostics_ = parse_error(wire::as_bytes(reply_.error_packet()));
         }
         if (keeps_[answered_]) first_field_ = reply_.first_field();
         ++answered_;

@@ -72,7 +72,10 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
 Tracker::Step Tracker::on_command(Incoming packet) {
     if (packet.header.sequence != 0) {
         const auto sequence = static_cast<std::uint8_t>(packet.header.sequence + 1);
-        write_error(packet.to_client.own(), failure(Fault::packets_out_of_order), sequence);
+        // Not into the middle of a reply.
+        if (!busy() || answerable()) {
+            write_error(packet.to_client.own(), failure(Fault::packets_out_of_order), sequence);
+        }
         return Step::fatal;
     }
     if (packet.command == Command::quit) return Step::close;

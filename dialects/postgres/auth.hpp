@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Authentication, both sides: asking a client for its proof (ClientAuthentication, the whole exchange) and proving
-// ourselves to a server (ServerChallenge, a part of the login's exchange). Manual: "SASL Authentication", "Start-up".
+// Authentication on the client leg: asking a client for its proof (ClientAuthentication, the whole exchange), and MD5,
+// which both legs speak. The backend leg's half is challenge.hpp. Manual: "SASL Authentication", "Start-up".
 #pragma once
 
+#include "dialects/postgres/errors.hpp"
 #include "dialects/postgres/framing.hpp"
 #include "dialects/postgres/scram.hpp"
 #include "dialects/wire/exchange.hpp"
@@ -30,18 +31,26 @@ struct ClientCredential {
     std::string secret;
 };
 
+// What is known of the connection that a client logs in on.
+struct ClientChannel {
+    bool encrypted = false;
+    bool readable = true;                        // by others on its way: passwords in clear text are not asked for
+    std::vector<std::uint8_t> server_end_point;  // RFC 5929; with it SCRAM-SHA-256-PLUS is offered
+};
+
 // Ends without an error when the client is who it says; AuthenticationOk is then the first message of the welcome.
 // Else with an error whose diagnostics are what the client is to be told (FATAL); nothing of it has been written.
 class ClientAuthentication final : public wire::Exchange {
   public:
     // The cache must outlive the exchange.
-    ClientAuthentication(ClientCredential credential, std::string user, ScramKeyCache& cache);
+    ClientAuthentication(ClientCredential credential, std::string user, ScramKeyCache& cache,
+                         ClientChannel channel = {});
     ~ClientAuthentication() override;
 
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
     void compute() override;
 
-    // After a login by SCRAM: keys that log in to a server which holds the same verifier.
+    // After a login whose secret is a SCRAM verifier: keys that log in to a server which holds the same one.
     [[nodiscard]] const std::optional<ScramKeys>& recovered() const noexcept { return recovered_; }
 
   private:
@@ -50,6 +59,7 @@ class ClientAuthentication final : public wire::Exchange {
         asked_scram,  // the mechanisms were named; a SASLInitialResponse is due
         challenged,   // server-first-message sent; client-final-message is due
         deriving,     // keys of a clear-text password are being computed
+        paying,       // refused; a derivation is being made that nobody needs, see refuse()
         concluding,   // server-final-message is being written
         asked_md5,
         asked_password,  // clear text
@@ -60,22 +70,34 @@ class ClientAuthentication final : public wire::Exchange {
     [[nodiscard]] wire::Action ask();
     [[nodiscard]] wire::Action on_message(std::size_t consumed, Bytes body);
     [[nodiscard]] wire::Action on_client_first(std::size_t consumed, Bytes body);
+    [[nodiscard]] wire::Action ask_scram();
     [[nodiscard]] wire::Action challenge(std::size_t consumed, std::string_view client_first);
+    [[nodiscard]] bool binding_offered() const noexcept;
+    // Nothing: the flag agrees with the mechanism and what was offered.
+    [[nodiscard]] std::optional<wire::Action> check_binding_flag(std::size_t consumed, std::string_view flag);
     [[nodiscard]] wire::Action on_client_final(std::size_t consumed, std::string_view client_final);
+    // Nothing: the client sees the channel that we see.
+    [[nodiscard]] std::optional<wire::Action> check_binding(std::size_t consumed, std::string_view given);
     [[nodiscard]] wire::Action verify_proof(std::size_t consumed);
     [[nodiscard]] wire::Action on_password(std::size_t consumed, Bytes body);
-    [[nodiscard]] bool password_matches(std::string_view given) const;
+    [[nodiscard]] bool password_matches(std::string_view given);
     [[nodiscard]] wire::Action refuse(std::size_t consumed);
+    [[nodiscard]] wire::Action refused(std::size_t consumed);
+    [[nodiscard]] wire::Action fail(std::size_t consumed, Fault fault, std::string_view what);
     [[nodiscard]] wire::Action violation(std::size_t consumed, std::string_view what);
 
     ClientCredential credential_;
     std::string user_;
     ScramKeyCache& cache_;
+    ClientChannel channel_;
     State state_ = State::start;
     wire::Writer out_;
     std::array<std::uint8_t, 4> md5_salt_{};
     ScramVerifier verifier_;
+    bool configured_ = false;      // the verifier is the secret itself
     bool verifier_ready_ = false;  // stored_key and server_key are known
+    bool paid_ = false;            // a derivation was made for this login
+    bool bound_ = false;           // SCRAM-SHA-256-PLUS was chosen
     std::string gs2_header_;
     std::string nonce_;  // the client's and ours
     std::string auth_message_;
@@ -83,60 +105,6 @@ class ClientAuthentication final : public wire::Exchange {
     std::string given_;  // the password that came in clear text
     bool password_right_ = false;
     std::optional<ScramKeys> recovered_;
-};
-
-// What we have to prove ourselves to a server with: the password, or keys recovered from a client's login.
-struct ServerCredential {
-    std::string user;
-    std::optional<std::string> password;
-    std::optional<ScramKeys> keys;
-};
-
-// Answers a server's Authentication messages. The caller owns the reading and writing.
-class ServerChallenge {
-  public:
-    ServerChallenge(ServerCredential credential, ScramKeyCache& cache);
-    ~ServerChallenge();
-    ServerChallenge(const ServerChallenge&) = delete;
-    ServerChallenge& operator=(const ServerChallenge&) = delete;
-
-    enum class Next : std::uint8_t {
-        reply,    // `out` has the answer
-        wait,     // nothing to answer
-        compute,  // run compute(), then take proceed()
-        passed,   // AuthenticationOk
-        failed,   // see error() and diagnostics()
-    };
-    // The body of one Authentication message.
-    [[nodiscard]] Next answer(Bytes body, wire::Writer& out);
-    void compute();
-    [[nodiscard]] Next proceed(wire::Writer& out);
-
-    [[nodiscard]] std::error_code error() const noexcept { return error_; }
-    [[nodiscard]] const wire::Diagnostics& diagnostics() const noexcept { return diagnostics_; }
-
-  private:
-    enum class Scram : std::uint8_t { none, first_sent, final_sent, verified };
-
-    [[nodiscard]] Next begin_scram(Bytes mechanisms, wire::Writer& out);
-    [[nodiscard]] Next on_server_first(Bytes data, wire::Writer& out);
-    [[nodiscard]] Next on_server_final(Bytes data);
-    [[nodiscard]] Next fail(wire::errc error, std::string_view sqlstate, std::string message);
-    [[nodiscard]] Next no_password(std::string_view method);
-
-    ServerCredential credential_;
-    ScramKeyCache& cache_;
-    Scram scram_ = Scram::none;
-    std::string nonce_;
-    std::string client_first_bare_;
-    std::string server_first_;
-    std::string full_nonce_;
-    std::vector<std::uint8_t> salt_;
-    std::uint32_t iterations_ = 0;
-    std::optional<ScramKeys> keys_;
-    Sha256Digest expected_signature_{};
-    std::error_code error_;
-    wire::Diagnostics diagnostics_;
 };
 
 }  // namespace leasehold::postgres

@@ -2,6 +2,7 @@
 #include "dialects/postgres/backend.hpp"
 
 #include "dialects/postgres/align.hpp"
+#include "dialects/postgres/client_login.hpp"
 #include "dialects/postgres/drain.hpp"
 #include "dialects/postgres/finish.hpp"
 #include "dialects/postgres/ping.hpp"
@@ -62,6 +63,8 @@ awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
     if (!ec) {
         lease_.forget();
         soiled_ = false;
+        // What a server that was reconfigured meanwhile now has for everybody.
+        if (lease_.defaults.fingerprint() != lease_.reported.fingerprint()) lease_.defaults = lease_.reported;
     }
     co_return ec;
 }
@@ -160,6 +163,28 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
     // As the session spells it: the server may report another spelling of the same.
     for (const auto& [name, value] : exchange.changes()) lease_.reported.set(name, value);
     lease_.held = wanted;
+    co_return result;
+}
+
+awaitable<dialects::Backend::Tried> Backend::try_login(const dialects::Login& login, pool::Deadline deadline) {
+    Tried result;
+    Settings wanted = static_cast<const ClientLogin&>(login).settings();  // a pool of PostgreSQL has such clients
+    if (!(lease_.held == wanted)) {
+        Align exchange(lease_.held, wanted);
+        result.error = co_await run(exchange, deadline);
+        if (exchange.status() != 0 && exchange.status() != 'I') dead_ = true;
+        note(exchange.changes());
+        if (result.error) {
+            result.diagnostics = exchange.diagnostics();
+            co_return result;
+        }
+    }
+    auto facts = std::make_shared<dialects::ServerFacts>();
+    for (const auto& setting : lease_.reported) facts->parameters.emplace_back(setting.name, setting.value);
+    facts->version = lease_.reported.find("server_version").value_or(std::string_view());
+    // As the session will spell it, so that it finds the backend aligned.
+    lease_.held = as_reported(std::move(wanted), facts->parameters);
+    result.facts = std::move(facts);
     co_return result;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The backend leg's half of auth.hpp: what we answer to a server that wants to know who we are.
-#include "dialects/postgres/auth.hpp"
+#include "dialects/postgres/challenge.hpp"
 
 #include "dialects/postgres/scram_text.hpp"
 
@@ -18,6 +17,8 @@ using wire::errc;
 constexpr std::string_view auth_failed = "28P01";
 constexpr std::string_view violation = "08P01";
 constexpr std::string_view unsupported = "0A000";
+constexpr std::string_view plus_mechanism = "SCRAM-SHA-256-PLUS";
+constexpr std::string_view binding_type = "p=tls-server-end-point,,";
 
 [[nodiscard]] std::string_view method_name(std::uint32_t code) noexcept {
     switch (static_cast<Auth>(code)) {
@@ -32,8 +33,8 @@ constexpr std::string_view unsupported = "0A000";
 
 }  // namespace
 
-ServerChallenge::ServerChallenge(ServerCredential credential, ScramKeyCache& cache)
-    : credential_(std::move(credential)), cache_(cache) {}
+ServerChallenge::ServerChallenge(ServerCredential credential, ScramKeyCache& cache, ServerChannel channel)
+    : credential_(std::move(credential)), cache_(cache), channel_(std::move(channel)) {}
 
 ServerChallenge::~ServerChallenge() {
     if (credential_.password) OPENSSL_cleanse(credential_.password->data(), credential_.password->size());
@@ -44,26 +45,12 @@ ServerChallenge::Next ServerChallenge::answer(Bytes body, wire::Writer& out) {
     const std::uint32_t code = cursor.u32be();
     if (!cursor.ok()) return fail(errc::protocol_violation, violation, "malformed authentication request");
     switch (static_cast<Auth>(code)) {
-        case Auth::ok:
-            // A server that skips its own signature has not shown that it knows the password.
-            if (scram_ == Scram::first_sent || scram_ == Scram::final_sent) {
-                return fail(errc::authentication_failed, auth_failed, "the server broke SCRAM authentication off");
-            }
-            return Next::passed;
-        case Auth::cleartext:
-            if (!credential_.password) return no_password("a clear-text password");
-            password_message(out, *credential_.password);
-            return Next::reply;
+        case Auth::ok: return on_ok();
+        case Auth::cleartext: return on_cleartext(out);
         case Auth::md5: {
             const Bytes salt = cursor.take(4);
             if (!cursor.ok()) return fail(errc::protocol_violation, violation, "malformed MD5 request");
-            if (!credential_.password) return no_password("MD5");
-            const std::string& password = *credential_.password;
-            const std::string reply =
-                md5_answer(is_md5_hash(password) ? password : md5_hash(password, credential_.user), salt);
-            if (reply.empty()) return fail(errc::unsupported, unsupported, "MD5 is switched off in libcrypto");
-            password_message(out, reply);
-            return Next::reply;
+            return on_md5(salt, out);
         }
         case Auth::sasl: return begin_scram(cursor.rest(), out);
         case Auth::sasl_continue: return on_server_first(cursor.rest(), out);
@@ -75,26 +62,104 @@ ServerChallenge::Next ServerChallenge::answer(Bytes body, wire::Writer& out) {
     }
 }
 
+ServerChallenge::Next ServerChallenge::on_ok() {
+    // A server that skips its own signature has not shown that it knows the password.
+    if (scram_ == Scram::first_sent || scram_ == Scram::final_sent) {
+        return fail(errc::authentication_failed, auth_failed, "the server broke SCRAM authentication off");
+    }
+    if (channel_.binding == ServerChannel::Binding::require && !(bound_ && scram_ == Scram::verified)) {
+        return fail(errc::authentication_failed, auth_failed,
+                    "channel_binding=require, and the server let us in without channel binding");
+    }
+    return Next::passed;
+}
+
+// Nothing: the credential can answer the method. A hash proves nothing where the password itself is asked for.
+std::optional<ServerChallenge::Next> ServerChallenge::must_be_able(std::string_view method) {
+    const std::string asked = "the server asks user \"" + credential_.user + "\" for " + std::string(method);
+    const bool scram = method == scram_mechanism;
+    if (channel_.binding == ServerChannel::Binding::require && !scram) {
+        return fail(errc::authentication_failed, auth_failed,
+                    asked + ", which knows no channel binding, and channel_binding=require");
+    }
+    if (scram && credential_.keys) return std::nullopt;
+    if (credential_.verifier) {
+        if (!scram)
+            return fail(errc::authentication_failed, auth_failed,
+                        asked + ", and only its SCRAM verifier is configured");
+        wants_keys_ = true;
+        return fail(errc::authentication_failed, auth_failed,
+                    "nobody has logged in as \"" + credential_.user +
+                        "\" since the start; its SCRAM verifier cannot dial by itself");
+    }
+    if (!credential_.password) {
+        return fail(errc::authentication_failed, auth_failed, asked + ", but no password is configured");
+    }
+    if (is_md5_hash(*credential_.password) && method != "MD5") {
+        return fail(errc::authentication_failed, auth_failed,
+                    asked + ", and only an MD5 hash of its password is configured");
+    }
+    return std::nullopt;
+}
+
+ServerChallenge::Next ServerChallenge::on_cleartext(wire::Writer& out) {
+    if (const auto failed = must_be_able("a clear-text password")) return *failed;
+    password_message(out, *credential_.password);
+    return Next::reply;
+}
+
+ServerChallenge::Next ServerChallenge::on_md5(Bytes salt, wire::Writer& out) {
+    if (const auto failed = must_be_able("MD5")) return *failed;
+    const std::string& password = *credential_.password;
+    const std::string reply = md5_answer(is_md5_hash(password) ? password : md5_hash(password, credential_.user), salt);
+    if (reply.empty()) return fail(errc::unsupported, unsupported, "MD5 is switched off in libcrypto");
+    password_message(out, reply);
+    return Next::reply;
+}
+
 ServerChallenge::Next ServerChallenge::begin_scram(Bytes mechanisms, wire::Writer& out) {
-    if (scram_ != Scram::none) return fail(errc::protocol_violation, violation, "unexpected SASL request");
+    if (scram_ != Scram::none) return fail(errc::protocol_violation, violation, "unexpected SASL message");
     wire::Cursor cursor(mechanisms);
-    bool offered = false;
+    bool plain = false;
+    bool plus = false;
     std::string names;
     for (std::string_view name = cursor.cstring(); cursor.ok() && !name.empty(); name = cursor.cstring()) {
-        offered = offered || name == scram_mechanism;
+        plain = plain || name == scram_mechanism;
+        plus = plus || name == plus_mechanism;
         (names += names.empty() ? "" : ", ") += name;
     }
     if (!cursor.ok()) return fail(errc::protocol_violation, violation, "malformed SASL request");
-    if (!offered) {
-        return fail(errc::unsupported, unsupported, "none of the server's SASL mechanisms is supported: " + names);
-    }
-    if (!credential_.password && !credential_.keys) return no_password("SCRAM-SHA-256");
+    if (const auto failed = choose_mechanism(plain, plus, names)) return *failed;
+    if (const auto failed = must_be_able(scram_mechanism)) return *failed;
     nonce_ = scram_nonce();
     // The name is left empty: the server takes the startup packet's.
     client_first_bare_ = "n=,r=" + nonce_;
-    sasl_initial_response(out, scram_mechanism, "n,," + client_first_bare_);
+    sasl_initial_response(out, bound_ ? plus_mechanism : scram_mechanism, gs2_header_ + client_first_bare_);
     scram_ = Scram::first_sent;
     return Next::reply;
+}
+
+// As libpq does. "y" tells a server that we would bind if it could: one that did offer it then knows that somebody
+// between us took the offer away.
+std::optional<ServerChallenge::Next> ServerChallenge::choose_mechanism(bool plain_offered, bool plus_offered,
+                                                                       const std::string& names) {
+    using Binding = ServerChannel::Binding;
+    if (plus_offered && !channel_.encrypted) {
+        return fail(errc::unsupported, unsupported, "the server offers channel binding over a connection without TLS");
+    }
+    const bool able = channel_.encrypted && channel_.binding != Binding::disable && !channel_.server_end_point.empty();
+    bound_ = plus_offered && able;
+    if (!bound_ && channel_.binding == Binding::require) {
+        const std::string_view why = !channel_.encrypted ? "the connection has no TLS"
+                                     : !plus_offered     ? "the server does not offer it"
+                                                         : "the server's certificate has no hash to bind to";
+        return fail(errc::authentication_failed, auth_failed, "channel_binding=require, and " + std::string(why));
+    }
+    if (!bound_ && !plain_offered) {
+        return fail(errc::unsupported, unsupported, "none of the server's SASL mechanisms is supported: " + names);
+    }
+    gs2_header_ = bound_ ? binding_type : able ? "y,," : "n,,";
+    return std::nullopt;
 }
 
 ServerChallenge::Next ServerChallenge::on_server_first(Bytes data, wire::Writer& out) {
@@ -119,8 +184,13 @@ ServerChallenge::Next ServerChallenge::on_server_first(Bytes data, wire::Writer&
     }
     full_nonce_ = *nonce;
     salt_ = *salt_bytes;
+    const auto& verifier = credential_.verifier;
+    if (verifier && (verifier->salt != salt_ || verifier->iterations != iterations_)) {
+        return fail(errc::authentication_failed, auth_failed,
+                    "the server's SCRAM verifier of user \"" + credential_.user +
+                        "\" is another than the configured one; copy it from pg_authid anew");
+    }
     keys_ = credential_.keys;
-    // A password that the configuration has only as a hash can answer MD5, not SCRAM.
     if (!keys_) keys_ = cache_.find(*credential_.password, salt_, iterations_);
     return keys_ ? proceed(out) : Next::compute;
 }
@@ -135,13 +205,19 @@ ServerChallenge::Next ServerChallenge::proceed(wire::Writer& out) {
     if (!keys_ || scram_ != Scram::first_sent) {
         return fail(errc::protocol_violation, violation, "SCRAM keys were not computed");
     }
-    const std::string without_proof = "c=biws,r=" + full_nonce_;
+    const std::string without_proof = "c=" + base64(as_bytes(binding_data())) + ",r=" + full_nonce_;
     const std::string auth_message = client_first_bare_ + ',' + server_first_ + ',' + without_proof;
     expected_signature_ = server_signature(keys_->server_key, auth_message);
     const Sha256Digest proof = client_proof(keys_->client_key, keys_->stored_key, auth_message);
     sasl_response(out, without_proof + ",p=" + base64(proof));
     scram_ = Scram::final_sent;
     return Next::reply;
+}
+
+// The header again and, with channel binding, the certificate's hash: what c= proves that both sides have seen.
+std::string ServerChallenge::binding_data() const {
+    if (!bound_) return gs2_header_;
+    return gs2_header_ + std::string(as_text(channel_.server_end_point));
 }
 
 ServerChallenge::Next ServerChallenge::on_server_final(Bytes data) {
@@ -160,12 +236,6 @@ ServerChallenge::Next ServerChallenge::on_server_final(Bytes data) {
     }
     scram_ = Scram::verified;
     return Next::wait;
-}
-
-ServerChallenge::Next ServerChallenge::no_password(std::string_view method) {
-    return fail(errc::authentication_failed, auth_failed,
-                "the server asks user \"" + credential_.user + "\" for " + std::string(method) +
-                    ", but no password is configured");
 }
 
 ServerChallenge::Next ServerChallenge::fail(errc error, std::string_view sqlstate, std::string message) {

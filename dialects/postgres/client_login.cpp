@@ -2,9 +2,8 @@
 #include "dialects/postgres/client_login.hpp"
 
 #include "dialects/postgres/errors.hpp"
+#include "dialects/postgres/known_logins.hpp"
 #include "dialects/postgres/tracker.hpp"
-
-#include <algorithm>
 
 namespace leasehold::postgres {
 namespace {
@@ -20,20 +19,20 @@ ClientCredential credential_of(dialects::Credential credential) {
     switch (credential.method) {
         case config::AuthMethod::scram: made.method = ClientCredential::Method::scram; break;
         case config::AuthMethod::md5: made.method = ClientCredential::Method::md5; break;
+        case config::AuthMethod::cleartext: made.method = ClientCredential::Method::cleartext; break;
         default: made.method = ClientCredential::Method::automatic; break;
     }
     made.secret = std::move(credential.secret);
     return made;
 }
 
-// The server's parameters, overlaid by what the client itself asked for in its startup packet.
+// What the server says to a client with these settings; a plain application_name is the client's own business.
 Parameters parameters_for(const dialects::ServerFacts& facts, const Settings& startup) {
     Parameters parameters = facts.parameters;
-    for (const Settings::Setting& setting : startup) {
-        if (!is_carriable(setting.name)) continue;
-        const auto same = [&](const auto& parameter) { return same_name(parameter.first, setting.name); };
-        const auto found = std::ranges::find_if(parameters, same);
-        if (found != parameters.end()) found->second = setting.value;
+    const auto application = startup.find("application_name");
+    if (!application || !is_plain_application_name(*application)) return parameters;
+    for (auto& [name, value] : parameters) {
+        if (same_name(name, "application_name")) value = *application;
     }
     return parameters;
 }
@@ -47,24 +46,13 @@ class Refusal final : public wire::Exchange {
     }
 };
 
-// What a startup packet may ask of a server that leasehold does not do.
-std::optional<wire::Diagnostics> unserved(const Startup& startup) {
-    if (!startup.replication.empty()) {
-        return failure(Fault::unsupported_protocol,
-                       "replication connections are not served: connect to the server itself");
-    }
-    if (!startup.unknown_switches.empty()) {
-        return failure(Fault::unsupported_protocol,
-                       "the startup option \"" + startup.unknown_switches.front() + "\" is not supported");
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 ClientLogin::ClientLogin(dialects::LoginParams params)
     : startup_({static_cast<std::size_t>(params.limits.max_startup_bytes),
-                static_cast<std::size_t>(params.limits.max_settings_per_session)}) {}
+                static_cast<std::size_t>(params.limits.max_settings_per_session)},
+               {params.tls_offered, params.tls_required}),
+      tls_offered_(params.tls_offered) {}
 
 const dialects::LoginRequest& ClientLogin::request() const noexcept {
     const Startup& startup = startup_.startup();
@@ -78,17 +66,37 @@ const dialects::LoginRequest& ClientLogin::request() const noexcept {
     request_.application = startup.settings.find("application_name").value_or("");
     request_.cancel = {startup.cancel_id, startup.cancel_secret};
     request_.replication = startup.replication;
+    request_.encrypted = startup.tls.has_value();
+    request_.certified_name = startup.tls && startup.tls->peer_certified ? startup.tls->peer_name : "";
+    request_.cancel_secret_bytes = startup.minor_version >= 2 ? long_secret : shortest_secret;
     return request_;
 }
 
 wire::Exchange& ClientLogin::authentication(dialects::Credential credential) {
-    auto why = unserved(startup_.startup());
-    if (!why && credential.kind == dialects::Credential::Kind::refused) why = std::move(credential.refusal);
-    if (why) {
-        refusal_ = std::make_unique<Refusal>(std::move(*why));
+    if (start_only_.empty()) start_only_ = take_start_only(startup_.startup().settings);
+    if (credential.kind == dialects::Credential::Kind::refused) {
+        refusal_ = std::make_unique<Refusal>(std::move(credential.refusal));
         return *refusal_;
     }
-    return authentication_.emplace(credential_of(std::move(credential)), startup_.startup().user, scram_keys());
+    const std::optional<wire::TlsFacts>& tls = startup_.startup().tls;
+    ClientChannel channel;
+    channel.encrypted = tls.has_value();
+    // Where clear text is configured without TLS on offer it is on a unix socket; the configuration allows no other.
+    channel.readable = !channel.encrypted && tls_offered_;
+    if (tls) channel.server_end_point = tls->server_end_point;
+    return authentication_.emplace(credential_of(std::move(credential)), startup_.startup().user, scram_keys(),
+                                   std::move(channel));
+}
+
+std::string ClientLogin::recovered() const {
+    return authentication_ && authentication_->recovered() ? to_string(*authentication_->recovered()) : std::string();
+}
+
+// Not before the client is authenticated: numbers are few.
+std::uint64_t ClientLogin::variant() const noexcept {
+    if (start_only_.empty()) return 0;
+    if (!variant_) variant_ = variants().intern(start_only_);
+    return variant_ ? variant_->id : Variants::none_left;
 }
 
 void ClientLogin::welcome(const dialects::ServerFacts& facts, dialects::CancelKey key, wire::Writer& to_client) {
@@ -103,9 +111,12 @@ std::unique_ptr<wire::Tracker> ClientLogin::tracker(const dialects::ServerFacts&
                                                     dialects::SessionOptions options) {
     TrackerOptions made;
     made.user = startup_.startup().user;
-    made.startup = startup_.startup().settings;
-    made.parameters = parameters_for(facts, made.startup);
+    made.parameters = parameters_for(facts, settings());
+    made.startup = as_reported(settings(), made.parameters);
+    made.variant = variant();
+    made.variant_kept = variant_;
     made.mode = options.mode;
+    made.identity = std::move(options.identity);
     made.disconnect_on_loss = options.disconnect_on_loss;
     made.prepared_per_client = options.prepared_per_client;
     made.max_statement_cache_bytes = options.max_statement_cache_bytes;

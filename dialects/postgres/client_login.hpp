@@ -4,6 +4,7 @@
 
 #include "dialects/dialect.hpp"
 #include "dialects/postgres/handshake.hpp"
+#include "dialects/postgres/variants.hpp"
 
 #include <optional>
 
@@ -18,11 +19,21 @@ class ClientLogin final : public dialects::Login {
     [[nodiscard]] wire::Exchange& authentication(dialects::Credential credential) override;
     void welcome(const dialects::ServerFacts& facts, dialects::CancelKey key, wire::Writer& to_client) override;
     void refuse(const wire::Diagnostics& error, wire::Writer& to_client) override;
+    [[nodiscard]] std::string recovered() const override;
+    [[nodiscard]] std::uint64_t variant() const noexcept override;
+    [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings().fingerprint(); }
     [[nodiscard]] std::unique_ptr<wire::Tracker> tracker(const dialects::ServerFacts& facts,
                                                          dialects::SessionOptions options) override;
 
+    // From authentication() on: what a backend can be brought to, without what the variant stands for.
+    [[nodiscard]] const Settings& settings() const noexcept { return startup_.startup().settings; }
+    [[nodiscard]] const Parameters& packet() const noexcept { return startup_.startup().parameters; }
+
   private:
     ClientStartup startup_;
+    Settings start_only_;
+    mutable VariantRef variant_;
+    bool tls_offered_;
     mutable dialects::LoginRequest request_;
     std::optional<ClientAuthentication> authentication_;
     std::unique_ptr<wire::Exchange> refusal_;

@@ -1,33 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/connector.hpp"
 
-#include "dialects/postgres/cancel.hpp"
+#include "dialects/postgres/client_login.hpp"
+#include "dialects/postgres/seam.hpp"
+
+#include <algorithm>
 
 namespace leasehold::postgres {
 namespace {
 
-// Delivers one cancel request. Owns all it needs: the backend may be closed meanwhile.
-wire::awaitable<std::error_code> deliver_cancel(wire::Executor executor, ServerAddress address, std::uint32_t pid,
-                                                std::string secret, pool::Deadline deadline) {
-    wire::Dialled dialled = co_await wire::dial(executor, address.host, address.port, deadline);
-    std::error_code ec = dialled.error;
-    if (!ec) {
-        Cancel exchange(pid, std::move(secret));
-        wire::Inbox inbox;
-        ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
+dialects::Facts facts_of(Parameters said) {
+    auto facts = std::make_shared<dialects::ServerFacts>();
+    const auto version =
+        std::ranges::find(said, "server_version", [](const auto& parameter) { return parameter.first; });
+    if (version != said.end()) facts->version = version->second;
+    facts->parameters = std::move(said);
+    return facts;
+}
+
+std::string key_of(const ClientLogin& login) { return KnownLogins::key(login.settings(), login.variant()); }
+
+// A client's startup packet for a server of its own: user and database are the pool's, the rest is as it was sent.
+Parameters replication_parameters(const Parameters& packet, const Parameters& ours) {
+    Parameters made;
+    for (const auto& [name, value] : packet) {
+        const bool protocol = name == "user" || name == "database" || name.starts_with("_pq_.");
+        if (!protocol) made.emplace_back(name, value);
     }
-    co_return ec;
+    for (const auto& [name, value] : ours) {
+        const auto same = std::ranges::find(made, name, [](const auto& parameter) { return parameter.first; });
+        if (same == made.end()) {
+            made.emplace_back(name, value);
+        } else if (name == "options") {
+            same->second = value + " " + same->second;  // the client's come last and win
+        }
+    }
+    return made;
 }
 
 }  // namespace
 
-Connector::Connector(dialects::ConnectorParams params) : params_(std::move(params)) {
-    for (const config::HostPort& host : params_.url.hosts) {
-        const bool local = host.host.starts_with('/');
-        addresses_.push_back({local ? host.host + "/.s.PGSQL." + std::to_string(host.port) : host.host, host.port});
-    }
-    address_ = addresses_.front().text();
-}
+Connector::Connector(dialects::ConnectorParams params) : params_(std::move(params)), servers_(params_) {}
 
 dialects::Facts Connector::facts() const noexcept {
     const std::lock_guard lock(mutex_);
@@ -45,51 +58,97 @@ ServerLoginParams Connector::login_params() const {
     if (!params_.isolation_level.empty() && params_.isolation_level != "AUTOCOMMIT") {
         login.parameters.emplace_back("default_transaction_isolation", params_.isolation_level);
     }
-    login.credential.user = params_.user;
-    login.credential.password = params_.password;
     return login;
 }
 
-void Connector::publish(const ServerLogin& login) {
-    auto facts = std::make_shared<dialects::ServerFacts>();
-    facts->version = login.parameter("server_version");
-    facts->parameters = login.parameters();
+// What other logins were told is not true any more when the server says something else now.
+void Connector::publish(const Parameters& said) {
+    dialects::Facts made = facts_of(said);
     const std::lock_guard lock(mutex_);
-    facts_ = std::move(facts);
+    if (facts_ && facts_->parameters != made->parameters) known_.clear();
+    facts_ = std::move(made);
+}
+
+dialects::Facts Connector::facts_for(const dialects::Login& login) const {
+    const std::string key = key_of(static_cast<const ClientLogin&>(login));
+    dialects::Facts usual = facts();
+    if (key.empty() || !usual) return usual;
+    const KnownLogins::Parameters* known = known_.find(key);
+    return known != nullptr ? facts_of(*known) : nullptr;
+}
+
+void Connector::remember(const dialects::Login& login, dialects::Facts said) {
+    const std::string key = key_of(static_cast<const ClientLogin&>(login));
+    const dialects::Facts usual = facts();
+    if (key.empty() || !usual || !said) return;
+    Parameters parameters = said->parameters;
+    // A plain one is each login's own, and none is what the pool's backends are called.
+    const auto named = [](const auto& parameter) { return parameter.first == "application_name"; };
+    const auto ours = std::ranges::find_if(usual->parameters, named);
+    const auto theirs = std::ranges::find_if(parameters, named);
+    const bool asked = !is_plain_application_name(
+        static_cast<const ClientLogin&>(login).settings().find("application_name").value_or(std::string_view()));
+    if (!asked && ours != usual->parameters.end() && theirs != parameters.end()) theirs->second = ours->second;
+    known_.remember(key, std::move(parameters));
 }
 
 wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool::Deadline deadline) {
-    pool::Connected result;
-    for (const ServerAddress& address : addresses_) {
-        wire::Dialled dialled = co_await wire::dial(params_.executor, address.host, address.port, deadline);
-        if (dialled.error) {
-            result.error = dialled.error;
-            result.message = std::move(dialled.message);
-            continue;
-        }
-        ServerLogin login(login_params(), scram_keys());
-        wire::Inbox inbox;
-        result.error = co_await wire::drive(*dialled.transport, login, inbox, deadline, params_.computing);
-        if (result.error) {
-            const wire::Diagnostics& said = login.diagnostics();
-            result.message = address.text() + ": " + (said.message.empty() ? result.error.message() : said.message);
-            result.sqlstate = said.sqlstate;
-            result.saturated = result.error == wire::errc::server_saturated;
-            result.refused = said.from_server && (result.error == wire::errc::authentication_failed ||
-                                                  result.error == wire::errc::server_error);
-            if (result.saturated || result.refused) co_return result;
-            continue;
-        }
-        publish(login);
-        auto cancel = [executor = params_.executor, address, pid = login.pid(), secret = login.secret()](
-                          pool::Deadline until) { return deliver_cancel(executor, address, pid, secret, until); };
-        Backend::Login logged_in{address, std::move(cancel), login.pid(), login.parameters()};
-        result.backend = std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in),
-                                                   variant, params_.prepared_per_backend);
-        result.message.clear();
-        co_return result;
+    const VariantRef start = variants().find(variant);
+    if (variant != 0 && !start) {
+        pool::Connected none;
+        none.error = wire::errc::unsupported;
+        none.refused = true;
+        none.sqlstate = "53400";
+        none.message = "too many different sets of parameters that only a connection's start can set are in use";
+        co_return none;
     }
-    co_return result;
+    ServerLoginParams login = login_params();
+    if (start) {
+        for (const auto& setting : start->parameters) login.parameters.emplace_back(setting.name, setting.value);
+    }
+    Reached reached = co_await reach(std::move(login), variant, deadline);
+    if (reached.connected.backend) publish(reached.said);
+    // The client of such a variant is told what the server said to it, in the server's words.
+    if (variant != 0 && reached.connected.refused && reached.refusal.from_server)
+        reached.connected.message = reached.refusal.message;
+    co_return std::move(reached.connected);
+}
+
+wire::awaitable<dialects::Replicating> Connector::connect_replication(const dialects::Login& login,
+                                                                      pool::Deadline deadline) {
+    ServerLoginParams params = login_params();
+    params.parameters = replication_parameters(static_cast<const ClientLogin&>(login).packet(), params.parameters);
+    Reached reached = co_await reach(std::move(params), 0, deadline);
+    dialects::Replicating made;
+    made.connected = std::move(reached.connected);
+    made.refusal = std::move(reached.refusal);
+    made.facts = facts_of(std::move(reached.said));
+    made.seam = std::make_unique<Seam>();
+    co_return made;
+}
+
+// A backend on the first server that lets us in and fits.
+wire::awaitable<Connector::Reached> Connector::reach(ServerLoginParams params, pool::Variant variant,
+                                                     pool::Deadline deadline) {
+    Reached reached;
+    pool::Connected& result = reached.connected;
+    Servers::Found found = co_await servers_.find(std::move(params), deadline);
+    if (!found.reached.transport) {
+        result.error = found.reached.error;
+        result.message = std::move(found.reached.message);
+        // Our own doubts about a server are no affair of the client's: it would take 28P01 for its own password's.
+        if (found.reached.said.from_server) result.sqlstate = found.reached.said.sqlstate;
+        result.saturated = found.saturated;
+        result.refused = found.refused;
+        if (found.reached.said.from_server) reached.refusal = std::move(found.reached.said);
+        co_return reached;
+    }
+    const ServerLogin& login = *found.reached.login;
+    reached.said = login.parameters();
+    Backend::Login logged_in{found.server.address, std::move(found.cancel), login.pid(), login.parameters()};
+    result.backend = std::make_unique<Backend>(std::move(found.reached.transport), std::move(found.reached.inbox),
+                                               std::move(logged_in), variant, params_.prepared_per_backend);
+    co_return reached;
 }
 
 }  // namespace leasehold::postgres

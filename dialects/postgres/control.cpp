@@ -2,6 +2,8 @@
 // The only file that knows libpq.
 #include "dialects/postgres/control.hpp"
 
+#include "dialects/postgres/scram.hpp"
+
 #include <libpq-fe.h>
 
 #include <cstdlib>
@@ -18,6 +20,17 @@ struct Clear {
 using Connection = std::unique_ptr<PGconn, Finish>;
 using Result = std::unique_ptr<PGresult, Clear>;
 
+// libpq would look into a home directory: what the data plane does not do, the control plane does not do either.
+const std::string no_file = "/dev/null/none";
+
+// What "system" means to a libpq that does not know it.
+std::string root_of(const config::Url& url) {
+    const std::string_view root = url.option("sslrootcert");
+    if (root.empty()) return no_file;
+    if (root != "system" || PQlibVersion() >= 160000) return std::string(root);
+    return "/etc/ssl/certs/ca-certificates.crt";
+}
+
 Connection connect(const config::Url& url, std::chrono::seconds timeout) {
     std::string hosts;
     std::string ports;
@@ -30,22 +43,28 @@ Connection connect(const config::Url& url, std::chrono::seconds timeout) {
         ports += std::to_string(host.port);
     }
     const std::string limit = std::to_string(timeout.count());
-    const std::string_view sslmode = url.option("sslmode");
+    const auto option = [&url](std::string_view key) { return std::string(url.option(key)); };
     std::vector<std::pair<const char*, std::string>> parameters{
         {"host", hosts},
         {"port", ports},
         {"user", url.user},
         {"dbname", url.database.empty() ? url.user : url.database},
         {"password", url.password.value_or("")},
-        {"sslmode", std::string(sslmode.empty() ? "disable" : sslmode)},
-        {"sslrootcert", std::string(url.option("sslrootcert"))},
-        {"sslcert", std::string(url.option("sslcert"))},
-        {"sslkey", std::string(url.option("sslkey"))},
-        {"target_session_attrs", std::string(url.option("target_session_attrs"))},
+        {"sslmode", std::string(config::to_string(url.server_tls()))},
+        {"sslrootcert", root_of(url)},
+        {"sslcert", url.option("sslcert").empty() ? no_file : option("sslcert")},
+        {"sslkey", option("sslkey")},
+        {"sslcrl", no_file},
+        {"sslsni", option("sslsni")},
+        {"channel_binding", option("channel_binding")},
+        {"gssencmode", "disable"},
+        {"target_session_attrs", option("target_session_attrs")},
         {"connect_timeout", limit},
         {"application_name", "leasehold control"},
         {"options", "-c statement_timeout=" + limit + "s"},
     };
+    // Older ones do not know it, and come to the same by the longer way.
+    if (PQlibVersion() >= 170000) parameters.emplace_back("sslnegotiation", option("sslnegotiation"));
     std::erase_if(parameters, [](const auto& parameter) { return parameter.second.empty(); });
     std::vector<const char*> names;
     std::vector<const char*> values;
@@ -81,6 +100,10 @@ int number(PGconn* connection, const char* setting) {
 
 dialects::ServerReport Control::report(const config::Url& url, std::chrono::seconds timeout) {
     dialects::ServerReport report;
+    if (url.password && parse_scram_verifier(*url.password)) {
+        report.error = "the password is a SCRAM verifier, which logs in nowhere before a client has";
+        return report;
+    }
     const Connection connection = connect(url, timeout);
     if (PQstatus(connection.get()) != CONNECTION_OK) {
         report.error = trimmed(PQerrorMessage(connection.get()));

@@ -14,6 +14,7 @@ class Dialect final : public dialects::Dialect {
   public:
     [[nodiscard]] std::string_view name() const noexcept override { return "postgresql"; }
     [[nodiscard]] bool greets_first() const noexcept override { return false; }
+    [[nodiscard]] std::vector<std::string> tls_protocols() const override { return {"postgresql"}; }
     [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::LoginParams params) const override {
         return std::make_unique<ClientLogin>(std::move(params));
     }

@@ -4,8 +4,21 @@
 #include "dialects/postgres/settings.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace leasehold::postgres {
+
+namespace {
+
+// Settings that decide what a text means when it is parsed, beside those that the server reports.
+[[nodiscard]] bool decides_reading(std::string_view name) noexcept {
+    constexpr std::array<std::string_view, 6> names{"array_nulls",           "backslash_quote",
+                                                    "lc_monetary",           "timezone_abbreviations",
+                                                    "transform_null_equals", "xmloption"};
+    return std::ranges::any_of(names, [name](std::string_view known) { return same_name(known, name); });
+}
+
+}  // namespace
 
 void Digester::pin(PinKind kind, std::string_view name) noexcept {
     if (digest_.pin != PinKind::none) return;
@@ -22,6 +35,7 @@ void Digester::take(const Statement& statement) noexcept {
     digest_.may_commit |= statement.may_commit();
     digest_.chains |= (statement.marks & mark::chain) != 0;
     digest_.discards = digest_.only(Kind::discard_all);
+    note_meaning(statement);
     switch (statement.kind) {
         case Kind::begin: digest_.begins = true; break;
         case Kind::commit:
@@ -63,6 +77,26 @@ void Digester::take(const Statement& statement) noexcept {
     if ((marks & mark::last_value) != 0) pin(PinKind::last_value);
     if ((marks & mark::foreign_session) != 0) pin(PinKind::foreign_session);
     if ((marks & (mark::seed | mark::obscure)) != 0) digest_.soils = true;
+}
+
+// What texts parsed later may be understood by.
+void Digester::note_meaning(const Statement& statement) noexcept {
+    switch (statement.kind) {
+        case Kind::set:
+        case Kind::set_local:
+        case Kind::reset: digest_.reads |= decides_reading(statement.variable()); break;
+        case Kind::run_do:
+        case Kind::call:
+        case Kind::execute:
+        case Kind::create_temp: digest_.own_schema = true; break;
+        default: break;
+    }
+    if ((statement.marks & (mark::pg_temp | mark::temporary)) != 0) {
+        digest_.own_schema = true;
+    } else if ((statement.marks & mark::schema) != 0) {
+        digest_.schema = true;
+    }
+    if ((statement.marks & mark::set_config) != 0) digest_.reads = true;
 }
 
 std::string describe_pin(PinKind kind, std::string_view variable) {

@@ -36,6 +36,9 @@ struct Digest {
     bool soils = false;             // may leave state that nobody saw: DO, CALL, EXECUTE
     bool drops_statements = false;  // DISCARD ALL, DEALLOCATE ALL
     bool discards = false;          // DISCARD ALL alone
+    bool schema = false;            // names may mean something else afterwards: for everybody, ...
+    bool own_schema = false;        // ... or for this session: temporary objects, and what nobody saw
+    bool reads = false;             // sets what texts are parsed by, and the server does not report
     PinKind pin = PinKind::none;    // the first reason found
     std::uint8_t length = 0;
     std::array<char, 64> name{};  // of the setting that pins, or DEALLOCATE's statement
@@ -58,6 +61,7 @@ class Digester {
 
   private:
     void pin(PinKind kind, std::string_view name = {}) noexcept;
+    void note_meaning(const Statement& statement) noexcept;
     Carried carried_;
     const void* context_;
     Digest digest_;

@@ -14,23 +14,36 @@ struct Entry {
     std::string_view before;  // the fixed part
     std::string_view after;
     std::string_view alone;  // the whole text when there is no detail
+    std::string_view hint{};
 };
+
+// What to do, for those who can do something.
+constexpr std::string_view who_may_log_in =
+    "A login is checked against leasehold's own configuration: the user and password of the pool's URL, or `users`.";
+constexpr std::string_view which_pools = "A client's database names a pool of leasehold, or an alias of one.";
+constexpr std::string_view fewer_clients = "Close idle clients, or raise limits.max_clients.";
+constexpr std::string_view who_holds =
+    "SHOW CLIENTS on leasehold's console says who holds the backends; pool_size, max_overflow and pool_timeout decide.";
+constexpr std::string_view server_down =
+    "leasehold itself is up; its log says since when, and why, the server is not reached.";
+constexpr std::string_view restarting = "Connect again in a moment.";
+constexpr std::string_view our_protocol = "This is a listener for PostgreSQL's protocol, versions 3.0 to 3.2.";
 
 constexpr std::string_view ending = "terminating connection: ";
 
 constexpr std::array<Entry, fault_count> table{{
-    {Fault::no_such_pool, Scope::login, "3D000", "", "", "no such pool"},
-    {Fault::too_many_clients, Scope::login, "53300", "", "", "sorry, too many clients already"},
-    {Fault::pool_timeout_at_login, Scope::login, "53300", "", "", "timed out waiting for a backend"},
-    {Fault::server_unavailable, Scope::login, "57P03", "", "", "the database server is not available"},
-    {Fault::starting_drain, Scope::login, "57P03", "", "", "leasehold is shutting down"},
+    {Fault::no_such_pool, Scope::login, "3D000", "", "", "no such pool", which_pools},
+    {Fault::too_many_clients, Scope::login, "53300", "", "", "sorry, too many clients already", fewer_clients},
+    {Fault::pool_timeout_at_login, Scope::login, "53300", "", "", "timed out waiting for a backend", who_holds},
+    {Fault::server_unavailable, Scope::login, "57P03", "", "", "the database server is not available", server_down},
+    {Fault::starting_drain, Scope::login, "57P03", "", "", "leasehold is shutting down", restarting},
     {Fault::authentication_failed, Scope::login, "28P01", "password authentication failed for user \"", "\"",
-     "password authentication failed"},
+     "password authentication failed", who_may_log_in},
     {Fault::not_authorized, Scope::login, "28000", "", "", "not authorized"},
     {Fault::handshake_timeout, Scope::login, "57014", "", "", "canceling authentication due to timeout"},
-    {Fault::login_violation, Scope::login, "08P01", "", "", "invalid startup packet"},
-    {Fault::unsupported_protocol, Scope::login, "0A000", "", "", "unsupported frontend protocol"},
-    {Fault::pool_timeout, Scope::lives, "53300", "", "", "timed out waiting for a backend"},
+    {Fault::login_violation, Scope::login, "08P01", "", "", "invalid startup packet", our_protocol},
+    {Fault::unsupported_protocol, Scope::login, "0A000", "", "", "unsupported frontend protocol", our_protocol},
+    {Fault::pool_timeout, Scope::lives, "53300", "", "", "timed out waiting for a backend", who_holds},
     {Fault::transaction_lost, Scope::lives, "40001", "transaction lost: ", "", "transaction lost"},
     {Fault::outcome_unknown, Scope::lives, "40003", "outcome unknown: ", "", "outcome unknown"},
     {Fault::transaction_aborted, Scope::lives, "25P02", "", "",
@@ -117,6 +130,7 @@ wire::Diagnostics failure(Fault fault, std::string_view detail) {
     const Entry& is = entry(fault);
     wire::Diagnostics diagnostics;
     diagnostics.sqlstate = is.sqlstate;
+    diagnostics.hint = is.hint;
     if (detail.empty()) {
         diagnostics.message = is.alone;
         return diagnostics;

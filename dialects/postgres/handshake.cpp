@@ -13,6 +13,8 @@ using wire::errc;
 
 // The untyped packets begin with a length, which counts itself, and a code or version.
 constexpr std::size_t smallest_packet = 8;
+// The first byte of a TLS connection; as a length it would be that of a packet far too long.
+constexpr std::uint8_t tls_handshake = 0x16;
 
 [[nodiscard]] wire::Diagnostics diagnostics_of(std::string_view sqlstate, std::string message) {
     wire::Diagnostics diagnostics;
@@ -30,18 +32,33 @@ constexpr std::size_t smallest_packet = 8;
 }  // namespace
 
 Action ClientStartup::resume(Bytes input, std::error_code ec) {
-    if (ec) {
-        const bool in_order = ec == errc::closed && state_ == State::reading && input.empty();
-        state_ = State::finished;
-        startup_.kind = Startup::Kind::closed;
-        return in_order ? Action::done(0) : Action::done(0, ec);
-    }
+    if (ec) return interrupted(input, ec);
     switch (state_) {
-        case State::reading: break;
-        case State::declining: state_ = State::reading; break;
+        case State::reading: return read_packet(input);
+        case State::declining: state_ = State::reading; return read_packet(input);
+        case State::accepting: state_ = State::securing; return Action::start_tls(0);
+        case State::securing: return after_handshake(input);
         case State::negotiating: state_ = State::finished; return Action::done(0);
-        case State::finished: return Action::done(0);
+        case State::finished: break;
     }
+    return Action::done(0);
+}
+
+Action ClientStartup::interrupted(Bytes input, std::error_code ec) {
+    const bool in_order = ec == errc::closed && state_ == State::reading && input.empty();
+    if (ec == errc::plaintext_before_tls) {
+        diagnostics_ = failure(Fault::login_violation, "received unencrypted data after SSL request");
+    }
+    if (ec == errc::tls_failed) {
+        diagnostics_ = failure(Fault::login_violation, "the TLS handshake failed: " + diagnostics_.message);
+    }
+    state_ = State::finished;
+    startup_.kind = Startup::Kind::closed;
+    return in_order ? Action::done(0) : Action::done(0, ec);
+}
+
+Action ClientStartup::read_packet(Bytes input) {
+    if (fresh_ && !input.empty() && input[0] == tls_handshake) return begin_direct();
     if (input.size() < 4) return Action::read(0);
     wire::Cursor cursor(input);
     const std::uint32_t length = cursor.u32be();
@@ -51,7 +68,36 @@ Action ClientStartup::resume(Bytes input, std::error_code ec) {
                       length > limits_.max_bytes ? errc::message_too_large : errc::protocol_violation);
     }
     if (input.size() < length) return Action::read(0);
+    fresh_ = false;
     return on_packet(input.first(length), input.size() - length);
+}
+
+// A ClientHello where a packet is due: its bytes belong to the handshake.
+Action ClientStartup::begin_direct() {
+    if (!tls_.offered) {
+        return refuse(0, failure(Fault::login_violation, "this listener offers no TLS: connect with sslmode=disable"),
+                      errc::unsupported);
+    }
+    fresh_ = false;
+    direct_ = true;
+    ssl_asked_ = true;
+    state_ = State::securing;
+    return Action::start_tls(0, true);
+}
+
+Action ClientStartup::after_handshake(Bytes input) {
+    if (!startup_.tls) {
+        return refuse(0, failure(Fault::login_violation, "the TLS handshake was not done"), errc::tls_failed);
+    }
+    if (direct_ && startup_.tls->protocol != alpn_protocol) {
+        return refuse(0,
+                      failure(Fault::login_violation,
+                              "direct TLS without the ALPN protocol \"postgresql\": "
+                              "update the client, or connect with sslnegotiation=postgres"),
+                      errc::tls_refused);
+    }
+    state_ = State::reading;
+    return read_packet(input);
 }
 
 Action ClientStartup::on_packet(Bytes packet, std::size_t behind) {
@@ -67,20 +113,21 @@ Action ClientStartup::on_packet(Bytes packet, std::size_t behind) {
 }
 
 Action ClientStartup::on_encryption(std::uint32_t code, std::size_t size, std::size_t behind) {
-    bool& declined = code == code_ssl ? ssl_declined_ : gss_declined_;
-    if (declined || size != smallest_packet) {
+    bool& asked = code == code_ssl ? ssl_asked_ : gss_asked_;
+    if (asked || startup_.tls || size != smallest_packet) {
         return refuse(size, failure(Fault::login_violation, "invalid or repeated encryption request"));
     }
-    declined = true;
+    asked = true;
     // Whoever sends more before our answer believes, or wants us to believe, that it will be encrypted.
     if (behind != 0) {
         const std::string_view what = code == code_ssl ? "received unencrypted data after SSL request"
                                                        : "received unencrypted data after GSSAPI encryption request";
         return refuse(size, failure(Fault::login_violation, what), errc::plaintext_before_tls);
     }
-    state_ = State::declining;
+    const bool accepted = code == code_ssl && tls_.offered;
+    state_ = accepted ? State::accepting : State::declining;
     out_.clear();
-    out_.u8('N');
+    out_.u8(accepted ? 'S' : 'N');
     return Action::write(size, out_.bytes());
 }
 
@@ -99,14 +146,19 @@ Action ClientStartup::on_cancel(Bytes body, std::size_t size) {
 
 Action ClientStartup::on_startup(std::uint32_t version, Bytes body, std::size_t size) {
     const std::uint32_t major = version >> 16;
-    startup_.minor_version = version & 0xFFFF;
+    asked_minor_ = version & 0xFFFF;
     if (major != 3) {
-        return refuse(size,
-                      failure(Fault::unsupported_protocol, "unsupported frontend protocol " + std::to_string(major) +
-                                                               '.' + std::to_string(startup_.minor_version) +
-                                                               ": server supports 3.0 to 3.0"),
-                      errc::unsupported);
+        return refuse(
+            size,
+            failure(Fault::unsupported_protocol, "unsupported frontend protocol " + std::to_string(major) + '.' +
+                                                     std::to_string(asked_minor_) + ": server supports 3.0 to 3.2"),
+            errc::unsupported);
     }
+    if (tls_.required && !startup_.tls) {
+        return refuse(size, failure(Fault::not_authorized, "this listener requires TLS: connect with sslmode=require"),
+                      errc::tls_refused);
+    }
+    startup_.minor_version = asked_minor_ < newest_minor ? 0 : newest_minor;
     wire::Cursor cursor(body);
     for (;;) {
         const std::string_view name = cursor.cstring();
@@ -152,13 +204,13 @@ Action ClientStartup::interpret(std::size_t size) {
     }
     if (startup_.database.empty()) startup_.database = startup_.user;
     startup_.kind = Startup::Kind::session;
-    if (startup_.minor_version == 0 && unknown_options.empty()) {
+    if (startup_.minor_version == asked_minor_ && unknown_options.empty()) {
         state_ = State::finished;
         return Action::done(size);
     }
     state_ = State::negotiating;
     out_.clear();
-    negotiate_protocol_version(out_, 0, unknown_options);
+    negotiate_protocol_version(out_, startup_.minor_version, unknown_options);
     return Action::write(size, out_.bytes());
 }
 
@@ -174,7 +226,6 @@ bool ClientStartup::take_options(std::string_view options) {
             return false;
         }
     }
-    for (std::string& unknown : parsed.unknown) startup_.unknown_switches.push_back(std::move(unknown));
     return true;
 }
 

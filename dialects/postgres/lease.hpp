@@ -18,6 +18,7 @@ struct UnnamedOwner {
 };
 
 struct PostgresLease final : wire::LeaseState {
+    static constexpr std::size_t max_reported = 256;
     explicit PostgresLease(std::size_t prepared_per_backend) : statements(prepared_per_backend) {}
 
     Settings held;      // set beyond the backend's defaults; what align() compares with the session's settings
@@ -35,6 +36,8 @@ struct PostgresLease final : wire::LeaseState {
 
     // A ParameterStatus came, in a lease or outside of one.
     void report(std::string_view name, std::string_view value) {
+        // Some twenty are reported; a server that invents names is not listened to for ever.
+        if (reported.size() >= max_reported && !reported.contains(name)) return;
         reported.set(name, value);
         if (!is_carriable(name)) return;
         const auto usual = defaults.find(name);

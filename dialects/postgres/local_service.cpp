@@ -96,6 +96,10 @@ LocalService::Command LocalService::on_message(std::uint8_t type, wire::Bytes bo
             fail_extended(out, unknown_statement(name));
             return more;
         }
+        if (portals_.size() >= most_statements && !portals_.contains(portal)) {
+            fail_extended(out, failure(Fault::limit_exceeded, "too many portals on the console"));
+            return more;
+        }
         portals_[portal] = found->second;
         described_.erase(portal);
         bind_complete(out);

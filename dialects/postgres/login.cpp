@@ -24,10 +24,13 @@ constexpr std::size_t max_parameters = 256;
 }  // namespace
 
 ServerLogin::ServerLogin(ServerLoginParams params, ScramKeyCache& cache)
-    : user_(params.credential.user), params_(std::move(params)), challenge_(std::move(params_.credential), cache) {}
+    : user_(params.credential.user), params_(std::move(params)),
+      challenge_(std::move(params_.credential), cache, std::move(params_.channel)) {}
 
 Action ServerLogin::resume(Bytes input, std::error_code ec) {
     if (ec) {
+        version_refused_ = params_.minor_version > 0 && state_ == State::authenticating && received_ == 0 &&
+                           (ec == errc::closed || ec == std::errc::connection_reset);
         state_ = State::finished;
         return Action::done(0, ec);
     }
@@ -36,7 +39,7 @@ Action ServerLogin::resume(Bytes input, std::error_code ec) {
         Parameters all{{"user", user_}, {"database", params_.database}};
         if (params_.database.empty()) all.pop_back();
         all.insert(all.end(), params_.parameters.begin(), params_.parameters.end());
-        startup_message(out_, all);
+        startup_message(out_, all, version_3_0 + params_.minor_version);
         state_ = State::authenticating;
         return Action::write(0, out_.bytes());
     }
@@ -67,24 +70,19 @@ std::optional<Action> ServerLogin::on_message(const Message& message, std::size_
         case backend::error: return on_error(message.body, consumed);
         case backend::notice: return std::nullopt;
         case backend::negotiate_version:
-            // We ask for 3.0 without options: it can only agree, and is let be.
-            if (admitted) break;
+            if (asked_ || !take_version(message.body)) break;
             return std::nullopt;
         case backend::authentication:
             if (admitted) break;
+            asked_ = true;
             out_.clear();
             return on_challenge(challenge_.answer(message.body, out_), consumed);
         case backend::parameter_status:
             if (!admitted || !take_parameter(message.body)) break;
             return std::nullopt;
-        case backend::backend_key_data: {
-            wire::Cursor cursor(message.body);
-            pid_ = cursor.u32be();
-            const Bytes secret = cursor.rest();
-            if (!admitted || !cursor.ok() || secret.size() < shortest_secret || secret.size() > longest_secret) break;
-            secret_.assign(secret.begin(), secret.end());
+        case backend::backend_key_data:
+            if (!admitted || !take_key(message.body)) break;
             return std::nullopt;
-        }
         case backend::ready_for_query:
             if (!admitted || parse_ready_for_query(message.body) != 'I') break;
             state_ = State::finished;
@@ -112,7 +110,31 @@ Action ServerLogin::on_error(Bytes body, std::size_t consumed) {
     if (!message) return fail(errc::protocol_violation, "the server sent a malformed error at login", consumed);
     state_ = State::finished;
     diagnostics_ = std::move(message->diagnostics);
+    const std::string& said = diagnostics_.sqlstate;
+    version_refused_ = params_.minor_version > 0 && !asked_ && !negotiated_ &&
+                       (said.empty() || said == "0A000" || said == "08P01" || said == "08000" || said == "08004");
     return Action::done(consumed, error_of(diagnostics_.sqlstate));
+}
+
+// Answers a version that the server does not know. We ask for no option, so there is none that it could not know.
+bool ServerLogin::take_version(Bytes body) {
+    wire::Cursor cursor(body);
+    const std::uint32_t newest = cursor.u32be();
+    const std::uint32_t unknown_options = cursor.u32be();
+    if (!cursor.ok() || negotiated_ || unknown_options != 0) return false;
+    negotiated_ = true;
+    // The whole number, as servers send it, or the minor one, as the manual has it.
+    const std::uint32_t minor = newest >= version_3_0 ? newest - version_3_0 : newest;
+    return minor <= params_.minor_version;
+}
+
+bool ServerLogin::take_key(Bytes body) {
+    wire::Cursor cursor(body);
+    pid_ = cursor.u32be();
+    const Bytes secret = cursor.rest();
+    if (!cursor.ok() || secret.size() < shortest_secret || secret.size() > longest_secret) return false;
+    secret_.assign(secret.begin(), secret.end());
+    return true;
 }
 
 bool ServerLogin::take_parameter(Bytes body) {

@@ -128,14 +128,13 @@ void error_response(wire::Writer& to, Severity severity, const wire::Diagnostics
                     std::string_view hint) {
     Framed message(to, backend::error);
     fields(to, severity, error);
-    if (!detail.empty()) {
-        to.u8('D');
-        put_cstring(to, detail);
-    }
-    if (!hint.empty()) {
-        to.u8('H');
-        put_cstring(to, hint);
-    }
+    const auto field = [&to](char code, std::string_view text) {
+        if (text.empty()) return;
+        to.u8(static_cast<std::uint8_t>(code));
+        put_cstring(to, text);
+    };
+    field('D', detail.empty() ? std::string_view(error.detail) : detail);
+    field('H', hint.empty() ? std::string_view(error.hint) : hint);
     to.u8(0);
 }
 

@@ -120,22 +120,50 @@ void Namespace::clear() {
 
 void Namespace::settle() noexcept { removed_.clear(); }
 
+namespace {
+std::atomic<std::uint64_t> schema_now{1}, schema_changed{0};
+}  // namespace
+
+std::uint64_t SchemaClock::now() noexcept { return schema_now.load(std::memory_order_relaxed); }
+std::uint64_t SchemaClock::last_change() noexcept { return schema_changed.load(std::memory_order_relaxed); }
+std::uint64_t SchemaClock::tick_alone() noexcept { return schema_now.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+void SchemaClock::tick() noexcept {
+    const std::uint64_t time = tick_alone();
+    std::uint64_t last = last_change();
+    while (last < time && !schema_changed.compare_exchange_weak(last, time, std::memory_order_relaxed)) {
+    }
+}
+
 bool HeldStatements::touch(std::uint64_t id) {
     const auto found = at_.find(id);
     if (found == at_.end()) return false;
-    order_.splice(order_.end(), order_, found->second);
+    order_.splice(order_.end(), order_, found->second.at);
     return true;
 }
 
-void HeldStatements::add(std::uint64_t id) {
-    if (touch(id)) return;
-    at_[id] = order_.insert(order_.end(), id);
+bool HeldStatements::parsed_since(std::uint64_t id, std::uint64_t time) const {
+    const auto found = at_.find(id);
+    return found != at_.end() && found->second.parsed >= time;
+}
+
+void HeldStatements::add(std::uint64_t id, std::uint64_t parsed) {
+    if (touch(id)) {
+        at_[id].parsed = parsed;
+    } else {
+        at_[id] = {order_.insert(order_.end(), id), parsed};
+    }
+}
+
+void HeldStatements::age(std::uint64_t id) {
+    const auto found = at_.find(id);
+    if (found != at_.end()) found->second.parsed = 0;
 }
 
 void HeldStatements::remove(std::uint64_t id) {
     const auto found = at_.find(id);
     if (found == at_.end()) return;
-    order_.erase(found->second);
+    order_.erase(found->second.at);
     at_.erase(found);
 }
 

@@ -147,6 +147,18 @@ class Namespace {
     std::vector<Map::node_type> removed_;
 };
 
+// A clock that ticks when a session changes what names mean (CREATE, ALTER, DROP): a server that holds a parsed text
+// does not look again whether a table of that name now stands in front of it. One for the process; thread-safe.
+class SchemaClock {
+  public:
+    [[nodiscard]] static std::uint64_t now() noexcept;
+    // A change that everybody may meet.
+    static void tick() noexcept;
+    // A change that only one session meets; returns its time.
+    [[nodiscard]] static std::uint64_t tick_alone() noexcept;
+    [[nodiscard]] static std::uint64_t last_change() noexcept;  // that everybody may meet
+};
+
 // The statements that one backend holds, least recently used first.
 class HeldStatements {
   public:
@@ -154,7 +166,13 @@ class HeldStatements {
 
     // True, and used now, when it is held.
     bool touch(std::uint64_t id);
-    void add(std::uint64_t id);
+    // Parsed at or after that time of the schema clock; false as well when it is not held.
+    [[nodiscard]] bool parsed_since(std::uint64_t id, std::uint64_t time) const;
+    // Parsed just now.
+    void add(std::uint64_t id) { add(id, SchemaClock::now()); }
+    void add(std::uint64_t id, std::uint64_t parsed);
+    // Whoever parses it again wants it parsed by the server.
+    void age(std::uint64_t id);
     void remove(std::uint64_t id);
     void clear() noexcept;
     // The one to close before another may be added; 0: there is room.
@@ -164,7 +182,11 @@ class HeldStatements {
   private:
     std::size_t limit_;
     std::list<std::uint64_t> order_;
-    std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> at_;
+    struct Place {
+        std::list<std::uint64_t>::iterator at;
+        std::uint64_t parsed = 0;
+    };
+    std::unordered_map<std::uint64_t, Place> at_;
 };
 
 // "lh_17". No statement has number 0: binding lh_0 fails as binding an unknown name does.

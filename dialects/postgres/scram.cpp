@@ -181,9 +181,7 @@ ScramKeyCache::ScramKeyCache(std::size_t capacity) : capacity_(std::max<std::siz
 }
 
 ScramKeyCache::~ScramKeyCache() {
-    for (Entries& entries : entries_) {
-        for (auto& [hash, entry] : entries.by_hash) OPENSSL_cleanse(&entry.keys, sizeof entry.keys);
-    }
+    for (auto& [hash, entry] : by_hash_) OPENSSL_cleanse(&entry.keys, sizeof entry.keys);
     OPENSSL_cleanse(key_.data(), key_.size());
 }
 
@@ -196,43 +194,39 @@ Sha256Digest ScramKeyCache::hash(std::string_view password, Bytes salt, std::uin
     return hmac(key_, text);
 }
 
-std::optional<ScramKeys> ScramKeyCache::find(std::string_view password, Bytes salt, std::uint32_t iterations,
-                                             Share share) {
+std::optional<ScramKeys> ScramKeyCache::find(std::string_view password, Bytes salt, std::uint32_t iterations) {
     const Sha256Digest wanted = hash(password, salt, iterations);
     const std::lock_guard lock(mutex_);
-    Entries& entries = entries_[static_cast<std::size_t>(share)];
-    const auto at = entries.by_hash.find(wanted);
-    if (at == entries.by_hash.end()) return std::nullopt;
-    entries.order.splice(entries.order.begin(), entries.order, at->second.at);
+    const auto at = by_hash_.find(wanted);
+    if (at == by_hash_.end()) return std::nullopt;
+    order_.splice(order_.begin(), order_, at->second.at);
     return at->second.keys;
 }
 
-void ScramKeyCache::put(std::string_view password, Bytes salt, std::uint32_t iterations, const ScramKeys& keys,
-                        Share share) {
+void ScramKeyCache::put(std::string_view password, Bytes salt, std::uint32_t iterations, const ScramKeys& keys) {
     const Sha256Digest name = hash(password, salt, iterations);
     const std::lock_guard lock(mutex_);
-    Entries& entries = entries_[static_cast<std::size_t>(share)];
-    if (entries.by_hash.contains(name)) return;
-    if (entries.by_hash.size() >= capacity_) {
-        const auto oldest = entries.by_hash.find(entries.order.back());
+    if (by_hash_.contains(name)) return;
+    if (by_hash_.size() >= capacity_) {
+        const auto oldest = by_hash_.find(order_.back());
         OPENSSL_cleanse(&oldest->second.keys, sizeof oldest->second.keys);
-        entries.by_hash.erase(oldest);
-        entries.order.pop_back();
+        by_hash_.erase(oldest);
+        order_.pop_back();
     }
-    entries.order.push_front(name);
-    entries.by_hash.emplace(name, Entry{keys, entries.order.begin()});
+    order_.push_front(name);
+    by_hash_.emplace(name, Entry{keys, order_.begin()});
 }
 
-ScramKeys ScramKeyCache::obtain(std::string_view password, Bytes salt, std::uint32_t iterations, Share share) {
-    if (const std::optional<ScramKeys> known = find(password, salt, iterations, share)) return *known;
+ScramKeys ScramKeyCache::obtain(std::string_view password, Bytes salt, std::uint32_t iterations) {
+    if (const std::optional<ScramKeys> known = find(password, salt, iterations)) return *known;
     const ScramKeys keys = derive(password, salt, iterations);  // without the lock: two at once do it twice
-    put(password, salt, iterations, keys, share);
+    put(password, salt, iterations, keys);
     return keys;
 }
 
 std::size_t ScramKeyCache::size() const {
     const std::lock_guard lock(mutex_);
-    return entries_[0].by_hash.size() + entries_[1].by_hash.size();
+    return by_hash_.size();
 }
 
 std::vector<std::uint8_t> ScramKeyCache::salt_for(std::string_view user) const {

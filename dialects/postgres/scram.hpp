@@ -77,8 +77,7 @@ void fill_random(std::span<std::uint8_t> into) noexcept;
 
 // Keys by password, salt and iterations, shared by all threads and both legs, so that a login after the first costs no
 // PBKDF2. Holds no password: entries are found by a keyed hash whose key lives as long as the process. Bounded; the
-// longest unused entry goes first. Names that do not exist have a share of their own, so that guessing them evicts
-// nobody.
+// longest unused entry goes first. What a client merely guessed is never put into it.
 class ScramKeyCache {
   public:
     explicit ScramKeyCache(std::size_t capacity = 4096);
@@ -86,14 +85,10 @@ class ScramKeyCache {
     ScramKeyCache& operator=(const ScramKeyCache&) = delete;
     ~ScramKeyCache();
 
-    enum class Share : std::uint8_t { real, mock };
-    [[nodiscard]] std::optional<ScramKeys> find(std::string_view password, wire::Bytes salt, std::uint32_t iterations,
-                                                Share share = Share::real);
-    void put(std::string_view password, wire::Bytes salt, std::uint32_t iterations, const ScramKeys& keys,
-             Share share = Share::real);
+    [[nodiscard]] std::optional<ScramKeys> find(std::string_view password, wire::Bytes salt, std::uint32_t iterations);
+    void put(std::string_view password, wire::Bytes salt, std::uint32_t iterations, const ScramKeys& keys);
     // find(), or derive() and put().
-    [[nodiscard]] ScramKeys obtain(std::string_view password, wire::Bytes salt, std::uint32_t iterations,
-                                   Share share = Share::real);
+    [[nodiscard]] ScramKeys obtain(std::string_view password, wire::Bytes salt, std::uint32_t iterations);
     [[nodiscard]] std::size_t size() const;
 
     // The salt that a user without a verifier of its own is asked with, whether there is such a user or not: the same
@@ -106,16 +101,13 @@ class ScramKeyCache {
         ScramKeys keys;
         Order::iterator at;
     };
-    struct Entries {
-        std::map<Sha256Digest, Entry> by_hash;
-        Order order;
-    };
     [[nodiscard]] Sha256Digest hash(std::string_view password, wire::Bytes salt, std::uint32_t iterations) const;
 
-    mutable std::mutex mutex_;  // over entries_
-    std::array<Entries, 2> entries_;
-    std::size_t capacity_;  // of each share
-    Sha256Digest key_{};    // constant after construction
+    mutable std::mutex mutex_;  // over by_hash_ and order_
+    std::map<Sha256Digest, Entry> by_hash_;
+    Order order_;
+    std::size_t capacity_;
+    Sha256Digest key_{};  // constant after construction
 };
 
 // One for the process: both legs and all workers share what a password's derivation has cost once.

@@ -7,11 +7,11 @@
 namespace leasehold::postgres {
 namespace {
 
-struct Reported {
+struct ReportedName {
     std::string_view name;
     bool carriable;
 };
-constexpr std::array<Reported, 15> reported{{
+constexpr std::array<ReportedName, 15> reported{{
     {"application_name", true},
     {"client_encoding", true},
     {"DateStyle", true},
@@ -41,9 +41,9 @@ constexpr std::array<std::string_view, 5> confirmed{"role", "session_authorizati
     });
 }
 
-[[nodiscard]] const Reported* reported_entry(std::string_view name) noexcept {
+[[nodiscard]] const ReportedName* reported_entry(std::string_view name) noexcept {
     const auto at = std::find_if(reported.begin(), reported.end(),
-                                 [name](const Reported& entry) { return same_name(entry.name, name); });
+                                 [name](const ReportedName& entry) { return same_name(entry.name, name); });
     return at == reported.end() ? nullptr : &*at;
 }
 
@@ -205,13 +205,20 @@ bool needs_confirmation(std::string_view name) noexcept {
 bool is_reported(std::string_view name) noexcept { return reported_entry(name) != nullptr; }
 
 bool is_carriable(std::string_view name) noexcept {
-    const Reported* entry = reported_entry(name);
+    const ReportedName* entry = reported_entry(name);
     return entry != nullptr && entry->carriable;
 }
 
 std::string_view canonical(std::string_view name) noexcept {
-    const Reported* entry = reported_entry(name);
+    const ReportedName* entry = reported_entry(name);
     return entry != nullptr ? entry->name : name;
+}
+
+Settings as_reported(Settings asked, const Reported& said) {
+    for (const auto& [name, value] : said) {
+        if (is_carriable(name) && asked.contains(name)) (void)asked.set(name, value);
+    }
+    return asked;
 }
 
 bool well_formed(std::string_view name) noexcept {

@@ -66,16 +66,18 @@ class Settings {
 [[nodiscard]] bool is_carriable(std::string_view name) noexcept;
 // Letters, digits, _ and $, in parts divided by dots; up to 127 bytes.
 [[nodiscard]] bool well_formed(std::string_view name) noexcept;
+// `asked`, with the values that can be carried as the server spells them: "UTF8" for "utf-8".
+using Reported = std::vector<std::pair<std::string, std::string>>;  // ParameterStatus
+[[nodiscard]] Settings as_reported(Settings asked, const Reported& said);
 // The server's spelling of a reported setting's name, else the name itself.
 [[nodiscard]] std::string_view canonical(std::string_view name) noexcept;
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
 
-// The startup packet's `options`: "-c name=value", "-cname=value", "--name=value"; a backslash keeps the next
-// character, blanks included. Later ones win.
+// The startup packet's `options`: "-c name=value", "-cname=value", "--name=value", and the switches of postgres(1) that
+// stand for settings; a backslash keeps the next character, blanks included. Later ones win.
 struct StartupOptions {
     std::vector<std::pair<std::string, std::string>> settings;  // in order
-    std::vector<std::string> unknown;  // switches that only start a server, or none at all: "-B 16"
-    std::string error;                 // what is malformed: "-c work_mem requires a value"; else empty
+    std::string error;  // what is malformed: "-c work_mem requires a value"; else empty
 };
 [[nodiscard]] StartupOptions parse_options(std::string_view options);
 

@@ -161,6 +161,7 @@ void Scanner::first_word(std::string_view w) noexcept {
     if (expect_ == Expect::create) previous_ = Previous::temp_follows;
     if (w == "insert" || w == "merge") previous_ = Previous::insert;
     updates_ = w == "update";
+    if (w == "create" || w == "alter" || w == "drop" || w == "import") current_.marks |= mark::schema;
 }
 
 // The second and third words of a statement that needs them.
@@ -305,7 +306,10 @@ void Scanner::structure_word(std::string_view w, Previous before) noexcept {
             if (w == "create") previous_ = Previous::temp_follows;
             break;
         case 'i':
-            if (w == "into" && before != Previous::insert) previous_ = Previous::temp_follows;
+            if (w == "into" && before != Previous::insert) {
+                previous_ = Previous::temp_follows;
+                current_.marks |= mark::schema;
+            }
             if (w == "insert") previous_ = Previous::insert;
             break;
         case 'm':

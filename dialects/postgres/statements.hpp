@@ -64,6 +64,7 @@ inline constexpr std::uint16_t chain = 1 << 6;            // COMMIT AND CHAIN: a
 inline constexpr std::uint16_t foreign_session = 1 << 7;  // dblink_connect, replication origins
 inline constexpr std::uint16_t seed = 1 << 8;             // setseed
 inline constexpr std::uint16_t obscure = 1 << 9;          // names that are not decoded here: U&"...", endless $tags$
+inline constexpr std::uint16_t schema = 1 << 10;  // CREATE, ALTER, DROP, SELECT INTO: what names mean may change
 }  // namespace mark
 
 struct Statement {

@@ -77,7 +77,7 @@ void Tracker::detach() noexcept {
 
 void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) {
     if (reply_left_ > 0) return;  // in the middle of a message nothing can be said
-    error_response(to_client.own(), Severity::fatal, error);
+    error_response(to_client.own(), Severity::fatal, error, options_.identity);
 }
 
 wire::Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_client) {
@@ -137,7 +137,7 @@ bool Tracker::carried(const void* tracker, std::string_view setting) {
 // What decides how a literal is understood when its statement is parsed, in one number.
 std::uint64_t Tracker::reading() const noexcept {
     constexpr std::array<std::string_view, 4> names{"client_encoding", "DateStyle", "IntervalStyle", "TimeZone"};
-    std::uint64_t mark = startup_reading_;
+    std::uint64_t mark = private_reading_ ? startup_reading_ ^ (id_ * 0x9e3779b97f4a7c15ull) : startup_reading_;
     for (const std::string_view name : names) {
         mark = mark * 0x100000001b3ull ^ std::hash<std::string_view>()(told_.find(name).value_or(std::string_view()));
     }
@@ -174,6 +174,12 @@ void Tracker::pin_fresh(PinKind kind, std::string_view variable) {
 void Tracker::apply(const Digest& digest) {
     if (digest.pin != PinKind::none) pin_fresh(digest.pin, digest.variable());
     if (digest.soils) soiled_ = true;
+    if (digest.reads) private_reading_ = true;
+    if (digest.own_schema) own_schema_ = SchemaClock::tick_alone();
+    if (digest.schema) {
+        SchemaClock::tick();
+        schema_changing_ = true;
+    }
 }
 
 std::uint16_t Tracker::bits(const Digest& digest) noexcept {
@@ -204,6 +210,8 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
         if (request_left_ > 0) {
             at += stream_rest(in.subspan(at), flow);
             if (request_left_ > 0) break;
+            // The reply was complete before: a COPY that failed while the client sent on.
+            if (lease_ != nullptr && boundary()) return {What::boundary, at};
         }
         const Bytes rest = in.subspan(at);
         if (rest.size() < header_size) break;

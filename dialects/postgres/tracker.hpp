@@ -7,6 +7,7 @@
 // tracker_prepared    its prepared statements, under whatever names, on whichever backend
 // tracker_local       a client's messages without a backend, lost transactions included
 // tracker_backend     the server's messages
+// tracker_errors      its errors, under the client's names
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
@@ -18,10 +19,12 @@
 namespace leasehold::postgres {
 
 struct TrackerOptions {
+    std::string identity{};  // the detail of errors that only leasehold gives
     std::string user;
     Settings startup;                                             // what the client's startup packet wants, well formed
     std::vector<std::pair<std::string, std::string>> parameters;  // ParameterStatus as the client was told at welcome
     std::uint64_t variant = 0;
+    std::shared_ptr<const void> variant_kept{};  // keeps the number from being forgotten
     wire::LeaseMode mode = wire::LeaseMode::transaction;
     bool disconnect_on_loss = false;
     std::size_t prepared_per_client = 1000;
@@ -192,6 +195,9 @@ class Tracker final : public wire::Tracker {
     std::shared_ptr<StatementCache> cache_;
     bool temporary_first_ = false;       // the search_path asked for at connect may put new tables into pg_temp
     std::uint64_t startup_reading_ = 0;  // reading()'s share of the startup packet
+    bool private_reading_ = false;       // it has set what nobody reports: its texts are nobody else's
+    bool schema_changing_ = false;       // its transaction has changed what names mean, for all once it ends
+    std::uint64_t own_schema_ = 0;       // when it last changed what names mean to itself alone
     Settings settings_;
     Settings told_;                   // every ParameterStatus as the client was told last
     bool parameters_differ_ = false;  // the backend's are not what the client was told

@@ -3,6 +3,7 @@
 #include "dialects/postgres/tracker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace leasehold::postgres {
 namespace {
@@ -21,34 +22,10 @@ namespace {
     }
 }
 
+constexpr std::size_t max_parameters = 256;
+
 // An error is waited for as a whole up to here; of a longer one the beginning is enough.
 constexpr std::size_t whole_error = 64 * 1024;
-
-// The severity of an error whose end may be missing.
-[[nodiscard]] std::string_view severity_in(Bytes body) noexcept {
-    std::string_view severity;
-    wire::Cursor cursor(body);
-    for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
-        const std::string_view text = cursor.cstring();
-        if (code == 'V') return text;  // never translated
-        if (code == 'S') severity = text;
-    }
-    return severity;
-}
-
-// Replaces a backend's name for a statement by the client's, wherever it stands as a word of its own.
-void put_replaced(wire::Writer& to, std::string_view text, std::string_view from, std::string_view name) {
-    for (;;) {
-        const std::size_t at = text.find(from);
-        if (at == std::string_view::npos) break;
-        const std::size_t after = at + from.size();
-        const bool longer = after < text.size() && text[after] >= '0' && text[after] <= '9';
-        to.text(text.substr(0, at));
-        to.text(longer ? from : name);
-        text.remove_prefix(after);
-    }
-    to.cstring(text);
-}
 
 }  // namespace
 
@@ -77,8 +54,11 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         if (!acceptable(header, Sender::server, Stage::session)) {
             passing = Passing::fatal;
         } else if (header_only(header.type)) {
-            if (!on_header(header.type)) passing = Passing::fatal;
-            taken = stream_reply(rest, header.size());
+            if (on_header(header.type)) {
+                taken = stream_reply(rest, header.size());
+            } else {
+                passing = Passing::fatal;
+            }
         } else {
             const bool long_error = header.type == backend::error && header.size() > whole_error;
             const std::size_t wanted = long_error ? whole_error : header.size();
@@ -227,6 +207,8 @@ void Tracker::drop_all_statements(bool discard) {
 Tracker::Passing Tracker::on_parameter(Bytes body) {
     const std::optional<Parameter> said = parse_parameter_status(body);
     if (!said) return Passing::fatal;
+    // Some twenty are reported; names without end would be kept for ever.
+    if (told_.size() >= max_parameters && !told_.contains(said->name)) return Passing::fatal;
     lease_->report(said->name, said->value);
     const bool discarding = discarded_ || (!outstanding_.empty() && outstanding_.front().has(Request::discards));
     // What the startup packet asked for comes back with the next lease: to the client it does not change.
@@ -261,6 +243,7 @@ Tracker::Passing Tracker::on_ready(Bytes body) {
     succeeded(request);
     outstanding_.pop();
     if (status_ == 'I') transaction_over();
+    if (status_ == 'I' && std::exchange(schema_changing_, false)) SchemaClock::tick();
     discarded_ = false;
     front_ran_ = 0;
     if (outstanding_.empty()) all_answered();
@@ -298,7 +281,7 @@ void Tracker::undo(Effect& effect) {
         case Effect::Kind::session_add: names_.erase(*effect.named); break;
         case Effect::Kind::session_remove: names_.restore(*effect.named); break;
         case Effect::Kind::backend_add: lease_->statements.remove(effect.id); break;
-        case Effect::Kind::backend_remove: lease_->statements.add(effect.id); break;
+        case Effect::Kind::backend_remove: lease_->statements.add(effect.id, 0); break;
         case Effect::Kind::rename:
         case Effect::Kind::replace: break;
     }
@@ -345,52 +328,6 @@ void Tracker::resync_unnamed() {
 bool Tracker::holds_unnamed() const noexcept {
     const std::uint64_t mine = unnamed_.confirmed();
     return lease_->unnamed == (mine == 0 ? UnnamedOwner{} : UnnamedOwner{id_, mine});
-}
-
-Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
-    const std::string_view severity = severity_in(body);
-    if (severity == "FATAL" || severity == "PANIC") return Passing::lost;
-    if (outstanding_.empty()) return Passing::fatal;
-    copy_in_ = false;
-    Request& request = outstanding_.front();
-    if (request.readies()) {
-        request.bits |= Request::failed;
-        return Passing::pass;
-    }
-    Passing passing = Passing::pass;
-    const Effect* effect = outstanding_.of_front();
-    if (request.reply == Request::Reply::poison && effect != nullptr) {
-        say(effect->fault, effect->text, to_client);
-        passing = Passing::drop;
-    } else if (effect != nullptr) {
-        write_patched_error(body, BackendName(effect->id).view(), effect->text, to_client);
-        passing = Passing::drop;
-    } else if (request.named != nullptr && request.named->second) {
-        write_patched_error(body, BackendName(request.named->second->id).view(), request.named->first, to_client);
-        passing = Passing::drop;
-    }
-    fail_scope();
-    return passing;
-}
-
-void Tracker::write_patched_error(Bytes body, std::string_view from, std::string_view to,
-                                  wire::Outbox& to_client) const {
-    const Framed framed(to_client.own(), backend::error);
-    wire::Writer& out = to_client.own();
-    wire::Cursor cursor(body);
-    for (;;) {
-        const std::uint8_t code = cursor.u8();
-        if (code == 0 || !cursor.ok()) break;
-        const std::string_view text = cursor.cstring();
-        if (!cursor.ok()) break;
-        out.u8(code);
-        if (code == 'S' || code == 'V' || code == 'C') {
-            out.cstring(text);
-        } else {
-            put_replaced(out, text, from, to);
-        }
-    }
-    out.u8(0);
 }
 
 }  // namespace leasehold::postgres

@@ -31,8 +31,12 @@ struct ParseFields {
 
 }  // namespace
 
+// What a server would have said itself is said as it would.
 void Tracker::say(Fault fault, std::string_view detail, wire::Outbox& to_client) const {
-    error_response(to_client.own(), severity(fault), failure(fault, detail));
+    const bool own = scope(fault) == postgres::Scope::ends || fault == Fault::transaction_lost ||
+                     fault == Fault::outcome_unknown || fault == Fault::limit_exceeded;
+    error_response(to_client.own(), severity(fault), failure(fault, detail),
+                   own ? std::string_view(options_.identity) : std::string_view());
 }
 
 Tracker::Step Tracker::local_message(const Message& message, Bytes rest, Flow& flow) {

@@ -185,7 +185,8 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
     // Known on this backend, and nothing outstanding can make the server refuse it: no need to ask.
     const bool certain = status_ != 'E' && scope_done_ + 1 == scope_;
     const bool held = lease_->statements.touch(id);
-    if (held && certain) {
+    const std::uint64_t changed = std::max(SchemaClock::last_change(), own_schema_);
+    if (held && certain && lease_->statements.parsed_since(id, changed)) {
         outstanding_.push({.type = frontend::parse, .reply = Request::Reply::synthesise});
     } else {
         if (held) inject_close(id, flow);

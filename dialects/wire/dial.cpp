@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening a connection: names are resolved by Asio's resolver thread, addresses are tried in order under one deadline.
-#include "dialects/wire/transport.hpp"
+// Opening a connection: a name's addresses are tried in order under one deadline, of which each has its share.
+#include "dialects/wire/resolve.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -8,42 +8,49 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <cstring>
+
 namespace leasehold::wire {
 namespace {
 
 namespace asio = boost::asio;
 using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
-using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Executor>;
-constexpr auto tuple = asio::as_tuple_t<asio::use_awaitable_t<Executor>>{};
 
 // Shared with the timer's handler, which may run after the attempt is over: then nothing is left to interrupt.
 struct Attempt {
     Attempt(Executor executor, Deadline deadline) : timer(executor, deadline) {}
     Timer timer;
     Socket* socket = nullptr;
-    Resolver* resolver = nullptr;
     bool expired = false;
 };
-
-void limit(const std::shared_ptr<Attempt>& attempt) {
-    attempt->timer.async_wait([attempt](const boost::system::error_code& ec) {
-        if (ec) return;
-        attempt->expired = true;
-        boost::system::error_code ignored;
-        if (attempt->socket != nullptr) attempt->socket->close(ignored);
-        if (attempt->resolver != nullptr) attempt->resolver->cancel();
-    });
-}
 
 awaitable<std::error_code> connect(Socket& socket, Socket::endpoint_type endpoint, Deadline deadline) {
     const auto attempt = std::make_shared<Attempt>(socket.get_executor(), deadline);
     attempt->socket = &socket;
-    limit(attempt);
-    const auto [ec] = co_await socket.async_connect(endpoint, tuple);
+    attempt->timer.async_wait([attempt](const boost::system::error_code& ec) {
+        if (ec || attempt->socket == nullptr) return;
+        attempt->expired = true;
+        boost::system::error_code ignored;
+        attempt->socket->close(ignored);
+    });
+    const auto [ec] = co_await socket.async_connect(endpoint, asio::as_tuple_t<asio::use_awaitable_t<Executor>>{});
     attempt->socket = nullptr;
     attempt->timer.cancel();
     if (attempt->expired) co_return make_error_code(errc::timed_out);
     co_return std::error_code(ec);
+}
+
+std::string address_of(const Socket::endpoint_type& endpoint) {
+    asio::ip::tcp::endpoint tcp(endpoint.protocol().family() == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), 0);
+    std::memcpy(tcp.data(), endpoint.data(), std::min<std::size_t>(endpoint.size(), tcp.capacity()));
+    return tcp.address().to_string();
+}
+
+// An address that does not answer must not use up the time of those behind it.
+Deadline share(Deadline deadline, std::size_t addresses_left) {
+    if (deadline == Deadline::max() || addresses_left <= 1) return deadline;
+    const auto now = Clock::now();
+    return now + (deadline - now) / static_cast<Clock::rep>(addresses_left);
 }
 
 }  // namespace
@@ -51,47 +58,37 @@ awaitable<std::error_code> connect(Socket& socket, Socket::endpoint_type endpoin
 awaitable<Dialled> dial(Executor executor, std::string host, std::uint16_t port, Deadline deadline) {
     const bool local = !host.empty() && host.front() == '/';
     const std::string name = local ? host : host + ":" + std::to_string(port);
-    std::vector<Socket::endpoint_type> endpoints;
     Dialled result;
-    if (local) {
-        if (host.size() >= sizeof(sockaddr_un::sun_path)) {
-            result.error = std::make_error_code(std::errc::filename_too_long);
-            result.message = name + ": the socket's path is too long";
+    Resolved resolved;
+    if (!local) {
+        resolved = co_await resolve(executor, host, port, deadline);
+        if (resolved.error) {
+            result.error = resolved.error;
+            result.message = name + ": cannot resolve the name: " + resolved.why;
             co_return result;
         }
-        endpoints.emplace_back(asio::local::stream_protocol::endpoint(host));
+    } else if (host.size() >= sizeof(sockaddr_un::sun_path)) {
+        result.error = std::make_error_code(std::errc::filename_too_long);
+        result.message = name + ": the socket's path is too long";
+        co_return result;
     } else {
-        Resolver resolver(executor);
-        const auto attempt = std::make_shared<Attempt>(executor, deadline);
-        attempt->resolver = &resolver;
-        limit(attempt);
-        const auto flags = asio::ip::resolver_base::numeric_service | asio::ip::resolver_base::address_configured;
-        auto [ec, found] = co_await resolver.async_resolve(host, std::to_string(port), flags, tuple);
-        if (ec == asio::error::host_not_found || ec == asio::error::no_data) {
-            // address_configured hides loopback names where only the loopback interface is up.
-            std::tie(ec, found) = co_await resolver.async_resolve(host, std::to_string(port),
-                                                                  asio::ip::resolver_base::numeric_service, tuple);
-        }
-        attempt->resolver = nullptr;
-        attempt->timer.cancel();
-        if (ec) {
-            result.error =
-                ec == asio::error::operation_aborted ? make_error_code(errc::timed_out) : std::error_code(ec);
-            result.message = name + ": cannot resolve the name: " + result.error.message();
-            co_return result;
-        }
-        for (const auto& entry : found) endpoints.emplace_back(entry.endpoint());
+        resolved.endpoints.emplace_back(asio::local::stream_protocol::endpoint(host));
     }
-    for (const auto& endpoint : endpoints) {
+    const std::size_t count = resolved.endpoints.size();
+    for (std::size_t i = 0; i < count; ++i) {
         Socket socket(executor);
-        result.error = co_await connect(socket, endpoint, deadline);
+        const Deadline until = share(deadline, count - i);
+        result.error = co_await connect(socket, resolved.endpoints[i], until);
         if (!result.error) {
             boost::system::error_code ignored;
             result.transport = std::make_unique<Transport>(executor, socket.release(ignored));
+            result.message.clear();
             co_return result;
         }
-        result.message = name + ": " + result.error.message();
-        if (result.error == errc::timed_out) break;
+        result.message += i == 0 ? name + ": " : "; ";
+        if (count > 1) result.message += address_of(resolved.endpoints[i]) + ": ";
+        result.message += result.error.message();
+        if (Clock::now() >= deadline) break;
     }
     co_return result;
 }

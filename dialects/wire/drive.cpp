@@ -1,55 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/wire/drive.hpp"
 
+#include "dialects/wire/watchdog.hpp"
+
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace leasehold::wire {
 namespace {
 
 namespace asio = boost::asio;
-using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
-
-// One deadline for a whole conversation: when it passes, whatever waits on the transport is woken.
-class Watchdog {
-  public:
-    Watchdog(Transport& transport, Deadline deadline)
-        : timer_(transport.executor()), state_(std::make_shared<State>(State{&transport, false})) {
-        if (deadline == Deadline::max()) return;
-        timer_.expires_at(deadline);
-        timer_.async_wait([state = state_](const boost::system::error_code& ec) {
-            if (ec || state->transport == nullptr) return;
-            state->expired = true;
-            state->transport->wake();
-        });
-    }
-    ~Watchdog() { state_->transport = nullptr; }
-    Watchdog(const Watchdog&) = delete;
-    Watchdog& operator=(const Watchdog&) = delete;
-
-    [[nodiscard]] bool expired() const noexcept { return state_->expired; }
-
-  private:
-    struct State {
-        Transport* transport;  // null once the watchdog is gone
-        bool expired;
-    };
-    Timer timer_;
-    std::shared_ptr<State> state_;
-};
+// So many actions of an exchange are performed before others on the thread have their turn: 64 KiB of reading.
+constexpr std::size_t turns_at_once = 16;
 
 awaitable<std::error_code> write_all(Transport& transport, Bytes output, const Watchdog& dog) {
-    while (!output.empty()) {
-        const Transport::Io io = transport.send(output);
-        if (io.error) co_return io.error;
-        output = output.subspan(io.bytes);
-        if (output.empty()) break;
+    for (;;) {
+        if (!transport.flush()) co_return make_error_code(errc::closed);
+        if (transport.unsent() == 0 && !output.empty()) {
+            const Transport::Io io = transport.send(output);
+            if (io.error) co_return io.error;
+            output = output.subspan(io.bytes);
+        }
+        if (output.empty() && transport.unsent() == 0) co_return std::error_code{};
         co_await transport.writable();
         if (dog.expired()) co_return make_error_code(errc::timed_out);
         if (!transport.is_open()) co_return make_error_code(errc::cancelled);
     }
-    co_return std::error_code{};
 }
 
 awaitable<std::error_code> read_some(Transport& transport, Inbox& inbox, const Watchdog& dog) {
@@ -98,8 +74,11 @@ awaitable<std::error_code> secure(Transport& transport, Exchange& exchange, Inbo
 awaitable<std::error_code> drive(Transport& transport, Exchange& exchange, Inbox& inbox, Deadline deadline,
                                  asio::thread_pool* computing, TlsParty tls) {
     const Watchdog dog(transport, deadline);
+    const asio::use_awaitable_t<Executor> use;
     std::error_code ec;
-    for (;;) {
+    for (std::size_t turns = 1;; ++turns) {
+        // A peer that always has more to say must keep neither the deadline's timer nor anybody else from running.
+        if (turns % turns_at_once == 0) co_await asio::post(transport.executor(), use);
         const Action action = exchange.resume(inbox.bytes(), ec);
         inbox.consume(action.consumed);
         if (action.kind == Action::Kind::done) co_return action.error;

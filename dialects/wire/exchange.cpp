@@ -42,6 +42,8 @@ void Diagnostics::clear() noexcept {
     number = 0;
     message.clear();
     from_server = false;
+    detail.clear();
+    hint.clear();
 }
 
 }  // namespace leasehold::wire

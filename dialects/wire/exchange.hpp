@@ -28,6 +28,8 @@ struct Diagnostics {
     int number = 0;        // MySQL's error number, or 0
     std::string message;
     bool from_server = false;  // said by the database server, not by leasehold
+    std::string detail{};      // "leasehold session 17": what to look for in the log
+    std::string hint{};        // what to do about it
 
     void clear() noexcept;
 };

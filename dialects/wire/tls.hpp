@@ -10,6 +10,7 @@
 #include <vector>
 
 struct ssl_ctx_st;
+struct ssl_session_st;
 
 namespace leasehold::wire {
 
@@ -42,18 +43,27 @@ class TlsContext {
     };
     [[nodiscard]] static Loaded client(const ClientFiles& files);
 
-    TlsContext(Role role, Verify verify, ssl_ctx_st* context) noexcept;  // takes a reference over
+    TlsContext(Role role, Verify verify, ssl_ctx_st* context);  // takes a reference over
     ~TlsContext();
     TlsContext(const TlsContext&) = delete;
     TlsContext& operator=(const TlsContext&) = delete;
     [[nodiscard]] Role role() const noexcept { return role_; }
     [[nodiscard]] Verify verify() const noexcept { return verify_; }
     [[nodiscard]] ssl_ctx_st* native() const noexcept { return context_; }
+    [[nodiscard]] const std::string& protocols() const noexcept { return protocols_; }  // as ALPN writes a list
+
+    // A client's sessions, for the next connection to the same host. What is given belongs to the caller (null: none);
+    // keep() copies.
+    [[nodiscard]] ssl_session_st* take_session(const std::string& host) const;
+    void keep_session(const std::string& host, const ssl_session_st* session) const;
 
   private:
+    struct Sessions;
     Role role_;
     Verify verify_;
     ssl_ctx_st* context_;
+    std::string protocols_;
+    std::unique_ptr<Sessions> sessions_;
 };
 
 // How one connection is to be secured.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/wire/transport.hpp"
 
-#include "dialects/wire/tls_stream.hpp"
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include "dialects/wire/transport_state.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,10 +20,30 @@
 namespace leasehold::wire {
 namespace {
 
-namespace asio = boost::asio;
 using stream = asio::generic::stream_protocol;
 
 std::error_code last_error() noexcept { return {errno, std::system_category()}; }
+
+// A peer that is gone without a word is found out within a minute, whether it owes us an acknowledgement or nothing.
+constexpr int keepalive_idle = 30, keepalive_interval = 10, keepalive_count = 3;  // seconds, seconds, probes
+constexpr int acknowledged_within = 30'000;                                       // milliseconds
+// A peer that was given more than this since it last said something may have closed its window, because it takes its
+// time; TCP_USER_TIMEOUT would end it although it lives and answers every probe.
+constexpr std::uint64_t window_surely = 16 * 1024;
+constexpr int calm_exchanges = 8;
+
+void set_option(int descriptor, int level, int name, int value) noexcept {
+    (void)::setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+void tune(int descriptor) noexcept {
+    set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, keepalive_count);
+    set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, acknowledged_within);
+}
 
 std::string describe_peer(const Socket& socket) {
     boost::system::error_code ignored;
@@ -45,47 +65,6 @@ std::string describe_peer(const Socket& socket) {
 
 }  // namespace
 
-// Shared with the armed waits: they may end after the transport itself is gone.
-struct Transport::State {
-    struct Direction {
-        Callback callback;
-        bool armed = false;  // a wait is registered with the loop
-        bool event = false;  // it ended while nobody was listening
-    };
-    explicit State(Executor executor) : socket(executor) {}
-    Socket socket;
-    Direction read, write;
-
-    static void arm(const std::shared_ptr<State>& self, Direction State::*which, Socket::wait_type type) {
-        Direction& direction = (*self).*which;
-        direction.armed = true;
-        self->socket.async_wait(type, [self, which](const boost::system::error_code&) { fire(*self, which); });
-    }
-    static void fire(State& state, Direction State::*which) {
-        Direction& direction = state.*which;
-        direction.armed = false;
-        if (!direction.callback) {
-            direction.event = true;
-            return;
-        }
-        Callback callback = std::move(direction.callback);
-        callback();
-    }
-    static void listen(const std::shared_ptr<State>& self, Direction State::*which, Socket::wait_type type,
-                       Callback callback) {
-        Direction& direction = (*self).*which;
-        direction.callback = std::move(callback);
-        if (!direction.callback || direction.armed) return;
-        if (!direction.event && self->socket.is_open()) {
-            arm(self, which, type);
-            return;
-        }
-        direction.event = false;
-        direction.armed = true;
-        asio::post(self->socket.get_executor(), [self, which] { fire(*self, which); });
-    }
-};
-
 Transport::Transport(Executor executor, int descriptor)
     : executor_(executor), state_(std::make_shared<State>(executor)) {
     sockaddr_storage address{};
@@ -96,28 +75,57 @@ Transport::Transport(Executor executor, int descriptor)
     boost::system::error_code ignored;
     state_->socket.assign(stream(family, unix_ ? 0 : IPPROTO_TCP), descriptor, ignored);
     state_->socket.non_blocking(true, ignored);
-    if (!unix_) {
-        const int on = 1;
-        (void)::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
+    if (!unix_) tune(descriptor);
     peer_ = describe_peer(state_->socket);
 }
 
+// Who waits goes with the transport: the callbacks own it.
 Transport::~Transport() {
     state_->read.callback.reset();
     state_->write.callback.reset();
-    boost::system::error_code ignored;
-    state_->socket.close(ignored);
+    state_->stepped.reset();
+    close();
 }
 
 int Transport::descriptor() noexcept { return state_->socket.native_handle(); }
-bool Transport::is_open() const noexcept { return state_->socket.is_open(); }
+bool Transport::is_open() const noexcept { return state_->is_open(); }
+
+// Large transfers tend to follow one another: the limit comes back after some exchanges without one.
+void Transport::be_patient() noexcept {
+    calm_ = 0;
+    if (std::exchange(patient_, true) || unix_) return;
+    set_option(descriptor(), IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+}
+
+void Transport::end_patience() noexcept {
+    int queued = 0;
+    if (++calm_ < calm_exchanges || unix_) return;
+    if (::ioctl(descriptor(), SIOCOUTQ, &queued) != 0 || queued > 0) return;
+    patient_ = false;
+    set_option(descriptor(), IPPROTO_TCP, TCP_USER_TIMEOUT, acknowledged_within);
+}
+
+void Transport::count_sent(std::size_t bytes) noexcept {
+    sent_ += bytes;
+    unheard_ += bytes;
+    if (unheard_ > window_surely) [[unlikely]]
+        be_patient();
+}
+
+void Transport::count_received(std::size_t bytes) noexcept {
+    received_ += bytes;
+    unheard_ = 0;
+    if (patient_) [[unlikely]]
+        end_patience();
+}
 
 Transport::Io Transport::recv(std::span<std::uint8_t> into) noexcept {
+    if (tls_) [[unlikely]]
+        return recv_tls(into);
     for (;;) {
         const ssize_t n = ::recv(descriptor(), into.data(), into.size(), MSG_DONTWAIT);
         if (n > 0) {
-            received_ += static_cast<std::size_t>(n);
+            count_received(static_cast<std::size_t>(n));
             return {static_cast<std::size_t>(n), {}, false};
         }
         if (n == 0) return {0, make_error_code(errc::closed), false};
@@ -128,10 +136,12 @@ Transport::Io Transport::recv(std::span<std::uint8_t> into) noexcept {
 }
 
 Transport::Io Transport::send(Bytes bytes) noexcept {
+    if (tls_) [[unlikely]]
+        return send_tls(bytes);
     for (;;) {
         const ssize_t n = ::send(descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
-            sent_ += static_cast<std::size_t>(n);
+            count_sent(static_cast<std::size_t>(n));
             return {static_cast<std::size_t>(n), {}, false};
         }
         if (errno == EINTR) continue;
@@ -141,6 +151,8 @@ Transport::Io Transport::send(Bytes bytes) noexcept {
 }
 
 bool Transport::send(Outbox& outbox) noexcept {
+    if (tls_) [[unlikely]]
+        return send_tls(outbox);
     const auto segments = outbox.segments();
     std::size_t index = 0;
     std::size_t skip = 0;  // of segments[index], already sent
@@ -163,7 +175,7 @@ bool Transport::send(Outbox& outbox) noexcept {
             const ssize_t n = ::sendmsg(descriptor(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (n >= 0) {
                 io.bytes = static_cast<std::size_t>(n);
-                sent_ += io.bytes;
+                count_sent(io.bytes);
             } else if (errno == EINTR) {
                 continue;
             } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -191,6 +203,7 @@ bool Transport::send(Outbox& outbox) noexcept {
 }
 
 bool Transport::flush() noexcept {
+    if (tls_ && !tls_->flush()) return false;
     while (!pending_.empty()) {
         const Io io = send(pending_.bytes());
         if (io.error) return false;
@@ -203,6 +216,7 @@ bool Transport::flush() noexcept {
 
 bool Transport::quiet() noexcept {
     if (!is_open()) return false;
+    if (tls_) return tls_->quiet();
     std::uint8_t byte = 0;
     const ssize_t n = ::recv(descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -210,6 +224,7 @@ bool Transport::quiet() noexcept {
 
 void Transport::on_readable(Callback callback) {
     State::listen(state_, &State::read, Socket::wait_read, std::move(callback));
+    if (tls_ && state_->read.callback && tls_->more()) State::nudge(state_);
 }
 
 void Transport::on_writable(Callback callback) {
@@ -237,38 +252,38 @@ awaitable<void> Transport::writable() {
 }
 
 void Transport::close() noexcept {
-    boost::system::error_code ignored;
-    state_->socket.close(ignored);  // armed waits end with operation_aborted, and so call back
+    if (tls_ && is_open() && pending_.empty()) tls_->shutdown();
+    state_->close();
 }
 
 void Transport::shutdown_send() noexcept {
-    if (is_open()) (void)::shutdown(descriptor(), SHUT_WR);
+    if (!is_open() || state_->lent) return;
+    if (tls_) tls_->shutdown();
+    (void)::shutdown(descriptor(), SHUT_WR);
 }
 
 Transport::Released::Released(int fd, std::unique_ptr<TlsStream> stream) : descriptor(fd), tls(std::move(stream)) {}
 Transport::Released::Released(Released&& other) noexcept
-    : descriptor(std::exchange(other.descriptor, -1)), tls(std::move(other.tls)) {}
+    : descriptor(std::exchange(other.descriptor, -1)), tls(std::move(other.tls)), unsent(std::move(other.unsent)) {}
 Transport::Released::~Released() {
+    tls.reset();
     if (descriptor >= 0) ::close(descriptor);
 }
 
 Transport::Transport(Executor executor, Released connection)
-    : Transport(executor, std::exchange(connection.descriptor, -1)) {}
+    : Transport(executor, std::exchange(connection.descriptor, -1)) {
+    tls_ = std::move(connection.tls);
+    pending_ = std::move(connection.unsent);
+}
 
 Transport::Released Transport::release() {
     state_->read.callback.reset();
     state_->write.callback.reset();
     boost::system::error_code ec;
     const int descriptor = state_->socket.release(ec);
-    return {ec ? -1 : descriptor, nullptr};
-}
-
-bool Transport::encrypted() const noexcept { return false; }
-
-awaitable<Transport::Secured> Transport::secure(TlsParty, Inbox, Deadline, boost::asio::thread_pool*) {
-    Secured secured;
-    secured.error = make_error_code(errc::unsupported);
-    co_return secured;
+    Released released(ec ? -1 : descriptor, std::move(tls_));
+    released.unsent = std::exchange(pending_, Inbox());
+    return released;
 }
 
 }  // namespace leasehold::wire

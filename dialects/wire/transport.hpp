@@ -39,6 +39,7 @@ class Transport {
         Released& operator=(Released&&) = delete;
         int descriptor = -1;
         std::unique_ptr<TlsStream> tls;  // null: plain
+        Inbox unsent;
     };
 
     // Takes the descriptor over and makes it non-blocking.
@@ -58,16 +59,17 @@ class Transport {
     // Sends as much as the kernel takes; the rest is kept (copied) and goes out by flush(). False: dead.
     [[nodiscard]] bool send(Outbox& outbox) noexcept;
     [[nodiscard]] bool flush() noexcept;
-    [[nodiscard]] std::size_t unsent() const noexcept { return pending_.size(); }
-    // Bytes given to the kernel so far.
+    [[nodiscard]] std::size_t unsent() const noexcept { return pending_.size() + (tls_ ? backlog() : 0); }
+    // Bytes given to the kernel so far; with TLS those of which a record was made: none of it is certain to be unsent.
     [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
     [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
     // Nothing readable and not closed, seen by a look at the socket now (one system call).
     [[nodiscard]] bool quiet() noexcept;
 
     // One shot each: called once when the socket is readable / writable (or broken); setting it again exchanges the
-    // callback of the wait that is armed already. A callback may come without cause: expect would_block. An empty function takes the callback away; an event that arrives
-    // then is remembered and delivered to the next one, from the loop.
+    // callback of the wait that is armed already. A callback may come without cause: expect would_block. An empty
+    // function takes the callback away; an event that arrives then is remembered and delivered to the next one, from
+    // the loop.
     void on_readable(Callback callback);
     void on_writable(Callback callback);
     // Ends when on_readable / on_writable would have called back.
@@ -91,7 +93,7 @@ class Transport {
     };
     [[nodiscard]] awaitable<Secured> secure(TlsParty party, Inbox head, Deadline deadline,
                                             boost::asio::thread_pool* computing);
-    [[nodiscard]] bool encrypted() const noexcept;
+    [[nodiscard]] bool encrypted() const noexcept { return tls_ != nullptr; }
 
     [[nodiscard]] Executor executor() const noexcept { return executor_; }
     [[nodiscard]] int descriptor() noexcept;
@@ -100,12 +102,26 @@ class Transport {
 
   private:
     struct State;
+    [[nodiscard]] Io recv_tls(std::span<std::uint8_t> into) noexcept;
+    [[nodiscard]] Io send_tls(Bytes bytes) noexcept;
+    [[nodiscard]] bool send_tls(Outbox& outbox) noexcept;
+    [[nodiscard]] std::size_t backlog() const noexcept;
+    void count_sent(std::size_t bytes) noexcept;
+    void count_received(std::size_t bytes) noexcept;
+    void be_patient() noexcept;
+    void end_patience() noexcept;
+    [[nodiscard]] awaitable<void> step(boost::asio::thread_pool* computing);
+
     Executor executor_;
     std::shared_ptr<State> state_;
+    std::unique_ptr<TlsStream> tls_;  // null: plain
     Inbox pending_;
     std::string peer_;
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
+    std::uint64_t unheard_ = 0;  // sent since something was received
+    bool patient_ = false;       // no limit for acknowledgements
+    int calm_ = 0;               // words heard since patience was last needed
     bool unix_ = false;
 };
 

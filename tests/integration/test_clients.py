@@ -12,42 +12,11 @@ import pymysql
 import pytest
 import sqlalchemy
 import sqlalchemy.orm
+from clients import busy
 from conftest import PASSWORD, USER
 from servers import postgres_bin, wait_until
 
 POSTGRES_SIZE, SHOP_SIZE = 3, 3
-
-
-@contextlib.contextmanager
-def busy(connect, count=3):
-    """Other sessions that run short transactions all the time; fails the test if one of them saw an error."""
-    done, errors, turns = threading.Event(), [], [0] * count
-
-    def work(number):
-        try:
-            connection = connect()
-            with connection.cursor() as cursor:
-                while not done.is_set():
-                    cursor.execute("SELECT %s, count(*) FROM busy", [number])
-                    assert cursor.fetchone()[0] == number
-                    cursor.execute("UPDATE busy SET n = n + 1 WHERE id = %s", [number])
-                    connection.commit()
-                    turns[number] += 1
-            connection.close()
-        except Exception as error:  # of any driver: the test reports it
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=[number]) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-        wait_until(lambda: min(turns) > 0 or errors, 10, "a turn for each of the other sessions")
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join(20)
-    assert not errors, errors
 
 
 @pytest.fixture

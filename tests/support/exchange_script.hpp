@@ -56,6 +56,8 @@ class Script {
         std::function<void(wire::Bytes)> check{};  // write: looks at the bytes instead
         std::function<ByteVector()> make{};        // read: made when it is their turn
         std::error_code error{};                   // done
+        wire::TlsFacts facts{};                    // start_tls: what the handshake establishes
+        bool direct = false;                       // start_tls: the input begins the handshake
     };
 
     Script& expect_write(ByteVector bytes) { return add({Step::Kind::write, std::move(bytes), {}, {}, {}}); }
@@ -66,7 +68,10 @@ class Script {
     Script& read(std::function<ByteVector()> make) { return add({Step::Kind::read, {}, {}, std::move(make), {}}); }
     // The peer closes: the exchange's read ends with errc::closed.
     Script& read_end() { return add({Step::Kind::end_of_stream, {}, {}, {}, {}}); }
-    Script& expect_start_tls() { return add({Step::Kind::start_tls, {}, {}, {}, {}}); }
+    // The handshake succeeds with these facts. `direct`: the unconsumed input is part of it.
+    Script& expect_start_tls(wire::TlsFacts facts = {}, bool direct = false) {
+        return add({Step::Kind::start_tls, {}, {}, {}, {}, std::move(facts), direct});
+    }
     Script& expect_compute() { return add({Step::Kind::compute, {}, {}, {}, {}}); }
     Script& expect_done(std::error_code error = {}) { return add({Step::Kind::done, {}, {}, {}, error}); }
     // Bytes of the last read that the exchange must leave for whoever comes next.
@@ -138,6 +143,7 @@ class ScriptRun {
             }
             if (outcome_.actions - 1 == variation_.fail_at) {
                 outcome_.interrupted = true;
+                if (action.kind == wire::Action::Kind::start_tls) exchange_.tls_failed("it was interrupted");
                 action = call(variation_.fail_with);
                 continue;
             }
@@ -166,6 +172,7 @@ class ScriptRun {
         if (action.kind == wire::Action::Kind::read) return perform_read(action);
         if (off_script_) {
             if (action.kind == wire::Action::Kind::compute) exchange_.compute();
+            if (action.kind == wire::Action::Kind::start_tls) return refuse_tls(action);
             return std::error_code();
         }
         const Script::Step* step = next_step();
@@ -176,6 +183,10 @@ class ScriptRun {
              (action.kind == wire::Action::Kind::compute && step->kind == Script::Step::Kind::compute));
         if (!matches) return unexpected(action);
         if (action.kind == wire::Action::Kind::compute) exchange_.compute();
+        if (action.kind == wire::Action::Kind::start_tls) {
+            ++at_;
+            return start_tls(action, *step);
+        }
         if (action.kind == wire::Action::Kind::write) {
             if (step->check) {
                 step->check(action.output);
@@ -186,6 +197,23 @@ class ScriptRun {
         }
         ++at_;
         return std::error_code();
+    }
+
+    // As drive() does.
+    std::error_code start_tls(const wire::Action& action, const Script::Step& step) {
+        EXPECT_EQ(action.direct, step.direct) << "step " << at_ - 1;
+        if (!action.direct && !input_.empty()) return make_error_code(wire::errc::plaintext_before_tls);
+        input_.clear();
+        if (action.direct) arriving_.clear();  // the rest of what began the handshake
+        exchange_.secured(step.facts);
+        return {};
+    }
+
+    // Hostile bytes make no handshake.
+    std::error_code refuse_tls(const wire::Action& action) {
+        if (!action.direct && !input_.empty()) return make_error_code(wire::errc::plaintext_before_tls);
+        exchange_.tls_failed("no handshake");
+        return make_error_code(wire::errc::tls_failed);
     }
 
     std::optional<std::error_code> perform_read(const wire::Action& action) {

@@ -73,7 +73,8 @@ class _Server:
     def start(self, timeout=60):
         """Starts the server and waits until it answers."""
         assert not self.running(), "already started"
-        self.process = spawn(self._command(), self.log, user=self.user, death_signal=self.stop_signal, cwd=self.folder)
+        self.process = spawn(self._command(), self.log, user=self._starts_as(), death_signal=self.stop_signal,
+                             cwd=self.folder)
 
         def ready():
             if self.process.poll() is not None:
@@ -128,6 +129,9 @@ class _Server:
         if done.returncode:
             raise ServerFailed(f"{what} ended with {done.returncode}:\n{done.stdout}")
 
+    def _starts_as(self):
+        return self.user
+
     def _as_user(self):
         if os.geteuid() != 0:
             return []
@@ -161,7 +165,7 @@ class Postgres(_Server):
 
     def __init__(self, auth="scram-sha-256", hba=(), settings=None, max_connections=100, start=True):
         super().__init__()
-        self._run([postgres_bin("initdb"), "--pgdata", self.data, "--username=postgres", "--auth=trust",
+        self._run([self.program("initdb"), "--pgdata", self.data, "--username=postgres", "--auth=trust",
                    "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"], "initdb")
         self.set_hba(auth, hba)
         lines = {
@@ -175,6 +179,9 @@ class Postgres(_Server):
         if start:
             self.start()
 
+    def program(self, name):
+        return postgres_bin(name)
+
     def set_hba(self, auth, hba=()):
         """Writes pg_hba.conf; call reload() if the server runs."""
         with open(os.path.join(self.data, "pg_hba.conf"), "w") as file:
@@ -183,7 +190,7 @@ class Postgres(_Server):
                 f"host replication all {LOOPBACK}/32 {auth}"])
 
     def _command(self):
-        return [postgres_bin("postgres"), "-D", self.data]
+        return [self.program("postgres"), "-D", self.data]
 
     def _answers(self):
         import psycopg2

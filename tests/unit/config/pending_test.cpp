@@ -26,7 +26,6 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
         rendered(loaded),
         "f.yaml:3: warning: pools.a.audit: the audit of hidden state comes with a later version (and 2 more like it)\n"
         "f.yaml:3: warning: pools.a.soft_hold: holding softly comes with a later version\n"
-        "f.yaml:5: warning: pools.c.max_replication: replication connections come with a later version\n"
         "f.yaml:5: warning: pools.c.echo: logging statements comes with a later version\n"
         "f.yaml:6: warning: limits.max_clients_per_user: comes with a later version; not enforced\n"
         "f.yaml:6: warning: limits.max_clients_per_address: comes with a later version; not enforced\n"
@@ -43,42 +42,62 @@ TEST(Pending, IsSilentAboutDefaultsAndWhatIsSwitchedOff) {
     EXPECT_EQ(rendered(with_query("?sslmode=disable&target_session_attrs=any&channel_binding=prefer")), "");
 }
 
+Loaded mysql_with_query(const std::string& query) {
+    return load(
+        "listen:\n  - {dialect: mysql, address: 127.0.0.1:6033}\npools:\n  shop:\n    url: "
+        "mysql://app:pw@db:3306/shop" +
+        query + "\n");
+}
+
 TEST(Pending, RefusesToPretendThatAConnectionIsEncrypted) {
-    for (const char* mode : {"require", "verify-ca", "verify-full"}) {
-        const Loaded loaded = with_query(std::string("?sslmode=") + mode);
+    for (const char* mode : {"REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"}) {
+        const Loaded loaded = mysql_with_query(std::string("?ssl_mode=") + mode);
         EXPECT_FALSE(loaded.config) << mode;
-        EXPECT_EQ(
-            only_problem(loaded),
-            "f.yaml:5: pools.orders.url: TLS is not available in this version; a plain connection would be a lie");
+        EXPECT_EQ(only_problem(loaded),
+                  "f.yaml:5: pools.shop.url: TLS to MySQL servers is not available in this version; a plain connection "
+                  "would be a lie");
     }
-    EXPECT_FALSE(with_query("?channel_binding=require").config);
-    EXPECT_FALSE(with_query("?sslnegotiation=direct").config);
     const Loaded listener = load(
-        "listen:\n  - dialect: postgresql\n    address: 127.0.0.1:6432\n    tls:\n      mode: require\n      cert: a\n "
+        "listen:\n  - dialect: mysql\n    address: 127.0.0.1:6033\n    tls:\n      mode: require\n      cert: a\n "
         "     key: b\n"
-        "pools: {p: {url: \"postgresql://a:b@c\"}}\n");
+        "pools: {p: {url: \"mysql://a:b@c\"}}\n");
     EXPECT_FALSE(listener.config);
     EXPECT_EQ(only_problem(listener),
-              "f.yaml:5: listen[0].tls.mode: TLS is not available in this version; a plain connection would be a lie");
+              "f.yaml:5: listen[0].tls.mode: TLS to MySQL clients is not available in this version; a plain connection "
+              "would be a lie");
+}
+
+TEST(Pending, HasNothingToSayOfTlsToPostgresClients) {
+    for (const char* mode : {"allow", "prefer", "require"}) {
+        EXPECT_EQ(
+            rendered(load("listen: [{dialect: postgresql, address: 127.0.0.1:6432, tls: {cert: a, key: b, mode: " +
+                          std::string(mode) + "}}]\npools: {p: {url: \"postgresql://a:b@c\"}}\n")),
+            "")
+            << mode;
+    }
 }
 
 TEST(Pending, WarnsWhenAPlainConnectionIsAllowedAnyway) {
-    EXPECT_EQ(only_problem(with_query("?sslmode=prefer")),
-              "f.yaml:5: warning: pools.orders.url: TLS to servers comes with a later version; connections are plain");
-    EXPECT_EQ(only_problem(with_query("?sslmode=allow")),
-              "f.yaml:5: warning: pools.orders.url: TLS to servers comes with a later version; connections are plain");
+    EXPECT_EQ(
+        only_problem(mysql_with_query("?ssl_mode=PREFERRED")),
+        "f.yaml:5: warning: pools.shop.url: TLS to MySQL servers comes with a later version; connections are plain");
 }
 
-TEST(Pending, WarnsOfSeveralHostsAndTheTemplate) {
-    EXPECT_EQ(only_problem(with_query("?host=h1,h2")),
-              "f.yaml:5: warning: pools.orders.url: several hosts are tried in order; choosing "
+TEST(Pending, WarnsOfSeveralHostsOfMysql) {
+    EXPECT_EQ(only_problem(mysql_with_query("?host=h1,h2")),
+              "f.yaml:5: warning: pools.shop.url: several hosts are tried in order; choosing "
               "among them by role comes with a later version");
-    EXPECT_EQ(only_problem(with_query("?target_session_attrs=read-write")),
-              "f.yaml:5: warning: pools.orders.url: target_session_attrs and role come with a later version; any "
-              "server is taken");
-    EXPECT_EQ(only_problem(load("listen: [{dialect: postgresql, address: 127.0.0.1:6432}]\npools:\n  '*': {url: "
-                                "\"postgresql://a:b@c\"}\n")),
-              "f.yaml:3: warning: pools.*: the template pool comes with a later version");
+    EXPECT_EQ(only_problem(mysql_with_query("?role=primary")),
+              "f.yaml:5: warning: pools.shop.url: role comes with a later version; any server is taken");
+}
+
+TEST(Pending, HasNothingToSayOfPostgresServers) {
+    for (const char* query :
+         {"?sslmode=require", "?sslmode=prefer", "?sslmode=allow", "?host=h1,h2",
+          "?sslmode=verify-full&sslrootcert=/ca", "?sslrootcert=system", "?sslmode=require&sslnegotiation=direct",
+          "?channel_binding=require", "?host=h1,h2&target_session_attrs=prefer-standby"}) {
+        EXPECT_EQ(rendered(with_query(query)), "") << query;
+    }
 }
 
 }  // namespace

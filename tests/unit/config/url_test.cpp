@@ -264,11 +264,47 @@ TEST(UrlRender, SortsTheQuery) {
 
 TEST(UrlTls, ReadsBothDialectsWords) {
     EXPECT_EQ(good("postgresql://h/d").tls_mode(), std::nullopt);
-    EXPECT_EQ(good("postgresql://h/d?sslmode=verify-full").tls_mode(), TlsMode::verify_full);
+    EXPECT_EQ(good("postgresql://h/d?sslmode=verify-full&sslrootcert=/ca").tls_mode(), TlsMode::verify_full);
     EXPECT_EQ(good("mysql://h/d?ssl-mode=VERIFY_IDENTITY").tls_mode(), TlsMode::verify_full);
     EXPECT_EQ(good("mysql://h/d?ssl_mode=preferred").tls_mode(), TlsMode::prefer);
     EXPECT_EQ(good("mysql://h/d?ssl_mode=DISABLED").tls_mode(), TlsMode::disable);
     EXPECT_EQ(to_string(TlsMode::verify_ca), "verify-ca");
+}
+
+TEST(UrlTls, DialsServersAsLibpqDoes) {
+    EXPECT_EQ(good("postgresql://h/d").server_tls(), TlsMode::prefer);
+    EXPECT_EQ(good("postgresql://h/d?sslmode=disable").server_tls(), TlsMode::disable);
+    EXPECT_EQ(good("postgresql://h/d?sslrootcert=/ca.crt").server_tls(), TlsMode::prefer);
+    EXPECT_EQ(good("postgresql://h/d?sslrootcert=system").server_tls(), TlsMode::verify_full);
+    EXPECT_EQ(good("mysql://h/d").server_tls(), TlsMode::disable);
+}
+
+TEST(UrlTls, AVerificationNeedsSomebodyToVouch) {
+    EXPECT_EQ(bad("postgresql://h/d?sslmode=verify-full"),
+              "sslmode=verify-full needs sslrootcert, a file with the CA to ask; write sslrootcert=/path, or "
+              "sslrootcert=system for the system's own CAs");
+    EXPECT_NE(bad("postgresql://h/d?sslmode=verify-ca"), "");
+    EXPECT_EQ(good("postgresql://h/d?sslmode=verify-ca&sslrootcert=/ca.crt").server_tls(), TlsMode::verify_ca);
+    EXPECT_EQ(good("postgresql:///d?host=/run&sslmode=verify-full").server_tls(), TlsMode::verify_full)
+        << "a unix socket is not encrypted, whatever is said";
+    EXPECT_EQ(bad("postgresql://h/d?sslmode=verify-ca&sslrootcert=system"),
+              "sslrootcert=system proves nothing with sslmode=verify-ca; the system's CAs sign for everybody: write "
+              "sslmode=verify-full");
+    EXPECT_NE(bad("postgresql://h/d?sslmode=require&sslrootcert=system"), "");
+}
+
+TEST(UrlTls, WhatCouldNotBeKeptIsNotPromised) {
+    EXPECT_EQ(bad("postgresql://h/d?sslnegotiation=direct"),
+              "sslnegotiation=direct begins with TLS, and sslmode=prefer may have none; write sslmode=require, verify-ca "
+              "or verify-full");
+    EXPECT_NE(bad("postgresql://h/d?sslnegotiation=direct&sslmode=allow"), "");
+    EXPECT_NO_THROW((void)good("postgresql://h/d?sslnegotiation=direct&sslmode=require"));
+    EXPECT_EQ(bad("postgresql://h/d?channel_binding=require&sslmode=disable"),
+              "channel_binding=require needs TLS, and sslmode=disable has none");
+    EXPECT_EQ(bad("postgresql:///d?host=/run&channel_binding=require"),
+              "channel_binding=require needs TLS, and a unix socket has none");
+    EXPECT_EQ(bad("postgresql://h/d?sslcert=/c"), "sslcert and sslkey belong together, and one of them is missing");
+    EXPECT_EQ(bad("postgresql://h/d?sslkey=/k"), "sslcert and sslkey belong together, and one of them is missing");
 }
 
 }  // namespace

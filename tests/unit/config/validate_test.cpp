@@ -175,19 +175,64 @@ TEST(Validate, LetsATemplateStandForEveryOtherName) {
     const std::string everything = a + ", '*': {url: \"postgresql://u:p@h\"}";
     const std::string listen =
         "{dialect: postgresql, address: 127.0.0.1:6432, pools: [a, tenant1], default_pool: tenant2}";
-    EXPECT_EQ(problem(listen, everything, "users: [{name: x, password: y, pools: [tenant3]}]\n"),
-              "f.yaml:2: warning: pools.*: the template pool comes with a later version");
+    EXPECT_EQ(rendered(load(file(listen, everything, "users: [{name: x, password: y, pools: [tenant3]}]\n"))), "");
     EXPECT_EQ(rendered(load(file(pg, "'*': {url: \"postgresql://u:p@h\", alias: [b]}"))),
-              "f.yaml:2: warning: pools.*: the template pool comes with a later version\n"
               "f.yaml:2: pools.*.alias: a template has no other name\n");
 }
 
 TEST(Validate, LetsTlsNameItsFiles) {
+    EXPECT_EQ(rendered(load(file("{dialect: postgresql, address: 127.0.0.1:6432, tls: {mode: prefer}}", a))),
+              "f.yaml:1: listen[0].tls.cert: is missing; TLS needs a certificate and its key\n"
+              "f.yaml:1: listen[0].tls.key: is missing; TLS needs a certificate and its key\n");
+    EXPECT_EQ(problem("{dialect: postgresql, address: 127.0.0.1:6432, tls: {mode: verify-ca, cert: c, key: k}}", a),
+              "f.yaml:1: listen[0].tls.client_ca: is missing; it says whose client certificates are trusted");
+}
+
+TEST(Validate, ShowsTheFilesOfTlsToWhoeverCanReadThem) {
+    std::vector<std::string> shown;
+    const auto check = [&](const Tls& tls) {
+        shown.push_back(tls.cert);
+        return std::vector<TlsFinding>{{"key", "does not fit", "take the other", true}, {"cert", "is old", {}, false}};
+    };
+    const std::string tls = "tls: {mode: require, cert: c, key: k}";
+    const Loaded loaded = load_text(file("{dialect: postgresql, address: 127.0.0.1:6432, " + tls + "}", a), "f.yaml",
+                                    fake_secrets(), check);
+    EXPECT_FALSE(loaded.config);
     EXPECT_EQ(
-        rendered(load(file("{dialect: postgresql, address: 127.0.0.1:6432, tls: {mode: prefer}}", a))),
-        "f.yaml:1: listen[0].tls.cert: is missing; TLS needs a certificate and its key\n"
-        "f.yaml:1: listen[0].tls.key: is missing; TLS needs a certificate and its key\n"
-        "f.yaml:1: warning: listen[0].tls.mode: TLS to clients comes with a later version; connections are plain\n");
+        rendered(loaded),
+        "f.yaml:1: warning: listen[0].tls.cert: is old\nf.yaml:1: listen[0].tls.key: does not fit; take the other\n");
+    EXPECT_EQ(shown, std::vector<std::string>{"c"});
+    for (const char* unread : {"tls: {mode: prefer, cert: c}", "tls: {mode: disable, cert: c, key: k}"}) {
+        (void)load_text(file(std::string("{dialect: postgresql, address: 127.0.0.1:6432, ") + unread + "}", a),
+                        "f.yaml", fake_secrets(), check);
+    }
+    EXPECT_EQ(shown.size(), 1u) << "what is not used is not looked at";
+}
+
+TEST(Validate, SaysWhatUnixSocketsHaveNoUseFor) {
+    const std::string tls = "tls: {mode: verify-full, cert: c, key: k, client_ca: c}";
+    EXPECT_EQ(problem("{dialect: postgresql, address: unix:/s, " + tls + "}", a),
+              "f.yaml:1: warning: listen[0].tls: has no effect: unix sockets are never encrypted");
+    EXPECT_NE(
+        rendered(load(file("{dialect: postgresql, address: unix:/s, auth: cert, " + tls + "}", a)))
+            .find("listen[0].auth: cert needs client certificates, and unix sockets are never encrypted; choose peer"),
+        std::string::npos);
+}
+
+TEST(Validate, SaysWhereAMapHasNoEffect) {
+    const std::string none =
+        "listen[0].map: has no effect: it maps the names that peer and certificates tell; set auth: peer or cert, or "
+        "tls: {mode: verify-full, ...}";
+    const std::string tls = ", tls: {cert: c, key: k, client_ca: c, mode: ";
+    const std::string tcp = "{dialect: postgresql, address: 127.0.0.1:6432, map: {x: y}";
+    const std::string local = "{dialect: postgresql, address: unix:/s, map: {x: y}";
+    EXPECT_EQ(problem(tcp + "}", a), "f.yaml:1: warning: " + none);
+    EXPECT_EQ(problem(tcp + tls + "verify-ca}}", a), "f.yaml:1: warning: " + none);
+    EXPECT_EQ(problem(local + ", auth: scram}", a), "f.yaml:1: warning: " + none);
+    EXPECT_EQ(rendered(load(file(tcp + tls + "verify-full}}", a))), "");
+    EXPECT_EQ(rendered(load(file(tcp + ", auth: cert" + tls + "verify-ca}}", a))), "");
+    EXPECT_EQ(rendered(load(file(local + "}", a))), "");
+    EXPECT_EQ(rendered(load(file(local + ", auth: peer}", a))), "");
 }
 
 TEST(Validate, IsQuickOnManyPools) {

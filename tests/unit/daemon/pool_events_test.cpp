@@ -58,6 +58,46 @@ TEST_F(PoolEventsTest, TellsASaturatedServerFromABrokenOne) {
                                   "message=\"Connection refused\""}));
 }
 
+TEST_F(PoolEventsTest, SaysOnceThatAServerIsAwayAndOnceThatItIsBack) {
+    PoolEvents other(registry, records, 0, "reports");
+    for (int i = 0; i < 100; ++i) {
+        events.connect_failed("db:5432", "db:5432: Connection refused", false);
+        other.connect_failed("db:5432", "db:5432: Connection refused", false);
+    }
+    events.connect_failed("db:5432", "db:5432: the database system is starting up", false);
+    events.connect_failed("db:5432", "db:5432: Connection refused", false);
+    other.connect("db:5432", 1ms);
+    events.connect("db:5432", 1ms);
+    EXPECT_EQ(count(names::connect_failures, {{"reason", "error"}}), 102);
+    EXPECT_EQ(log.lines(), (Lines{"warn event=connect_failed pool=orders address=db:5432 reason=error "
+                                  "message=\"db:5432: Connection refused\"",
+                                  "warn event=connect_failed pool=orders address=db:5432 reason=error "
+                                  "message=\"db:5432: the database system is starting up\"",
+                                  "info event=connect_recovered pool=reports address=db:5432",
+                                  "info event=connect pool=reports address=db:5432 ms=1",
+                                  "info event=connect_recovered pool=orders address=db:5432",
+                                  "info event=connect pool=orders address=db:5432 ms=1"}));
+}
+
+TEST(Outages, AreNewsOnceUntilTheServerAnswers) {
+    SeenOutages one, another;
+    EXPECT_FALSE(one.over()) << "it was never away";
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_TRUE(one.begin("db:1: refused"));
+        EXPECT_FALSE(one.begin("db:1: refused"));
+        EXPECT_FALSE(another.begin("db:1: refused"));
+        EXPECT_TRUE(another.over());
+        EXPECT_FALSE(one.over());
+    }
+    for (int i = 0; i < 100'000; ++i) (void)one.begin("invented " + std::to_string(i));
+    EXPECT_TRUE(one.over());
+    {
+        SeenOutages removed;
+        EXPECT_TRUE(removed.begin("db:2: refused"));
+    }
+    EXPECT_TRUE(one.begin("db:2: refused")) << "what nobody can end any more is forgotten";
+}
+
 TEST_F(PoolEventsTest, CountsLeasesWithoutLoggingThem) {
     events.checkout(0us);
     events.checkout(2ms);

@@ -53,12 +53,33 @@ struct RouterTest : testing::Test {
         dialects::LoginRequest request;
         request.user = std::move(user);
         request.database = std::move(database);
-        return router().route(listen, request, false);
+        return router().route(listen, request, Identity());
     }
 
     std::shared_ptr<config::Config> config = std::make_shared<config::Config>();
     config::Listen postgres, mysql;
 };
+
+TEST_F(RouterTest, PhysicalReplicationFindsTheUsersOnlyPoolThatAdmitsIt) {
+    const auto asked = [this](std::string replication, std::string database) {
+        dialects::LoginRequest request;
+        request.user = "app";
+        request.database = std::move(database);
+        request.replication = std::move(replication);
+        return router().route(postgres, request, Identity());
+    };
+    EXPECT_EQ(asked("true", "replication").kind, Kind::no_such_pool);  // orders or stock?
+    config->pools[1].max_replication = 2;
+    ASSERT_EQ(asked("true", "replication").kind, Kind::pool);
+    EXPECT_EQ(asked("true", "replication").home->name(), "stock");
+    EXPECT_EQ(asked("1", "orders").home->name(), "orders");
+    EXPECT_EQ(asked("database", "replication").kind, Kind::no_such_pool);
+    config->pools[0].max_replication = 2;
+    EXPECT_EQ(asked("true", "replication").kind, Kind::no_such_pool);
+    postgres.default_pool = "orders";
+    EXPECT_EQ(asked("true", "replication").home->name(), "orders");
+    EXPECT_EQ(ask(postgres, "app", "replication").kind, Kind::no_such_pool);
+}
 
 TEST_F(RouterTest, SendsTheUrlsOwnUserToThePoolOfThatName) {
     const Route route = ask(postgres, "app", "orders");
@@ -124,6 +145,17 @@ TEST_F(RouterTest, ChoosesAPoolForAClientThatNamesNone) {
     EXPECT_EQ(ask(mysql, "other", "").kind, Kind::pool);
 }
 
+TEST_F(RouterTest, TakesAUserWithoutAPasswordForOneWhomNoPasswordAdmits) {
+    config->users.push_back({"keyless", "", {"orders"}, true, 0});
+    EXPECT_EQ(ask(postgres, "keyless", "orders").credential.kind, Credential::none);
+    EXPECT_EQ(ask(postgres, "keyless", "ordres").credential.kind, Credential::none);
+    postgres.auth = config::AuthMethod::trust;
+    EXPECT_EQ(ask(postgres, "keyless", "orders").credential.kind, Credential::trust);
+    EXPECT_EQ(ask(postgres, "keyless", "ordres").credential.kind, Credential::trust);
+    EXPECT_EQ(ask(postgres, "stranger", "orders").credential.kind, Credential::refused);
+    EXPECT_EQ(ask(postgres, "stranger", "ordres").credential.kind, Credential::refused);
+}
+
 TEST_F(RouterTest, LetsOnlyAdministratorsToTheConsole) {
     const Route root = ask(postgres, "root", "leasehold");
     EXPECT_EQ(root.kind, Kind::console);
@@ -131,7 +163,8 @@ TEST_F(RouterTest, LetsOnlyAdministratorsToTheConsole) {
     EXPECT_EQ(root.credential.secret, "admin");
     EXPECT_EQ(ask(postgres, "app", "leasehold").credential.kind, Credential::none);
     postgres.auth = config::AuthMethod::trust;
-    EXPECT_EQ(ask(postgres, "app", "leasehold").credential.kind, Credential::none);
+    EXPECT_EQ(ask(postgres, "app", "leasehold").credential.kind, Credential::refused);
+    EXPECT_EQ(ask(postgres, "root", "leasehold").credential.kind, Credential::trust);
 }
 
 }  // namespace

@@ -138,6 +138,15 @@ TEST_F(PoolDial, AfterARefusalDialsOnceASecond) {
     EXPECT_TRUE(arrive()->leased());
 }
 
+TEST_F(PoolDial, ARefusalThatIsForgottenIsToldToNobody) {
+    start();
+    connector->fail = refused;
+    EXPECT_EQ(arrive()->error(), Checkout::Error::refused);
+    connector->fail = nullptr;
+    pool->forget_refusals();
+    EXPECT_TRUE(arrive()->leased());
+}
+
 TEST_F(PoolDial, ARefusalMakesRoomForTheDialOfAnotherVariantAtOnce) {
     Params params = defaults();
     params.dial_parallel = 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/auth.hpp"
 
+#include "dialects/postgres/challenge.hpp"
 #include "tests/support/exchange_script.hpp"
 
 namespace leasehold::postgres {
@@ -20,7 +21,24 @@ ClientCredential password(std::string secret, Method method = Method::automatic)
     return {Kind::password, method, std::move(secret)};
 }
 
-// A client that answers as ServerChallenge does: the two halves of auth.hpp against each other.
+std::string verifier_text(std::string_view secret, std::uint32_t iterations = 4096) {
+    ScramVerifier verifier;
+    verifier.salt = {1, 2, 3, 4};
+    verifier.iterations = iterations;
+    const ScramKeys keys = derive(secret, verifier.salt, iterations);
+    verifier.stored_key = keys.stored_key;
+    verifier.server_key = keys.server_key;
+    return to_string(verifier);
+}
+
+ServerCredential knowing(std::string secret) {
+    ServerCredential made;
+    made.user = "bob";
+    made.password = std::move(secret);
+    return made;
+}
+
+// A client that answers as ServerChallenge does: the two legs against each other.
 struct Client {
     explicit Client(ServerCredential given) : credential(std::move(given)) {}
 
@@ -60,7 +78,7 @@ Script conversation(Client& client, bool computes, std::error_code end = {}) {
 }
 
 TEST(PostgresAuth, ScramAdmitsWhoKnowsThePassword) {
-    Client client({"bob", "secret", std::nullopt});
+    Client client(knowing("secret"));
     std::vector<std::unique_ptr<ScramKeyCache>> caches;  // a new one each: the first login computes
     const auto make = [&caches] {
         caches.push_back(std::make_unique<ScramKeyCache>());
@@ -73,49 +91,56 @@ TEST(PostgresAuth, ScramAdmitsWhoKnowsThePassword) {
 }
 
 TEST(PostgresAuth, TheSecondLoginComputesNothing) {
-    Client client({"bob", "secret", std::nullopt});
+    Client client(knowing("secret"));
     ScramKeyCache cache;
     ClientAuthentication first(password("secret"), "bob", cache);
     test::play(conversation(client, true), first);
     ClientAuthentication second(password("secret"), "bob", cache);
     test::play(conversation(client, false), second);
     EXPECT_EQ(cache.size(), 1u);
+    EXPECT_FALSE(second.recovered());  // the password dials
 }
 
 TEST(PostgresAuth, AVerifierAdmitsWithoutTheClearTextAndGivesKeysForTheBackend) {
-    Client client({"bob", "secret", std::nullopt});
-    ScramVerifier verifier;
-    verifier.salt = {1, 2, 3, 4};
-    const ScramKeys keys = derive("secret", verifier.salt, 4096);
-    verifier.stored_key = keys.stored_key;
-    verifier.server_key = keys.server_key;
+    Client client(knowing("secret"));
+    const std::string verifier = verifier_text("secret");
     ScramKeyCache cache;
-    ClientAuthentication asking(password(to_string(verifier)), "bob", cache);
+    ClientAuthentication asking(password(verifier), "bob", cache);
     test::play(conversation(client, false), asking);
     ASSERT_TRUE(asking.recovered());
-    EXPECT_EQ(*asking.recovered(), keys);
+    EXPECT_EQ(*asking.recovered(), derive("secret", std::vector<std::uint8_t>{1, 2, 3, 4}, 4096));
     // The keys log in where the same verifier is held, without any password.
-    Client onward({"bob", std::nullopt, asking.recovered()});
-    ClientAuthentication server(password(to_string(verifier)), "bob", cache);
+    ServerCredential keys;
+    keys.user = "bob";
+    keys.keys = parse_keys(to_string(*asking.recovered()));
+    Client onward(keys);
+    ClientAuthentication server(password(verifier), "bob", cache);
     test::play(conversation(onward, false), server);
     EXPECT_EQ(onward.last, ServerChallenge::Next::wait);
 }
 
-TEST(PostgresAuth, AWrongPasswordAndAnUnknownUserAreRefusedInTheSameWay) {
-    Client client({"bob", "wrong", std::nullopt});
-    for (const ClientCredential& credential : {password("secret"), ClientCredential{Kind::none, Method::automatic, ""},
-                                               password("md5" + std::string(32, 'a'), Method::scram)}) {
-        ScramKeyCache cache;  // cold: both compute
-        ClientAuthentication asking(credential, "bob", cache);
-        test::play(conversation(client, true, errc::authentication_failed), asking);
-        EXPECT_EQ(asking.diagnostics().sqlstate, "28P01");
-        EXPECT_EQ(asking.diagnostics().message, "password authentication failed for user \"bob\"");
-        EXPECT_FALSE(asking.recovered());
+// One derivation each, no more and no less: whether the user exists, whether the keys of its password are known already,
+// whether a verifier makes them superfluous.
+TEST(PostgresAuth, AWrongPasswordAndAnUnknownUserAreRefusedInTheSameWayAndAtTheSameCost) {
+    Client client(knowing("wrong"));
+    for (const ClientCredential& credential :
+         {password("secret"), ClientCredential{Kind::none, Method::automatic, ""}, password(verifier_text("secret")),
+          password("md5" + std::string(32, 'a'), Method::scram)}) {
+        ScramKeyCache cache;
+        for (int attempt = 0; attempt < 3; ++attempt) {  // the first finds the cache cold
+            ClientAuthentication asking(credential, "bob", cache);
+            test::play(conversation(client, true, errc::authentication_failed), asking);
+            EXPECT_EQ(asking.diagnostics().sqlstate, "28P01");
+            EXPECT_EQ(asking.diagnostics().message, "password authentication failed for user \"bob\"");
+            EXPECT_FALSE(asking.recovered());
+        }
+        // Guesses take no room.
+        EXPECT_EQ(cache.size(), credential.secret == "secret" ? 1u : 0u);
     }
 }
 
 TEST(PostgresAuth, NobodyLogsInByGuessingTheMocksPassword) {
-    Client client({"bob", "nobody", std::nullopt});
+    Client client(knowing("nobody"));
     ScramKeyCache cache;
     ClientAuthentication asking({Kind::none, Method::automatic, "nobody"}, "bob", cache);
     test::play(conversation(client, true, errc::authentication_failed), asking);
@@ -142,7 +167,8 @@ Script refused(ByteVector first, std::error_code error) {
 TEST(PostgresAuth, WhatIsNoScramIsRefusedWithAReason) {
     ScramKeyCache cache;
     const std::pair<std::string, std::string> cases[] = {
-        {"p=tls-unique,,n=,r=abc", "client requires SCRAM channel binding, but it is not supported"},
+        {"p=tls-unique,,n=,r=abc",
+         "client requires SCRAM channel binding, which needs TLS: connect with sslmode=require"},
         {"n,a=admin,n=,r=abc", "client uses authorization identity, but it is not supported"},
         {"n,,m=x,n=,r=abc", "malformed SCRAM message"},
         {"n,,n=", "malformed SCRAM message"},
@@ -212,30 +238,53 @@ TEST(PostgresAuth, Md5AdmitsByHashOrByClearText) {
     }
 }
 
+const ClientChannel unix_socket{false, false, {}}, plain_tls{true, true, {}}, plain_tcp{};
+
 TEST(PostgresAuth, ClearTextIsComparedWithWhateverIsKnown) {
     ScramKeyCache cache;
-    ScramVerifier verifier;
-    verifier.salt = {9};
-    verifier.iterations = 1;
-    const ScramKeys keys = derive("secret", verifier.salt, 1);
-    verifier.stored_key = keys.stored_key;
-    verifier.server_key = keys.server_key;
-    for (const std::string& secret : {std::string("secret"), md5_hash("secret", "bob"), to_string(verifier)}) {
-        for (const bool right : {true, false}) {
+    const ClientCredential credentials[] = {password("secret", Method::cleartext),
+                                            password(md5_hash("secret", "bob"), Method::cleartext),
+                                            password(verifier_text("secret", 1), Method::cleartext),
+                                            {Kind::none, Method::cleartext, "secret"}};
+    for (const ClientCredential& credential : credentials) {
+        for (const bool knows : {true, false}) {
+            const bool right = knows && credential.kind == Kind::password;
             const Script script =
                 Script()
                     .expect_write(built([](Writer& w) { authentication(w, Auth::cleartext); }))
-                    .read(built([&](Writer& w) { password_message(w, right ? "secret" : "wrong"); }))
+                    .read(built([&](Writer& w) { password_message(w, knows ? "secret" : "wrong"); }))
                     .expect_compute()
                     .expect_done(right ? std::error_code() : make_error_code(errc::authentication_failed));
-            test::play_all(script, [&] {
-                return std::make_unique<ClientAuthentication>(password(secret, Method::cleartext), "bob", cache);
-            });
+            test::play_all(script,
+                           [&] { return std::make_unique<ClientAuthentication>(credential, "bob", cache, plain_tls); });
         }
     }
+    EXPECT_EQ(cache.size(), 1u);  // the verifier's; wrong ones are not kept
     // The empty password opens nothing, not even where none is set.
-    ClientAuthentication empty(password("", Method::cleartext), "bob", cache);
+    ClientAuthentication empty(password("", Method::cleartext), "bob", cache, unix_socket);
     test::play(refused(built([](Writer& w) { password_message(w, ""); }), errc::authentication_failed), empty);
+}
+
+TEST(PostgresAuth, ClearTextIsNotAskedForWhereOthersCanReadIt) {
+    ScramKeyCache cache;
+    ClientAuthentication asking(password("secret", Method::cleartext), "bob", cache, plain_tcp);
+    test::play(Script().expect_done(errc::authentication_failed), asking);
+    EXPECT_EQ(asking.diagnostics().sqlstate, "28000");
+    EXPECT_NE(asking.diagnostics().message.find("sslmode=require"), std::string::npos);
+    ClientAuthentication local(password("secret", Method::cleartext), "bob", cache, unix_socket);
+    EXPECT_EQ(local.resume({}, {}).kind, wire::Action::Kind::write);
+}
+
+TEST(PostgresAuth, AClearTextPasswordGivesTheVerifiersKeysToo) {
+    ScramKeyCache cache;
+    for (int login = 0; login < 2; ++login) {
+        ClientAuthentication asking(password(verifier_text("secret"), Method::cleartext), "bob", cache, unix_socket);
+        (void)asking.resume({}, {});
+        (void)asking.resume(built([](Writer& w) { password_message(w, "secret"); }), {});
+        asking.compute();
+        EXPECT_FALSE(asking.resume({}, {}).error);
+        EXPECT_EQ(asking.recovered(), derive("secret", std::vector<std::uint8_t>{1, 2, 3, 4}, 4096));
+    }
 }
 
 TEST(PostgresAuth, TrustAsksNothing) {
@@ -254,98 +303,6 @@ TEST(PostgresAuth, WhatIsNoPasswordMessageIsRefusedAtOnce) {
     test::play_noise(script, make, 7);
     auto leaving = make();
     test::play(refused(built([](Writer& w) { terminate(w); }), errc::closed), *leaving);
-}
-
-// --- the backend leg --------------------------------------------------------------------------------------------
-
-ByteVector sasl(Auth code, std::string_view data) {
-    return built([&](Writer& w) {
-        w.u32be(static_cast<std::uint32_t>(code));
-        w.text(data);
-    });
-}
-
-// The server's list of mechanisms.
-ByteVector offer() { return sasl(Auth::sasl, std::string_view("SCRAM-SHA-256\0\0", 15)); }
-
-TEST(PostgresServerChallenge, ChecksThatTheServerKnowsThePasswordToo) {
-    ScramKeyCache cache;
-    ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
-    Writer out;
-    ASSERT_EQ(challenge.answer(offer(), out), ServerChallenge::Next::reply);
-    const std::string first(as_text(out.bytes()));
-    const std::string nonce = first.substr(first.find("r=") + 2);
-    out.clear();
-    ASSERT_EQ(challenge.answer(sasl(Auth::sasl_continue, "r=" + nonce + "xyz,s=YWJj,i=1"), out),
-              ServerChallenge::Next::compute);
-    challenge.compute();
-    ASSERT_EQ(challenge.proceed(out), ServerChallenge::Next::reply);
-    out.clear();
-    const ByteVector wrong = sasl(Auth::sasl_final, "v=" + base64(Sha256Digest{}));
-    EXPECT_EQ(challenge.answer(wrong, out), ServerChallenge::Next::failed);
-    EXPECT_EQ(challenge.error(), errc::authentication_failed);
-}
-
-TEST(PostgresServerChallenge, AServerCannotBreakScramOffAndLetUsIn) {
-    ScramKeyCache cache;
-    ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
-    Writer out;
-    (void)challenge.answer(offer(), out);
-    EXPECT_EQ(challenge.answer(sasl(Auth::ok, ""), out), ServerChallenge::Next::failed);
-}
-
-TEST(PostgresServerChallenge, RefusesServersThatAskForTooMuchOrAnswerAnotherNonce) {
-    for (const char* tail : {"x,s=YWJj,i=1000001", "x,s=YWJj,i=4294967296", "x,s=YWJj,i=0", "x,s=YWJj,i=-1", "x,s=,i=1",
-                             ",s=YWJj,i=1", "x,s=YWJj", "x"}) {
-        ScramKeyCache cache;
-        ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
-        Writer out;
-        (void)challenge.answer(offer(), out);
-        const std::string first(as_text(out.bytes()));
-        const std::string nonce = first.substr(first.find("r=") + 2);
-        EXPECT_EQ(challenge.answer(sasl(Auth::sasl_continue, "r=" + nonce + tail), out), ServerChallenge::Next::failed)
-            << tail;
-        EXPECT_FALSE(challenge.diagnostics().message.empty());
-    }
-    ScramKeyCache cache;
-    ServerChallenge challenge({"bob", "secret", std::nullopt}, cache);
-    Writer out;
-    (void)challenge.answer(offer(), out);
-    EXPECT_EQ(challenge.answer(sasl(Auth::sasl_continue, "r=another,s=YWJj,i=1"), out), ServerChallenge::Next::failed);
-}
-
-TEST(PostgresServerChallenge, SaysWhatItCannotDo) {
-    ScramKeyCache cache;
-    Writer out;
-    ServerChallenge gss({"bob", "secret", std::nullopt}, cache);
-    EXPECT_EQ(gss.answer(sasl(Auth::gss, ""), out), ServerChallenge::Next::failed);
-    EXPECT_EQ(gss.error(), errc::unsupported);
-    EXPECT_NE(gss.diagnostics().message.find("GSSAPI"), std::string::npos);
-    ServerChallenge plus({"bob", "secret", std::nullopt}, cache);
-    EXPECT_EQ(plus.answer(sasl(Auth::sasl, std::string_view("SCRAM-SHA-256-PLUS\0\0", 20)), out),
-              ServerChallenge::Next::failed);
-    EXPECT_EQ(plus.error(), errc::unsupported);
-    ServerChallenge none({"bob", std::nullopt, std::nullopt}, cache);
-    EXPECT_EQ(none.answer(sasl(Auth::cleartext, ""), out), ServerChallenge::Next::failed);
-    EXPECT_EQ(none.error(), errc::authentication_failed);
-    EXPECT_NE(none.diagnostics().message.find("no password"), std::string::npos);
-    for (std::size_t n = 0; n < 4; ++n) {
-        ServerChallenge half({"bob", "secret", std::nullopt}, cache);
-        EXPECT_EQ(half.answer(ByteVector(n, 0), out), ServerChallenge::Next::failed);
-    }
-    EXPECT_TRUE(out.empty());
-}
-
-TEST(PostgresServerChallenge, AnswersMd5WithThePasswordOrItsHash) {
-    ScramKeyCache cache;
-    for (const std::string& secret : {std::string("secret"), md5_hash("secret", "bob")}) {
-        ServerChallenge challenge({"bob", secret, std::nullopt}, cache);
-        Writer out;
-        ASSERT_EQ(challenge.answer(sasl(Auth::md5, "salt"), out), ServerChallenge::Next::reply);
-        EXPECT_EQ(as_text(out.bytes().subspan(5)),
-                  md5_answer(md5_hash("secret", "bob"), as_bytes("salt")) + std::string(1, '\0'));
-    }
-    EXPECT_EQ(md5_hash("secret", "bob"), "md521f3163f8f86fa10bdefbfbd502a8f06");  // md5('secretbob')
 }
 
 }  // namespace

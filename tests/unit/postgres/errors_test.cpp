@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 12> sqlalchemy{"terminating connection",
                                                       "connection is closed"};
 
 bool kills(const wire::Diagnostics& error) {
-    std::string message = error.message;
+    std::string message = error.message + " " + error.detail + " " + error.hint;  // all of it is what drivers search
     std::transform(message.begin(), message.end(), message.begin(), [](unsigned char c) { return std::tolower(c); });
     const bool words = std::any_of(sqlalchemy.begin(), sqlalchemy.end(),
                                    [&](std::string_view word) { return message.find(word) != message.npos; });

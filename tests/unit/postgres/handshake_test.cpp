@@ -1,30 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dialects/postgres/handshake.hpp"
-
-#include "tests/support/exchange_script.hpp"
+#include "tests/unit/postgres/startup_packets.hpp"
 
 namespace leasehold::postgres {
 namespace {
 
-using test::built;
-using test::ByteVector;
 using test::Script;
 using wire::errc;
 using wire::Writer;
 
-ByteVector startup_packet(const Parameters& parameters, std::uint32_t version = version_3_0) {
-    return built([&](Writer& w) { startup_message(w, parameters, version); });
-}
-ByteVector code_packet(std::uint32_t code) {
-    return built([&](Writer& w) {
-        w.u32be(8);
-        w.u32be(code);
-    });
-}
-ByteVector joined(ByteVector a, const ByteVector& b) {
-    a.insert(a.end(), b.begin(), b.end());
-    return a;
-}
 const auto make = [] { return std::make_unique<ClientStartup>(); };
 
 TEST(PostgresStartup, ReadsWhatTheClientAsksFor) {
@@ -45,8 +28,8 @@ TEST(PostgresStartup, ReadsWhatTheClientAsksFor) {
     EXPECT_EQ(startup.database, "orders");
     EXPECT_EQ(startup.replication, "");
     EXPECT_EQ(startup.parameters.size(), 6u);
-    EXPECT_EQ(startup.unknown_switches, std::vector<std::string>{"-B 7"});
-    EXPECT_EQ(startup.settings.size(), 3u);
+    EXPECT_EQ(startup.settings.find("shared_buffers"), "7");
+    EXPECT_EQ(startup.settings.size(), 4u);
     EXPECT_EQ(startup.settings.find("search_path"), "b");  // the packet's own wins
     EXPECT_EQ(startup.settings.find("work_mem"), "1MB");
     EXPECT_EQ(startup.settings.find("application_name"), "psql");
@@ -109,25 +92,67 @@ TEST(PostgresStartup, ACancelRequestIsReadAndNothingAnswered) {
     test::play(Script().read(without_secret).expect_done(errc::protocol_violation), shorter);
 }
 
-TEST(PostgresStartup, ALaterMinorVersionIsNegotiatedDown) {
-    const Parameters parameters{{"user", "bob"}, {"_pq_.grease", "1"}};
-    for (const std::uint32_t version : {version_3_0, version_3_0 + 2, version_3_0 + 9999}) {
-        const std::string unknown[] = {"_pq_.grease"};
-        test::play_all(Script()
-                           .read(startup_packet(parameters, version))
-                           .expect_write(built([&](Writer& w) { negotiate_protocol_version(w, 0, unknown); }))
-                           .expect_done(),
-                       make, true);
+TEST(PostgresStartup, CancelSecretsHave4To256Bytes) {
+    for (const std::size_t size : {3, 4, 5, 32, 256, 257}) {
+        const std::string secret(size, 'x');
+        ClientStartup exchange;
+        const auto packet = built([&](Writer& w) { cancel_request(w, 7, secret); });
+        const bool good = size >= 4 && size <= 256;
+        test::play(
+            Script().read(packet).expect_done(good ? std::error_code() : make_error_code(errc::protocol_violation)),
+            exchange);
+        EXPECT_EQ(exchange.startup().kind, good ? Startup::Kind::cancel : Startup::Kind::closed) << size;
+        if (good) {
+            EXPECT_EQ(exchange.startup().cancel_secret, secret);
+        }
     }
-    ClientStartup exchange;
-    test::play(Script()
-                   .read(startup_packet({{"user", "bob"}}, version_3_0 + 2))
-                   .expect_write(built([](Writer& w) { negotiate_protocol_version(w, 0, {}); }))
-                   .expect_done(),
-               exchange);
-    EXPECT_EQ(exchange.startup().minor_version, 2u);
-    EXPECT_TRUE(exchange.startup().settings.empty());
 }
+
+// --- versions ---------------------------------------------------------------------------------------------------
+
+TEST(PostgresStartup, Version30And32AreSpokenAsAskedFor) {
+    for (const std::uint32_t minor : {0u, 2u}) {
+        const Script script = Script().read(startup_packet({{"user", "bob"}}, version_3_0 + minor)).expect_done();
+        test::play_all(script, make, true);
+        ClientStartup exchange;
+        test::play(script, exchange);
+        EXPECT_EQ(exchange.startup().minor_version, minor);
+    }
+}
+
+TEST(PostgresStartup, OtherMinorVersionsAreNegotiatedDownToTheNextBelow) {
+    // 3.1 was never spoken, 3.9999 is what libpq asks for to keep servers honest.
+    for (const auto& [asked, spoken] : {std::pair{1u, 0u}, {3u, 2u}, {9999u, 2u}, {0xFFFFu, 2u}}) {
+        const Script script =
+            Script()
+                .read(startup_packet({{"user", "bob"}}, version_3_0 + asked))
+                .expect_write(built([n = spoken](Writer& w) { negotiate_protocol_version(w, n, {}); }))
+                .expect_done();
+        test::play_all(script, make, true);
+        ClientStartup exchange;
+        test::play(script, exchange);
+        EXPECT_EQ(exchange.startup().minor_version, spoken) << asked;
+        EXPECT_TRUE(exchange.startup().settings.empty());
+    }
+}
+
+TEST(PostgresStartup, UnknownProtocolOptionsAreNamedInTheAnswer) {
+    const Parameters parameters{{"user", "bob"}, {"_pq_.grease", "1"}, {"_pq_.command_tag_format", "x"}};
+    const std::string unknown[] = {"_pq_.grease", "_pq_.command_tag_format"};
+    for (const auto& [asked, spoken] : {std::pair{0u, 0u}, {2u, 2u}, {9999u, 2u}}) {
+        const Script script =
+            Script()
+                .read(startup_packet(parameters, version_3_0 + asked))
+                .expect_write(built([&, n = spoken](Writer& w) { negotiate_protocol_version(w, n, unknown); }))
+                .expect_done();
+        test::play_all(script, make, true);
+        ClientStartup exchange;
+        test::play(script, exchange);
+        EXPECT_TRUE(exchange.startup().settings.empty());
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------------
 
 TEST(PostgresStartup, AClientThatLeavesBetweenPacketsLeavesInOrder) {
     for (const Script& script : {Script().read_end().expect_done(),
@@ -166,7 +191,7 @@ TEST(PostgresStartup, WhatIsNoStartupIsRefusedWithoutWaitingForMore) {
 TEST(PostgresStartup, RefusalsSayWhy) {
     const std::tuple<ByteVector, std::string, std::string> cases[] = {
         {startup_packet({{"user", "b"}}, 2u << 16), "0A000",
-         "unsupported frontend protocol 2.0: server supports 3.0 to 3.0"},
+         "unsupported frontend protocol 2.0: server supports 3.0 to 3.2"},
         {startup_packet({{"x", "y"}}), "28000", "no PostgreSQL user name specified in startup packet"},
         {startup_packet({{"user", "b"}, {"a b", "y"}}), "42704", "unrecognized configuration parameter \"a b\""},
         {startup_packet({{"user", "b"}, {"options", "--x"}}), "42601", "--x requires a value"},

@@ -21,11 +21,12 @@ const auto make = [] { return std::make_unique<ServerLogin>(params(), cache()); 
 
 ByteVector hello() {
     const Parameters all{{"user", "app"}, {"database", "orders"}, {"application_name", "leasehold"}};
-    return built([&](Writer& w) { startup_message(w, all); });
+    return built([&](Writer& w) { startup_message(w, all, version_3_0 + 2); });
 }
 ByteVector admitted() {
     return built([](Writer& w) {
-        welcome(w, {{"server_version", "15.18"}, {"TimeZone", "UTC"}, {"TimeZone", "Europe/Berlin"}}, 42, "\xFF\xFF\xFF\xFF");
+        welcome(w, {{"server_version", "15.18"}, {"TimeZone", "UTC"}, {"TimeZone", "Europe/Berlin"}}, 42,
+                "\xFF\xFF\xFF\xFF");
     });
 }
 ByteVector error(std::string state, std::string message) {
@@ -146,14 +147,111 @@ TEST(PostgresLogin, ErrorsAreToldApart) {
     }
 }
 
-TEST(PostgresLogin, NoticesAndVersionNegotiationAreTolerated) {
+TEST(PostgresLogin, NoticesAreTolerated) {
     ByteVector bytes = built([](Writer& w) {
-        negotiate_protocol_version(w, 0, {});
         notice_response(w, Severity::warning, {"01000", 0, "certificate expires", false});
     });
     const ByteVector rest = admitted();
     bytes.insert(bytes.end(), rest.begin(), rest.end());
     test::play_all(answered_by(bytes, {}), make);
+}
+
+// --- protocol 3.2 -----------------------------------------------------------------------------------------------------
+
+ByteVector negotiating(std::uint32_t newest, std::uint32_t options, std::string_view names = {}) {
+    ByteVector bytes = built([&](Writer& w) {
+        const Framed message(w, backend::negotiate_version);
+        w.u32be(newest);
+        w.u32be(options);
+        w.text(names);
+    });
+    const ByteVector rest = admitted();
+    bytes.insert(bytes.end(), rest.begin(), rest.end());
+    return bytes;
+}
+
+TEST(PostgresLogin, AsksForProtocol32AndTakesAnOlderOne) {
+    for (const std::uint32_t newest : {version_3_0, version_3_0 + 1, version_3_0 + 2, 0u, 2u}) {
+        test::play_all(answered_by(negotiating(newest, 0), {}), make);
+    }
+    ServerLoginParams old = params();
+    old.minor_version = 0;
+    ServerLogin login(old, cache());
+    const Parameters all{{"user", "app"}, {"database", "orders"}, {"application_name", "leasehold"}};
+    const ByteVector asked = built([&](Writer& w) { startup_message(w, all); });
+    test::play(Script().expect_write(asked).read(admitted()).expect_done(), login);
+}
+
+TEST(PostgresLogin, RefusesANegotiationThatMakesNoSense) {
+    const Script script = answered_by(admitted(), {});
+    test::play_hostile(script, make, negotiating(version_3_0 + 3, 0));  // later than what was asked for
+    test::play_hostile(script, make, negotiating(3, 0));
+    test::play_hostile(script, make, negotiating(0xFFFFFFFF, 0));
+    test::play_hostile(script, make,
+                       negotiating(version_3_0, 1, std::string_view("_pq_.x\0", 7)));  // we asked for none
+    test::play_hostile(script, make, {'v', 0, 0, 0, 8, 0, 3, 0, 0});                   // half of it
+    ByteVector twice = built([](Writer& w) { negotiate_protocol_version(w, 0, {}); });
+    twice.insert(twice.end(), twice.begin(), twice.end());
+    test::play_hostile(script, make, twice);
+    test::play_hostile(script, make, built([](Writer& w) {
+                           authentication(w, Auth::cleartext);
+                           negotiate_protocol_version(w, 0, {});  // too late
+                       }));
+}
+
+TEST(PostgresLogin, TakesCancelKeysOf4To256BytesAndNone) {
+    const auto with_key = [](std::size_t size) {
+        return built([size](Writer& w) {
+            authentication(w, Auth::ok);
+            backend_key_data(w, 7, std::string(size, 'k'));
+            ready_for_query(w, 'I');
+        });
+    };
+    for (const std::size_t size : {4u, 32u, 256u}) {
+        ServerLogin login(params(), cache());
+        test::play(answered_by(with_key(size), {}), login);
+        EXPECT_EQ(login.secret(), std::string(size, 'k'));
+    }
+    for (const std::size_t size : {0u, 3u, 257u}) {
+        test::play_hostile(answered_by(admitted(), {}), make, with_key(size));
+    }
+    ServerLogin login(params(), cache());
+    test::play(answered_by(built([](Writer& w) {
+                               authentication(w, Auth::ok);
+                               ready_for_query(w, 'I');
+                           }),
+                           {}),
+               login);
+    EXPECT_EQ(login.secret(), "") << "such a session cannot be cancelled";
+    EXPECT_EQ(login.pid(), 0u);
+}
+
+TEST(PostgresLogin, ToldApartWhetherTheVersionWasRefused) {
+    const auto refused = [](const Script& script, std::uint32_t minor) {
+        ServerLoginParams asking = params();
+        asking.minor_version = minor;
+        ServerLogin login(asking, cache());
+        (void)test::ScriptRun(login, script).run();
+        return login.version_refused();
+    };
+    const auto said = [](ByteVector bytes, errc end) {
+        return Script().expect_write([](wire::Bytes) {}).read(std::move(bytes)).expect_done(end);
+    };
+    const auto unsupported = error("0A000", "unsupported frontend protocol 3.2: server supports 2.0 to 3.0");
+    EXPECT_TRUE(refused(said(unsupported, errc::server_error), 2));
+    EXPECT_FALSE(refused(said(unsupported, errc::server_error), 0)) << "3.0 was refused too";
+    EXPECT_TRUE(refused(said(error("08P01", "bad packet header"), errc::server_error), 2));
+    EXPECT_FALSE(refused(said(error("28000", "no pg_hba.conf entry"), errc::authentication_failed), 2));
+    EXPECT_FALSE(refused(said(error("53300", "too many clients"), errc::server_saturated), 2));
+    EXPECT_FALSE(refused(said(error("57P03", "starting up"), errc::server_unready), 2));
+    EXPECT_FALSE(refused(said(error("3D000", "no such database"), errc::server_error), 2));
+    ByteVector negotiated = built([](Writer& w) { negotiate_protocol_version(w, 0, {}); });
+    const ByteVector late = error("08P01", "later");
+    negotiated.insert(negotiated.end(), late.begin(), late.end());
+    EXPECT_FALSE(refused(said(negotiated, errc::server_error), 2)) << "the version was agreed on";
+    // Others close without a word.
+    EXPECT_TRUE(refused(Script().expect_write([](wire::Bytes) {}).read_end().expect_done(errc::closed), 2));
+    EXPECT_FALSE(refused(Script().expect_write([](wire::Bytes) {}).read_end().expect_done(errc::closed), 0));
 }
 
 TEST(PostgresLogin, ServersThatBreakTheProtocolAreLeft) {

@@ -101,6 +101,24 @@ TEST(HeldStatements, NameTheLeastRecentlyUsedAsSurplus) {
     EXPECT_EQ(held.size(), 0u);
 }
 
+TEST(HeldStatements, AreOldForThoseWhoParseAfterAChangeOfWhatNamesMean) {
+    HeldStatements held(3);
+    held.add(1);
+    EXPECT_TRUE(held.parsed_since(1, SchemaClock::last_change()));
+    const std::uint64_t alone = SchemaClock::tick_alone();
+    EXPECT_FALSE(held.parsed_since(1, alone));  // to the one session
+    EXPECT_TRUE(held.parsed_since(1, SchemaClock::last_change()));
+    SchemaClock::tick();
+    EXPECT_FALSE(held.parsed_since(1, SchemaClock::last_change()));
+    EXPECT_TRUE(held.touch(1));  // held all the same: names given before go on meaning it
+    held.add(1);
+    EXPECT_TRUE(held.parsed_since(1, SchemaClock::last_change()));
+    held.age(1);
+    EXPECT_FALSE(held.parsed_since(1, 1));
+    EXPECT_FALSE(held.parsed_since(2, 0));
+    held.age(2);
+}
+
 TEST(HeldStatements, HaveRoomForOneAtLeast) {
     HeldStatements held(0);
     EXPECT_EQ(held.surplus(), 0u);

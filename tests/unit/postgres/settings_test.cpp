@@ -139,22 +139,47 @@ TEST(PostgresOptions, AreReadAsTheServersCommandLine) {
     const StartupOptions o =
         parse_options("-c geqo=off  -cwork_mem=1MB --statement-timeout=5s -c search_path=a\\ b,c\\\\d -S 64 -e");
     EXPECT_EQ(o.error, "");
-    EXPECT_TRUE(o.unknown.empty());
     const std::vector<std::pair<std::string, std::string>> expected{
         {"geqo", "off"},    {"work_mem", "1MB"},  {"statement_timeout", "5s"}, {"search_path", "a b,c\\d"},
         {"work_mem", "64"}, {"DateStyle", "euro"}};
     EXPECT_EQ(o.settings, expected);
 }
 
-TEST(PostgresOptions, SwitchesThatStartAServerAreReported) {
-    const StartupOptions o = parse_options("-B 16 -F -c a=b -d5");
+TEST(PostgresOptions, SwitchesAreTheSettingsThatTheyStandFor) {
+    const StartupOptions o = parse_options("-B 16 -F -c a=b -d3 -ef s -t pl -tex -W 0 -P -s -O -N 7 -i -k /x -l -p 1");
     EXPECT_EQ(o.error, "");
-    EXPECT_EQ(o.unknown, (std::vector<std::string>{"-B 16", "-F", "-d 5"}));
-    EXPECT_EQ(o.settings.size(), 1u);
+    const std::vector<std::pair<std::string, std::string>> expected{{"shared_buffers", "16"},
+                                                                    {"fsync", "off"},
+                                                                    {"a", "b"},
+                                                                    {"log_min_messages", "debug3"},
+                                                                    {"log_statement", "all"},
+                                                                    {"debug_print_parse", "on"},
+                                                                    {"DateStyle", "euro"},
+                                                                    {"enable_seqscan", "off"},
+                                                                    {"log_planner_stats", "on"},
+                                                                    {"log_executor_stats", "on"},
+                                                                    {"post_auth_delay", "0"},
+                                                                    {"ignore_system_indexes", "on"},
+                                                                    {"log_statement_stats", "on"},
+                                                                    {"allow_system_table_mods", "on"},
+                                                                    {"max_connections", "7"},
+                                                                    {"listen_addresses", "*"},
+                                                                    {"unix_socket_directories", "/x"},
+                                                                    {"ssl", "on"},
+                                                                    {"port", "1"}};
+    EXPECT_EQ(o.settings, expected);
+}
+
+TEST(PostgresOptions, SwitchesWithoutAMeaningForAClientAreIgnored) {
+    const StartupOptions o = parse_options("-n -T -v 3 -C x -b -E -j -D /x -r /tmp/x -nTbEj");
+    EXPECT_EQ(o.error, "");
+    EXPECT_TRUE(o.settings.empty());
+    EXPECT_EQ(parse_options("-c a=1 --").settings.size(), 1u);
 }
 
 TEST(PostgresOptions, MalformedOnesAreErrors) {
-    for (const char* text : {"-c", "-c work_mem", "--work_mem", "-c =1", "work_mem=1", "-", "--", "-c\\ "}) {
+    for (const char* text : {"-c", "-c work_mem", "--work_mem", "-c =1", "work_mem=1", "-", "-- x", "-c\\ ", "-x", "-G",
+                             "-ts", "-f z", "-t x", "-S", "-ex", "-c a=1 foo"}) {
         EXPECT_NE(parse_options(text).error, "") << text;
     }
     EXPECT_EQ(parse_options("").error, "");

@@ -180,6 +180,34 @@ TEST_F(Tracking, FollowsCopyInOfTheExtendedProtocolWhichIgnoresASync) {
     EXPECT_FALSE(session->tracker.attached());
 }
 
+TEST_F(Tracking, EndsTheLeaseBehindTheLastMessageOfACopyThatHasFailedMeanwhile) {
+    EXPECT_EQ(ask(client.query("COPY IN")), "G");
+    const Raw data = client.raw('d', std::string(200'000, 'x')).take();
+    wire::Outbox to_client, to_backend;
+    Tracker& tracker = session->tracker;
+    wire::Verdict verdict = tracker.from_client(Bytes(data).first(100'000), to_backend, to_client);
+    EXPECT_EQ(verdict.consumed, 100'000u);
+    wire::Writer reply;
+    error_response(reply, Severity::error, {"23514", 0, "no such row", true});
+    ready_for_query(reply, 'I');
+    verdict = tracker.from_backend(reply.bytes(), to_client, to_backend);
+    EXPECT_EQ(verdict.kind, wire::Verdict::Kind::more);  // the server is in the middle of a message
+    verdict = tracker.from_client(Bytes(data).subspan(100'000, 50'000), to_backend, to_client);
+    EXPECT_EQ(verdict.kind, wire::Verdict::Kind::more);
+    Raw rest(data.begin() + 150'000, data.end());
+    const Raw late = client.raw('d', "late").raw('c', "").take();
+    rest.insert(rest.end(), late.begin(), late.end());
+    verdict = tracker.from_client(rest, to_backend, to_client);
+    EXPECT_EQ(verdict.kind, wire::Verdict::Kind::boundary);
+    EXPECT_EQ(verdict.consumed, data.size() - 150'000);
+    tracker.detach();
+    to_backend.clear();
+    verdict = tracker.from_client(late, to_backend, to_client);  // as a server: dropped
+    EXPECT_EQ(verdict.kind, wire::Verdict::Kind::more);
+    EXPECT_EQ(verdict.consumed, late.size());
+    EXPECT_TRUE(to_backend.empty());
+}
+
 TEST_F(Tracking, LeavesTheLadderAnAccountOfWhatIsUnfinished) {
     session->send(
         client.query("BEGIN").parse("", "SELECT 1").bind("").execute().sync().query("SELECT 2").parse("", "x").take());

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/homes.hpp"
+
+#include "daemon/logging.hpp"
+#include "daemon/worker.hpp"
+#include "dialects/registry.hpp"
+
+#include <algorithm>
+
+namespace leasehold::daemon {
+
+Homes::Homes(std::shared_ptr<const config::Config> config, Furnish furnish)
+    : config_(std::move(config)), furnish_(std::move(furnish)) {}
+
+HomePtr Homes::make(config::Pool pool, const std::string& user, const std::optional<std::string>& password,
+                    Worker& worker) {
+    auto home = std::make_shared<Home>();
+    home->settings = std::move(pool);
+    home->user = user;
+    home->password = password;
+    home->dialect = dialects::find(home->settings.url.dialect);
+    home->worker = &worker;
+    furnish_(*home);
+    worker.add_home(home);
+    return home;
+}
+
+void Homes::make_configured(std::span<Worker* const> workers) {
+    const auto add = [&](const config::Pool& pool, const std::string& user,
+                         const std::optional<std::string>& password) {
+        configured_.push_back(make(pool, user, password, *workers[configured_.size() % workers.size()]));
+    };
+    for (const config::Pool& pool : config_->pools) {
+        if (pool.name == "*") continue;
+        add(pool, pool.url.user, pool.url.password);
+        for (const config::User& user : config_->users) {
+            const bool allowed = user.pools.empty() || std::ranges::find(user.pools, pool.name) != user.pools.end();
+            if (allowed && !user.as_pool && user.name != pool.url.user) add(pool, user.name, user.password);
+        }
+    }
+}
+
+std::vector<HomePtr> Homes::all() const {
+    std::vector<HomePtr> homes = configured_;
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, home] : from_template_) homes.push_back(home);
+    return homes;
+}
+
+HomePtr Homes::obtain(const config::Pool& pattern, const std::string& database, const std::string& user,
+                      const std::optional<std::string>& password, Worker& here) {
+    const std::lock_guard lock(mutex_);
+    const auto found = from_template_.find({database, user});
+    if (found != from_template_.end()) {
+        ++found->second->sessions;
+        return found->second;
+    }
+    if (from_template_.size() >= static_cast<std::size_t>(config_->limits.max_template_pools)) return nullptr;
+    config::Pool pool = pattern;
+    pool.name = database;
+    pool.url.database = database;
+    HomePtr home = make(std::move(pool), user, password, here);
+    home->from_template = true;
+    home->sessions = 1;
+    from_template_.emplace(std::pair(database, user), home);
+    log_info("pool_made", {{"pool", database}, {"user", user}, {"template", "*"}});
+    return home;
+}
+
+void Homes::retire_idle(Worker& here) {
+    const auto now = wire::Clock::now();
+    std::vector<HomePtr> retired;
+    for (const HomePtr& home : here.homes()) {
+        if (!home->from_template) continue;
+        if (home->sessions > 0 || home->pool->stats().open > 0) {
+            home->unused_since = now;
+            continue;
+        }
+        if (now - home->unused_since < home->settings.idle_timeout) continue;
+        const std::lock_guard lock(mutex_);
+        if (home->sessions > 0) continue;  // somebody has just come
+        from_template_.erase({home->name(), home->user});
+        retired.push_back(home);
+    }
+    for (const HomePtr& home : retired) {
+        log_info("pool_retired", {{"pool", home->name()}, {"user", home->user}, {"template", "*"}});
+        here.remove_home(home);
+    }
+}
+
+}  // namespace leasehold::daemon

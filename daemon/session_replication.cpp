@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session that asks for replication: it has a connection of its own, logged in with the client's own parameters and
+// counted at the server, not in its pool; its bytes are relayed unread.
+#include "daemon/logging.hpp"
+#include "daemon/session.hpp"
+#include "daemon/worker.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace leasehold::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using Failure = dialects::Dialect::Failure;
+using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
+
+// A place among the pool's replication sessions.
+struct Counted {
+    explicit Counted(HomePtr of) : home(std::move(of)) { ++home->replicating; }
+    ~Counted() { --home->replicating; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    HomePtr home;
+};
+
+// Somebody who waits for a place at the server; outlives the wait in the quota's list.
+struct Wait {
+    Wait(wire::Executor executor, wire::Deadline until) : timer(executor, until) {}
+    Timer timer;
+    bool over = false;
+};
+
+}  // namespace
+
+wire::awaitable<void> Session::replicate() {
+    const int most = home_->settings.max_replication;
+    if (home_->replicating >= most) {
+        const std::string count = most == 0 ? "no replication sessions are admitted to pool \""
+                                            : "all places for replication sessions are taken in pool \"";
+        co_await refuse(failure(Failure::too_many_clients,
+                                count + home_->name() + "\" (its max_replication is " + std::to_string(most) + ")"));
+        co_return;
+    }
+    const Counted place(home_);
+    welcoming_ = true;
+    watch_welcome();
+    std::optional<wire::Diagnostics> error = co_await connect_replica();
+    welcoming_ = false;
+    client_->on_readable({});
+    if (stop_reason_.empty() && shared_.draining.load(std::memory_order_relaxed))
+        stop_reason_ = "leasehold is shutting down";
+    if (!stop_reason_.empty()) error = failure(Failure::shutting_down, stop_reason_);
+    if (gone_) {
+        log_end("client_gone");
+    } else if (error) {
+        co_await refuse(std::move(*error));
+    } else {
+        co_await run_pipe();
+    }
+    if (replica_) replica_->close();
+    co_await linger();
+}
+
+// Pools give up idle backends for those who wait. Empty: nobody did within pool_timeout.
+wire::awaitable<pool::Permit> Session::permit_for_replication() {
+    const std::shared_ptr<pool::Quota> quota = home_->quota;
+    const auto until = wire::Clock::now() + home_->settings.pool_timeout;
+    pool::Permit permit = quota->try_acquire();
+    while (!permit && wire::Clock::now() < until && !gone_ && stop_reason_.empty()) {
+        const auto step = std::min(until, wire::Clock::now() + std::chrono::milliseconds(200));
+        const auto wait = std::make_shared<Wait>(client_->executor(), step);
+        quota->when_free([wait, quota, executor = client_->executor()] {
+            asio::post(executor, [wait, quota] {
+                // Who does not wait any more passes the news on to the next.
+                if (wait->over) (void)quota->try_acquire();
+                wait->timer.cancel();
+            });
+        });
+        const asio::as_tuple_t<asio::use_awaitable_t<wire::Executor>> either_way;
+        (void)co_await wait->timer.async_wait(either_way);
+        wait->over = true;
+        permit = quota->try_acquire();
+    }
+    co_return permit;
+}
+
+// Nothing: replica_ is there, and the client may be told so.
+wire::awaitable<std::optional<wire::Diagnostics>> Session::connect_replica() {
+    waiting_since_ = wire::Clock::now();
+    replica_permit_ = co_await permit_for_replication();
+    waiting_since_ = wire::Clock::time_point::min();
+    if (!replica_permit_) {
+        co_return failure(Failure::pool_timeout_at_login,
+                          "the server of pool \"" + home_->name() + "\" has no connection left for replication");
+    }
+    const auto deadline = wire::Clock::now() + home_->settings.dial_timeout;
+    dialects::Replicating made = co_await home_->connector->connect_replication(*login_, deadline);
+    if (!made.connected.backend) {
+        log_warn("replication_failed",
+                 {{"session", id_}, {"pool", home_->name()}, {"message", made.connected.message}});
+        if (!made.refusal.sqlstate.empty()) co_return std::move(made.refusal);
+        co_return failure(Failure::server_unavailable, made.connected.message);
+    }
+    replica_.reset(static_cast<dialects::Backend*>(made.connected.backend.release()));  // connectors make nothing else
+    seam_ = std::move(made.seam);
+    replica_facts_ = std::move(made.facts);
+    co_return std::nullopt;
+}
+
+wire::awaitable<void> Session::run_pipe() {
+    const auto server_id = static_cast<std::uint32_t>(replica_->server_id());
+    key_ = shared_.cancels.reissue(key_, server_id, login_->request().cancel_secret_bytes);
+    log_info("replication_start", {{"session", id_},
+                                   {"pool", home_->name()},
+                                   {"user", user_},
+                                   {"client", peer_},
+                                   {"application", application_},
+                                   {"server_id", replica_->server_id()}});
+    wire::Writer last;
+    login_->welcome(*replica_facts_, key_, last);
+    wire::Outbox out;
+    out.own().append(last.bytes());
+    (void)client_->send(out);
+    pipe_ = std::make_unique<Pipe>(*client_, std::move(inbox_), *replica_, *seam_, worker_->buffer());
+    inbox_ = {};
+    const Pipe::End end = co_await pipe_->run();
+    const bool speaks = end == Pipe::End::stopped && pipe_->speakable();
+    pipe_.reset();
+    if (speaks) {
+        last.clear();
+        login_->refuse(failure(Failure::shutting_down, stop_reason_), last);
+        out.clear();
+        out.own().append(last.bytes());
+        (void)client_->send(out);
+    }
+    const std::string_view why = end == Pipe::End::stopped       ? "stopped"
+                                 : end == Pipe::End::client_gone ? "client_gone"
+                                                                 : "server_gone";
+    log_info("replication_end", {{"session", id_}, {"pool", home_->name()}, {"client", peer_}, {"reason", why}});
+}
+
+}  // namespace leasehold::daemon

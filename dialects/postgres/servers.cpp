@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/servers.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+
+namespace leasehold::postgres {
+namespace {
+
+using config::TlsMode;
+using wire::awaitable;
+using wire::errc;
+using Clock = pool::Clock;
+using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, wire::Executor>;
+
+// Servers may have been told meanwhile to trust us.
+constexpr auto keys_wanted_for = std::chrono::seconds(30);
+// Of a dial, for a host to be due: pools pause between their dials, too.
+constexpr auto longest_wait = std::chrono::seconds(1);
+
+[[nodiscard]] Server server_of(const config::HostPort& host) {
+    Server server;
+    const bool local = host.unix_socket();
+    server.address.host = local ? host.host + "/.s.PGSQL." + std::to_string(host.port) : host.host;
+    server.address.port = host.port;
+    server.host = host.host;
+    server.name = server.address.text();
+    return server;
+}
+
+[[nodiscard]] ServerChannel::Binding binding_of(std::string_view word) noexcept {
+    if (word == "disable") return ServerChannel::Binding::disable;
+    return word == "require" ? ServerChannel::Binding::require : ServerChannel::Binding::prefer;
+}
+
+[[nodiscard]] wire::TlsContext::ClientFiles files_of(const config::Url& url) {
+    using Verify = wire::TlsContext::Verify;
+    wire::TlsContext::ClientFiles files;
+    const TlsMode mode = url.server_tls();
+    files.ca = url.option("sslrootcert");
+    files.cert = url.option("sslcert");
+    files.key = url.option("sslkey");
+    // As libpq: whoever names a CA wants it to be asked.
+    files.verify = mode == TlsMode::verify_full ? Verify::full : !files.ca.empty() ? Verify::ca : Verify::none;
+    files.protocols = {std::string(alpn_protocol)};
+    return files;
+}
+
+// The server is there and says no, or is not the one that we want to talk to: as with libpq the search ends here.
+[[nodiscard]] bool is_final(const Reached& reached) noexcept {
+    const std::error_code ec = reached.error;
+    if (ec == errc::server_saturated || ec == errc::authentication_failed || ec == errc::unsupported) return true;
+    if (ec == errc::tls_failed || ec == errc::tls_refused || ec == errc::plaintext_before_tls) return true;
+    return ec == errc::server_error && reached.said.from_server;
+}
+
+}  // namespace
+
+// One search: what it began with, and what it has found out so far.
+struct Servers::Search {
+    explicit Search(const DialRules& dial) : rules(dial) {}
+    DialRules rules;
+    ServerLoginParams login;
+    Found found;
+    bool over = false;
+    std::string failures;  // of all servers tried: "a:5432: Connection refused; b:5432: ..."
+    std::optional<Found> second_best;
+
+    void add(const std::string& failure) { failures += (failures.empty() ? "" : "; ") + failure; }
+};
+
+Servers::Servers(const dialects::ConnectorParams& params) : url_(params.url), rules_(params.executor) {
+    for (const config::HostPort& host : url_.hosts) {
+        servers_.push_back(server_of(host));
+        names_.push_back(servers_.back().name);
+    }
+    rules_.computing = params.computing;
+    rules_.mode = url_.server_tls();
+    rules_.direct = url_.option("sslnegotiation") == "direct";
+    rules_.send_name = url_.option("sslsni") != "0";
+    binding_ = binding_of(url_.option("channel_binding"));
+    wanted_ = target_session(url_.option("target_session_attrs"));
+    tls_ = rules_.mode != TlsMode::disable && !std::ranges::all_of(servers_, &Server::local);
+    credential_.user = params.user;
+    if (params.password) credential_.verifier = parse_scram_verifier(*params.password);
+    if (!credential_.verifier) credential_.password = params.password;
+    tls_error_ = reload_certificates();
+}
+
+std::string Servers::reload_certificates() {
+    if (!tls_) return {};
+    wire::TlsContext::Loaded loaded = wire::TlsContext::client(files_of(url_));
+    const std::lock_guard lock(mutex_);
+    if (!loaded.context) return loaded.error;
+    context_ = std::move(loaded.context);
+    tls_error_.clear();
+    return {};
+}
+
+// Of somebody else's login, who shares this pool with a verifier of his own, it is of no use.
+void Servers::learn(const std::string& keys) {
+    const std::optional<ScramKeys> recovered = parse_keys(keys);
+    if (!recovered || !credential_.verifier || recovered->stored_key != credential_.verifier->stored_key) return;
+    const std::lock_guard lock(mutex_);
+    keys_ = recovered;
+}
+
+// False: nothing needs to be dialled to know how it ends.
+bool Servers::prepare(Search& search) {
+    search.login.channel.binding = binding_;
+    search.login.credential = credential_;
+    const std::lock_guard lock(mutex_);
+    search.rules.context = context_;
+    search.login.credential.keys = keys_;
+    Reached& reached = search.found.reached;
+    if (tls_ && !context_) {
+        reached.error = errc::tls_failed;
+        reached.message = name() + ": " + tls_error_;
+        reached.said.message = tls_error_;
+        search.found.refused = true;
+        return false;
+    }
+    if (credential_.verifier && !keys_ && Clock::now() < keys_wanted_until_) {
+        reached.error = errc::authentication_failed;
+        reached.message = name() + ": nobody has logged in as \"" + credential_.user +
+                          "\" since the start; its SCRAM verifier cannot dial by itself";
+        search.found.refused = true;
+        return false;
+    }
+    return true;
+}
+
+awaitable<Servers::Found> Servers::find(ServerLoginParams login, pool::Deadline deadline) {
+    Search search(rules_);
+    search.login = std::move(login);
+    const bool ready = prepare(search);
+    if (!ready) co_return std::move(search.found);
+    const std::vector<HostTable::Turn> turns = host_table().turns(names_, Clock::now());
+    for (std::size_t i = 0; i < turns.size() && !search.over; ++i) {
+        const auto now = Clock::now();
+        const pool::Deadline until = share(now, deadline, turns.size() - i);
+        if (turns[i].not_before > now) {
+            // One that serves is not kept waiting for a better one; else the first that is due is tried, soon enough.
+            if (search.second_best) break;
+            const auto soon = now + std::min<Clock::duration>((until - now) / 2, longest_wait);
+            Timer timer(rules_.executor, std::min(turns[i].not_before, soon));
+            co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
+        }
+        co_await try_one(search, turns[i], until);
+    }
+    if (search.over) co_return std::move(search.found);
+    if (search.second_best) co_return std::move(*search.second_best);
+    search.found.reached.transport.reset();
+    search.found.reached.message = std::move(search.failures);
+    co_return std::move(search.found);
+}
+
+awaitable<void> Servers::try_one(Search& search, HostTable::Turn turn, pool::Deadline until) {
+    const Server& server = servers_[turn.host];
+    const auto began = Clock::now();
+    DialRules rules = search.rules;
+    Server copy = server;
+    ServerLoginParams login = search.login;
+    Found& found = search.found;
+    found.reached = co_await dial_server(std::move(rules), std::move(copy), std::move(login), until);
+    found.server = server;
+    if (found.reached.error) {
+        note_failure(search, server, began);
+        co_return;
+    }
+    host_table().answered(server.name);
+    const ServerLogin& said = *found.reached.login;
+    found.cancel = cancel_by(search.rules, server, *found.reached.transport, said.pid(), said.secret());
+    const bool fit = co_await fits(found.reached, until);
+    if (found.reached.error) {
+        note_failure(search, server, began);
+    } else if (fit) {
+        search.over = true;
+    } else {
+        found.reached.error = errc::unsupported;
+        search.add(server.name + ": " + std::string(unfit_because(wanted_)));
+        if (wanted_ == TargetSession::prefer_standby && !search.second_best) {
+            found.reached.error = {};
+            search.second_best = std::move(found);
+            found = Found();
+            found.reached.error = errc::unsupported;
+        }
+    }
+}
+
+awaitable<bool> Servers::fits(Reached& reached, pool::Deadline until) {
+    ServerRole role;
+    role.in_hot_standby = reached.login->parameter("in_hot_standby");
+    role.default_transaction_read_only = reached.login->parameter("default_transaction_read_only");
+    const Fit fit = judge(wanted_, role);
+    if (fit == Fit::fits || fit == Fit::unfit) co_return fit == Fit::fits;
+    AskRole question(fit);
+    reached.error = co_await wire::drive(*reached.transport, question, reached.inbox, until);
+    if (reached.error) reached.said = question.diagnostics();
+    co_return judge(wanted_, question.answer());
+}
+
+void Servers::note_failure(Search& search, const Server& server, pool::Deadline began) {
+    Found& found = search.found;
+    Reached& reached = found.reached;
+    if (reached.message.empty()) {
+        reached.message =
+            server.name + ": " + (reached.said.message.empty() ? reached.error.message() : reached.said.message);
+    }
+    search.add(reached.message);
+    reached.transport.reset();
+    if (!is_final(reached)) {
+        host_table().failed(server.name, Clock::now(), Clock::now() - began);
+        return;
+    }
+    search.over = true;
+    found.saturated = reached.error == errc::server_saturated;
+    found.refused = !found.saturated;
+    reached.message = search.failures;
+    if (reached.login && reached.login->wants_keys()) {
+        const std::lock_guard lock(mutex_);
+        keys_wanted_until_ = Clock::now() + keys_wanted_for;
+    }
+    if (credential_.verifier && reached.error == errc::authentication_failed && reached.said.from_server) {
+        reached.message += " (the SCRAM verifier that is configured may not be the server's any more)";
+    }
+}
+
+}  // namespace leasehold::postgres

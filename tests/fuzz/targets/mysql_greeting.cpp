@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client answers to the greeting.
+#include "dialects/mysql/handshake.hpp"
+#include "tests/fuzz/exchange.hpp"
+
+namespace leasehold::fuzz {
+namespace {
+
+const Registered registered("mysql_greeting", [](Bytes data) {
+    Input input(data);
+    mysql::Greeting greeting;
+    greeting.version = input.u8() % 2 == 0 ? "5.5.5-10.11.6-MariaDB" : "8.0.36";
+    greeting.capabilities = 0xFFFFFFFF;
+    play(
+        input, [&] { return std::make_unique<mysql::ClientGreeting>(greeting, 10240); },
+        [](const mysql::ClientGreeting& exchange) {
+            const mysql::HandshakeResponse& said = exchange.response();
+            return said.user + '/' + said.database + '/' + said.authentication + '/' + said.plugin + '/' +
+                   said.program_name + '/' + std::to_string(said.capabilities) + '/' + std::to_string(said.charset) +
+                   '/' + std::to_string(exchange.next_sequence()) + (exchange.left() ? "left" : "");
+        });
+});
+
+}  // namespace
+}  // namespace leasehold::fuzz

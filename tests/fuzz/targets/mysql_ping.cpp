@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// A server's answer to a ping.
+#include "dialects/mysql/ping.hpp"
+#include "tests/fuzz/round.hpp"
+
+namespace leasehold::fuzz {
+namespace {
+
+const Registered registered("mysql_ping", [](Bytes data) {
+    Input input(data);
+    const bool deprecate_eof = input.u8() % 2 != 0;
+    play(
+        input, [&] { return std::make_unique<mysql::Ping>(deprecate_eof); }, mysql_round);
+});
+
+}  // namespace
+}  // namespace leasehold::fuzz

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pgjdbc, PostgreSQL's driver for Java: the cases of tests/clients/java, directly and through leasehold."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+
+import programs  # noqa: E402
+import pytest  # noqa: E402
+from clients import USER, sides  # noqa: E402, F401
+
+# What does not pass through leasehold, and why.
+DIFFERENCES = {
+    "a prepared statement goes on after its table changed":
+        "the driver prepares the text again, and is given the backend's old statement of the same text: 0A000",
+    "a text is prepared by a new connection after its table changed": "as above, for a session that is not to blame",
+    "lastval in a session that took no number": "the backend remembers the number of its last session",
+    "RESET goes back to the options": "RESET goes back to the server's default",
+    "RESET ALL and DISCARD ALL bring back what the connection began with": "as RESET",
+}
+
+
+@pytest.fixture(scope="module")
+def server(postgres):
+    postgres.query(f"CREATE ROLE reader; GRANT reader TO {USER}")
+    return postgres
+
+
+def test_pgjdbc_does_through_leasehold_what_it_does_directly(sides):  # noqa: F811
+    programs.compare(sides, programs.java(), at_least=200, differs=DIFFERENCES)
