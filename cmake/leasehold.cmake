@@ -40,6 +40,23 @@ if(LEASEHOLD_SANITIZE)
   target_compile_options(leasehold_asio PRIVATE -fsanitize=${LEASEHOLD_SANITIZE} -fno-omit-frame-pointer)
 endif()
 
+# leasehold_precompile(TARGETS...): users of Asio that share one precompiled header.
+function(leasehold_precompile)
+  if(NOT LEASEHOLD_PRECOMPILE)
+    return()
+  endif()
+  foreach(target ${ARGN})
+    if(target STREQUAL "leasehold_wire_io")
+      target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.hpp)
+    else()
+      target_precompile_headers(${target} REUSE_FROM leasehold_wire_io)
+    endif()
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # so that ccache can know it again
+    endif()
+  endforeach()
+endfunction()
+
 # leasehold_library(NAME SOURCES... LINK libs...): a static library with the project's options.
 function(leasehold_library name)
   cmake_parse_arguments(L "" "" "SOURCES;LINK" ${ARGN})

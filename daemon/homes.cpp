@@ -6,6 +6,7 @@
 #include "dialects/registry.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace leasehold::daemon {
 
@@ -72,7 +73,8 @@ void Homes::retire_idle(Worker& here) {
     std::vector<HomePtr> retired;
     for (const HomePtr& home : here.homes()) {
         if (!home->from_template) continue;
-        if (home->sessions > 0 || home->pool->stats().open > 0) {
+        // Those that min_idle keeps open ahead of need are no use by themselves.
+        if (home->sessions > 0 || std::cmp_greater(home->pool->stats().open, home->settings.min_idle)) {
             home->unused_since = now;
             continue;
         }

@@ -25,12 +25,36 @@ struct Counted {
     HomePtr home;
 };
 
-// Somebody who waits for a place at the server; outlives the wait in the quota's list.
+// Somebody who waits for a place at the server.
 struct Wait {
-    Wait(wire::Executor executor, wire::Deadline until) : timer(executor, until) {}
+    explicit Wait(wire::Executor executor) : timer(executor) {}
     Timer timer;
-    bool over = false;
+    bool announced = false;  // the quota will call
 };
+
+// The quota calls on any thread, and may outlive both the wait and its worker: who does not wait any more passes the
+// news on to the next.
+void announce(const std::shared_ptr<Wait>& wait, const std::shared_ptr<pool::Quota>& quota) {
+    if (std::exchange(wait->announced, true)) return;
+    quota->when_free([waiting = std::weak_ptr<Wait>(wait), free = std::weak_ptr<pool::Quota>(quota),
+                      executor = wait->timer.get_executor()] {
+        const auto pass_on = [](const std::weak_ptr<pool::Quota>& to) {
+            if (const auto next = to.lock()) const pool::Permit passed_on = next->try_acquire();
+        };
+        if (waiting.expired()) {
+            pass_on(free);
+            return;
+        }
+        asio::post(executor, [waiting, free, pass_on] {
+            if (const auto still = waiting.lock()) {
+                still->announced = false;
+                still->timer.cancel();
+            } else {
+                pass_on(free);
+            }
+        });
+    });
+}
 
 }  // namespace
 
@@ -68,19 +92,12 @@ wire::awaitable<pool::Permit> Session::permit_for_replication() {
     const std::shared_ptr<pool::Quota> quota = home_->quota;
     const auto until = wire::Clock::now() + home_->settings.pool_timeout;
     pool::Permit permit = quota->try_acquire();
+    const auto wait = std::make_shared<Wait>(client_->executor());
+    const asio::as_tuple_t<asio::use_awaitable_t<wire::Executor>> either_way;
     while (!permit && wire::Clock::now() < until && !gone_ && stop_reason_.empty()) {
-        const auto step = std::min(until, wire::Clock::now() + std::chrono::milliseconds(200));
-        const auto wait = std::make_shared<Wait>(client_->executor(), step);
-        quota->when_free([wait, quota, executor = client_->executor()] {
-            asio::post(executor, [wait, quota] {
-                // Who does not wait any more passes the news on to the next.
-                if (wait->over) (void)quota->try_acquire();
-                wait->timer.cancel();
-            });
-        });
-        const asio::as_tuple_t<asio::use_awaitable_t<wire::Executor>> either_way;
+        wait->timer.expires_at(std::min(until, wire::Clock::now() + std::chrono::milliseconds(200)));
+        announce(wait, quota);
         (void)co_await wait->timer.async_wait(either_way);
-        wait->over = true;
         permit = quota->try_acquire();
     }
     co_return permit;

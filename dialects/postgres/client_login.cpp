@@ -119,6 +119,7 @@ std::unique_ptr<wire::Tracker> ClientLogin::tracker(const dialects::ServerFacts&
     made.identity = std::move(options.identity);
     made.disconnect_on_loss = options.disconnect_on_loss;
     made.prepared_per_client = options.prepared_per_client;
+    made.max_settings = options.max_settings;
     made.max_statement_cache_bytes = options.max_statement_cache_bytes;
     return make_tracker(std::move(made));
 }

@@ -35,11 +35,13 @@ void Digester::take(const Statement& statement) noexcept {
     digest_.may_commit |= statement.may_commit();
     digest_.chains |= (statement.marks & mark::chain) != 0;
     digest_.discards = digest_.only(Kind::discard_all);
+    take_reset_all(statement.kind == Kind::reset_all);
     note_meaning(statement);
     switch (statement.kind) {
         case Kind::begin: digest_.begins = true; break;
         case Kind::commit:
         case Kind::rollback: digest_.ends = true; break;
+        case Kind::rollback_to: digest_.rolls_back_to = true; break;
         case Kind::set:
         case Kind::reset:
             if (!carried_(context_, statement.variable())) pin(PinKind::setting, statement.variable());
@@ -50,7 +52,6 @@ void Digester::take(const Statement& statement) noexcept {
                 pin(PinKind::setting, statement.variable());
             }
             break;
-        case Kind::reset_all: pin(PinKind::setting, "all"); break;
         case Kind::discard_all:
         case Kind::deallocate_all: digest_.drops_statements = true; break;
         case Kind::deallocate: {
@@ -77,6 +78,15 @@ void Digester::take(const Statement& statement) noexcept {
     if ((marks & mark::last_value) != 0) pin(PinKind::last_value);
     if ((marks & mark::foreign_session) != 0) pin(PinKind::foreign_session);
     if ((marks & (mark::seed | mark::obscure)) != 0) digest_.soils = true;
+}
+
+// As the last of a text it leaves nothing behind; what is set behind it, or in a transaction with it, is to last.
+void Digester::take_reset_all(bool resets) noexcept {
+    const bool lasts = digest_.resets || (resets && (digest_.pin != PinKind::none || digest_.begins));
+    digest_.resets = resets && !lasts;
+    if (!lasts) return;
+    pin(PinKind::setting, "all");
+    digest_.reads = true;
 }
 
 // What texts parsed later may be understood by.

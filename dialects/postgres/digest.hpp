@@ -36,6 +36,8 @@ struct Digest {
     bool soils = false;             // may leave state that nobody saw: DO, CALL, EXECUTE
     bool drops_statements = false;  // DISCARD ALL, DEALLOCATE ALL
     bool discards = false;          // DISCARD ALL alone
+    bool resets = false;            // RESET ALL at its end
+    bool rolls_back_to = false;     // a savepoint
     bool schema = false;            // names may mean something else afterwards: for everybody, ...
     bool own_schema = false;        // ... or for this session: temporary objects, and what nobody saw
     bool reads = false;             // sets what texts are parsed by, and the server does not report
@@ -47,6 +49,11 @@ struct Digest {
     [[nodiscard]] bool only(Kind kind) const noexcept { return statements == 1 && first == kind; }
     // A ROLLBACK or ABORT and nothing else, after which no transaction is open.
     [[nodiscard]] bool rolls_back() const noexcept { return only(Kind::rollback) && !chains; }
+    // SET or RESET of a setting that the server does not report, alone, which changes nothing else.
+    [[nodiscard]] bool assigns() const noexcept {
+        return (only(Kind::set) || only(Kind::reset)) && pin == PinKind::setting && !soils && !reads && !schema &&
+               !own_schema;
+    }
     [[nodiscard]] bool commits() const noexcept { return only(Kind::commit) && !chains; }
 };
 
@@ -62,6 +69,7 @@ class Digester {
   private:
     void pin(PinKind kind, std::string_view name = {}) noexcept;
     void note_meaning(const Statement& statement) noexcept;
+    void take_reset_all(bool resets) noexcept;
     Carried carried_;
     const void* context_;
     Digest digest_;

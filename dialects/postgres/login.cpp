@@ -13,6 +13,7 @@ using wire::errc;
 // What a server may say before it is ready: some twenty parameters, and notices.
 constexpr std::size_t max_login_bytes = 1u << 20;
 constexpr std::size_t max_parameters = 256;
+constexpr std::size_t longest_error = 1024;
 
 [[nodiscard]] errc error_of(std::string_view sqlstate) noexcept {
     if (sqlstate == "53300") return errc::server_saturated;
@@ -110,6 +111,10 @@ Action ServerLogin::on_error(Bytes body, std::size_t consumed) {
     if (!message) return fail(errc::protocol_violation, "the server sent a malformed error at login", consumed);
     state_ = State::finished;
     diagnostics_ = std::move(message->diagnostics);
+    // It goes into logs, and to every client that waits.
+    for (std::string* text : {&diagnostics_.message, &diagnostics_.detail, &diagnostics_.hint}) {
+        if (text->size() > longest_error) text->resize(longest_error);
+    }
     const std::string& said = diagnostics_.sqlstate;
     version_refused_ = params_.minor_version > 0 && !asked_ && !negotiated_ &&
                        (said.empty() || said == "0A000" || said == "08P01" || said == "08000" || said == "08004");

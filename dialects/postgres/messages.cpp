@@ -83,8 +83,8 @@ std::optional<ServerMessage> parse_server_message(Bytes body) noexcept {
                 break;
             case 'C': message.diagnostics.sqlstate = text; break;
             case 'M': message.diagnostics.message = text; break;
-            case 'D': message.detail = text; break;
-            case 'H': message.hint = text; break;
+            case 'D': message.diagnostics.detail = text; break;
+            case 'H': message.diagnostics.hint = text; break;
             default: break;
         }
     }

@@ -106,9 +106,7 @@ enum class Severity : std::uint8_t { debug, log, info, notice, warning, error, f
 // An ErrorResponse or NoticeResponse.
 struct ServerMessage {
     Severity severity = Severity::error;
-    wire::Diagnostics diagnostics;  // from_server is set
-    std::string detail;
-    std::string hint;
+    wire::Diagnostics diagnostics;  // from_server is set; detail and hint too, where there are any
 };
 // The bodies of messages. A body that breaks the format yields nothing.
 [[nodiscard]] std::optional<ServerMessage> parse_server_message(Bytes body) noexcept;

@@ -62,7 +62,10 @@ std::optional<ScramVerifier> parse_scram_verifier(std::string_view text) noexcep
     if (colon == text.npos || dollar == text.npos || colon > dollar || last < dollar) return std::nullopt;
     ScramVerifier verifier;
     const auto [end, error] = std::from_chars(text.data(), text.data() + colon, verifier.iterations);
-    if (error != std::errc() || end != text.data() + colon || verifier.iterations == 0) return std::nullopt;
+    if (error != std::errc() || end != text.data() + colon || verifier.iterations == 0 ||
+        verifier.iterations > scram_max_iterations) {
+        return std::nullopt;
+    }
     auto salt = from_base64(text.substr(colon + 1, dollar - colon - 1));
     const auto stored = digest_from_base64(text.substr(dollar + 1, last - dollar - 1));
     const auto server = digest_from_base64(text.substr(last + 1));

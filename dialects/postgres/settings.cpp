@@ -188,6 +188,14 @@ std::string diff_sql(const Settings& held, const Settings& wanted) {
     return sql;
 }
 
+Settings after_reset_all(const Settings& settings, Settings defaults) {
+    for (const std::string_view name : {std::string_view("session_authorization"), std::string_view("role")}) {
+        defaults.erase(name);
+        if (const std::optional<std::string_view> value = settings.find(name)) (void)defaults.set(name, *value);
+    }
+    return defaults;
+}
+
 bool diff_needs_confirmation(const Settings& held, const Settings& wanted) noexcept {
     const Difference d = difference(held, wanted);
     return std::any_of(d.reset.begin(), d.reset.end(), needs_confirmation) ||

@@ -56,6 +56,8 @@ class Settings {
 // equal. What `wanted` lacks is RESET to the backend's own default. Pure ASCII whatever the values hold, so that the
 // client encoding of the moment cannot change its meaning.
 [[nodiscard]] std::string diff_sql(const Settings& held, const Settings& wanted);
+// What RESET ALL makes of settings: `defaults`, and of role and session_authorization, which it spares, what they were.
+[[nodiscard]] Settings after_reset_all(const Settings& settings, Settings defaults);
 // Whether the difference has a setting that must be in force before the client's statement is written.
 [[nodiscard]] bool diff_needs_confirmation(const Settings& held, const Settings& wanted) noexcept;
 [[nodiscard]] bool needs_confirmation(std::string_view name) noexcept;

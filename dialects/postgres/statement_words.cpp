@@ -80,8 +80,20 @@ void Scanner::symbol(char c) noexcept {
     switch (expect_) {
         case Expect::nothing: return;
         case Expect::first: current_.kind = Kind::other; break;
+        case Expect::variable:
+            if (c == '.' && current_.kind == Kind::set_local && current_.length == 0) {  // SET local.name = 1
+                current_.kind = Kind::set;
+                take_variable("local.");
+                expect_ = Expect::variable;
+                return;
+            }
+            break;
         case Expect::variable_more:
             if (c == '.') {
+                if (current_.length == 0) {  // SET transaction.name = 1
+                    current_.kind = Kind::set;
+                    take_variable("transaction");
+                }
                 take_variable(".");
                 expect_ = Expect::variable;
                 return;
@@ -225,6 +237,7 @@ void Scanner::setting_word(Expect expected, std::string_view w, bool quoted) noe
         expect_ = Expect::set_session;
     } else if (keyword && (set || after_session) && (w == "transaction" || w == "constraints")) {
         current_.kind = Kind::set_local;
+        expect_ = Expect::variable_more;
     } else if (keyword && after_session && w == "characteristics") {
         take_variable("session characteristics");
     } else if (keyword && ((after_session && w == "authorization") || (expected == Expect::reset && w == "session"))) {
@@ -235,8 +248,10 @@ void Scanner::setting_word(Expect expected, std::string_view w, bool quoted) noe
         current_.kind = Kind::reset_all;
     } else if (keyword && expected != Expect::reset && w == "names") {
         take_variable("client_encoding");
+        expect_ = Expect::variable_more;
     } else if (keyword && expected != Expect::reset && w == "schema") {
         take_variable("search_path");
+        expect_ = Expect::variable_more;
     } else {
         take_variable(w);
         expect_ = Expect::variable_more;

@@ -58,7 +58,7 @@ Tracker::Tracker(TrackerOptions options)
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = static_cast<PostgresLease*>(&backend);  // a backend of this dialect has no other
     soiled_ = false;
-    copy_in_ = scope_open_ = skipping_ = discarded_ = false;
+    copy_in_ = scope_open_ = skipping_ = discarded_ = unaligned_ = false;
     dropping_ = 0;
     status_ = lease_->status;
     scope_done_ = scope_ - 1;
@@ -72,6 +72,7 @@ void Tracker::attach(wire::LeaseState& backend) {
 void Tracker::detach() noexcept {
     if (lease_ == nullptr) return;
     write_unfinished();
+    change_.reset();
     lease_ = nullptr;
 }
 
@@ -116,7 +117,7 @@ std::string_view Tracker::pin() const noexcept {
 }
 
 bool Tracker::dirty() const noexcept {
-    return soiled_ || encoding_pins_ || !pinned_.empty() || !pinned_in_transaction_.empty();
+    return soiled_ || change_ || encoding_pins_ || !pinned_.empty() || !pinned_in_transaction_.empty();
 }
 
 std::string_view Tracker::application() const noexcept {
@@ -136,10 +137,13 @@ bool Tracker::carried(const void* tracker, std::string_view setting) {
 
 // What decides how a literal is understood when its statement is parsed, in one number.
 std::uint64_t Tracker::reading() const noexcept {
-    constexpr std::array<std::string_view, 4> names{"client_encoding", "DateStyle", "IntervalStyle", "TimeZone"};
+    constexpr std::array<std::string_view, 5> names{"client_encoding", "DateStyle", "IntervalStyle", "TimeZone",
+                                                    "search_path"};
     std::uint64_t mark = private_reading_ ? startup_reading_ ^ (id_ * 0x9e3779b97f4a7c15ull) : startup_reading_;
     for (const std::string_view name : names) {
-        mark = mark * 0x100000001b3ull ^ std::hash<std::string_view>()(told_.find(name).value_or(std::string_view()));
+        const auto told = told_.find(name);  // older servers do not report search_path
+        const std::string_view value = (told ? told : settings_.find(name)).value_or(std::string_view());
+        mark = mark * 0x100000001b3ull ^ std::hash<std::string_view>()(value);
     }
     return mark;
 }
@@ -173,13 +177,25 @@ void Tracker::pin_fresh(PinKind kind, std::string_view variable) {
 
 void Tracker::apply(const Digest& digest) {
     if (digest.pin != PinKind::none) pin_fresh(digest.pin, digest.variable());
+    if (digest.resets) {  // and no lease follows at once that would bring back what the client came with
+        pin_fresh(PinKind::setting, "all");
+        private_reading_ = true;
+    }
     if (digest.soils) soiled_ = true;
     if (digest.reads) private_reading_ = true;
+    if (digest.rolls_back_to) end_schema_change();
     if (digest.own_schema) own_schema_ = SchemaClock::tick_alone();
+    own_schema_changing_ |= digest.own_schema;
     if (digest.schema) {
         SchemaClock::tick();
         schema_changing_ = true;
     }
+}
+
+// What its transaction made of names, others see from now on; or it is as before for the session too.
+void Tracker::end_schema_change() noexcept {
+    if (own_schema_changing_) own_schema_ = SchemaClock::tick_alone();
+    if (schema_changing_) SchemaClock::tick();
 }
 
 std::uint16_t Tracker::bits(const Digest& digest) noexcept {

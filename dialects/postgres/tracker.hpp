@@ -8,9 +8,11 @@
 // tracker_local       a client's messages without a backend, lost transactions included
 // tracker_backend     the server's messages
 // tracker_errors      its errors, under the client's names
+// tracker_settings    settings that are carried although the server does not report them
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
+#include "dialects/postgres/assignment.hpp"
 #include "dialects/postgres/lease.hpp"
 #include "dialects/postgres/outstanding.hpp"
 #include "dialects/postgres/transcript.hpp"
@@ -28,6 +30,7 @@ struct TrackerOptions {
     wire::LeaseMode mode = wire::LeaseMode::transaction;
     bool disconnect_on_loss = false;
     std::size_t prepared_per_client = 1000;
+    std::size_t max_settings = 1000;  // carried; what is set beyond them pins
     std::size_t max_statement_cache_bytes = 64u << 20;
 };
 
@@ -82,6 +85,13 @@ class Tracker final : public wire::Tracker {
         wire::Outbox& to_client;
     };
     enum class Passing : std::uint8_t { pass, drop, lost, fatal };
+    // A SET or RESET on its way.
+    struct Change {
+        Assignment what;
+        std::uint64_t scope = 0;
+        std::uint64_t request = 0;  // the number of the one that runs it; 0: none yet
+        bool done = false;          // the server has said so; it may fail still
+    };
 
     // tracker.cpp
     [[nodiscard]] static bool carried(const void* tracker, std::string_view setting);
@@ -114,6 +124,7 @@ class Tracker final : public wire::Tracker {
     // tracker_prepared.cpp
     [[nodiscard]] Step on_parse(const Message& message, Flow& flow);
     [[nodiscard]] Step parse_unnamed(const Message& message, std::string_view sql, Flow& flow);
+    [[nodiscard]] Step execute_deallocate(const Message& message, Flow& flow);
     [[nodiscard]] Step parse_named(const Message& message, std::string_view name, Bytes tail, Flow& flow);
     [[nodiscard]] Step parse_taken(std::string_view name, const Message& message, Bytes tail, Flow& flow);
     [[nodiscard]] Step on_bind(const Message& message, Flow& flow);
@@ -162,7 +173,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Passing on_error(Bytes body, wire::Outbox& to_client);
     [[nodiscard]] Passing on_parameter(Bytes body);
     [[nodiscard]] Passing on_ready(Bytes body);
-    [[nodiscard]] Passing on_complete(std::uint8_t type, Bytes body);
+    [[nodiscard]] Passing on_complete(std::uint8_t type, Bytes body, wire::Outbox& to_client);
     [[nodiscard]] Passing on_copy_in();
     [[nodiscard]] bool on_header(std::uint8_t type);
     [[nodiscard]] Passing confirm(std::uint8_t request);
@@ -170,6 +181,8 @@ class Tracker final : public wire::Tracker {
     void fail_scope();
     void undo(Effect& effect);
     void drop_all_statements(bool discard);
+    void reset_all_settings();
+    void end_schema_change() noexcept;
     void advance(wire::Outbox& to_client);
     [[nodiscard]] bool has_local_turn() const noexcept;
     void resync_unnamed();
@@ -178,6 +191,14 @@ class Tracker final : public wire::Tracker {
     void all_answered() noexcept;
     void write_patched_error(Bytes body, std::string_view from, std::string_view to, wire::Outbox& to_client) const;
     [[nodiscard]] bool boundary() const noexcept;
+
+    // tracker_settings.cpp
+    [[nodiscard]] bool stands_alone() const noexcept;
+    [[nodiscard]] bool begin_change(const Digest& digest, std::string_view sql);
+    void disturb_change();
+    void run_change() noexcept;
+    void change_complete(std::string_view tag) noexcept;
+    void end_change(const Request& ready);
 
     // tracker_loss.cpp
     struct Answering;
@@ -196,9 +217,11 @@ class Tracker final : public wire::Tracker {
     bool temporary_first_ = false;       // the search_path asked for at connect may put new tables into pg_temp
     std::uint64_t startup_reading_ = 0;  // reading()'s share of the startup packet
     bool private_reading_ = false;       // it has set what nobody reports: its texts are nobody else's
-    bool schema_changing_ = false;       // its transaction has changed what names mean, for all once it ends
+    bool schema_changing_ = false;       // its transaction has changed what names mean, for all once it ends, ...
+    bool own_schema_changing_ = false;   // ... or to itself alone
     std::uint64_t own_schema_ = 0;       // when it last changed what names mean to itself alone
     Settings settings_;
+    std::unique_ptr<Change> change_;
     Settings told_;                   // every ParameterStatus as the client was told last
     bool parameters_differ_ = false;  // the backend's are not what the client was told
     bool conforming_ = true;          // standard_conforming_strings
@@ -214,7 +237,8 @@ class Tracker final : public wire::Tracker {
     std::uint64_t scope_done_ = 0;     // the last that is answered completely
     std::uint64_t change_scope_ = 0;   // the last that changes named statements
     std::uint64_t unnamed_scope_ = 0;  // the last that may fail before it has set the unnamed statement
-    std::uint32_t dropping_ = 0;       // outstanding DISCARD ALL, DEALLOCATE ALL
+    std::uint32_t dropping_ = 0;       // outstanding DISCARD ALL, DEALLOCATE ALL, RESET ALL
+    bool unaligned_ = false;           // the backend has its defaults: what the session wants comes with the next lease
 
     std::uint16_t front_ran_ = 0;  // bits of what the scope in front has executed
     bool discarded_ = false;       // DISCARD ALL is done, its ReadyForQuery not yet there
@@ -232,6 +256,7 @@ class Tracker final : public wire::Tracker {
     std::uint16_t portal_bits_ = 0;  // of the unnamed portal's statement
     std::uint16_t named_portal_bits_ = 0;
     std::uint32_t portal_text_ = 0;
+    std::string portal_deallocates_;  // the session's statement that executing the unnamed portal gives up
 
     std::string pinned_;  // reasons older than the transaction
     std::string pinned_in_transaction_;

@@ -64,8 +64,10 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
             const std::size_t wanted = long_error ? whole_error : header.size();
             if (rest.size() < wanted) break;
             const std::size_t before = at - run;
-            // Errors may be written anew, behind what was passed.
-            if (header.type == backend::error && before > 0) pass_run();
+            // Errors and a tag may be written anew, behind what was passed.
+            const bool anew =
+                header.type == backend::error || (!outstanding_.empty() && outstanding_.front().has(Request::retagged));
+            if (anew && before > 0) pass_run();
             passing = on_reply(header.type, rest.subspan(header_size, wanted - header_size), to_client);
             if (long_error && passing == Passing::pass) taken = stream_reply(rest, header.size());
         }
@@ -140,7 +142,7 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
         case backend::ready_for_query: return on_ready(body);
         case backend::command_complete:
         case backend::empty_query:
-        case backend::portal_suspended: return on_complete(type, body);
+        case backend::portal_suspended: return on_complete(type, body, to_client);
         case backend::parse_complete: return confirm(frontend::parse);
         case backend::bind_complete: return confirm(frontend::bind);
         case backend::close_complete: return confirm(frontend::close);
@@ -168,6 +170,7 @@ Tracker::Passing Tracker::confirm(std::uint8_t type) {
 
 void Tracker::succeeded(const Request& request) {
     if (request.has(Request::drops)) --dropping_;
+    if (request.has(Request::resets)) --dropping_;
     if (request.has(Request::drops_unnamed)) {
         unnamed_.confirm(0);
         lease_->unnamed = {};
@@ -177,17 +180,22 @@ void Tracker::succeeded(const Request& request) {
     lease_->unnamed = {id_, request.number};
 }
 
-Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body) {
+Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbox& to_client) {
     if (outstanding_.empty()) return Passing::fatal;
     Request& request = outstanding_.front();
     if (request.type != frontend::query && request.type != frontend::execute) return Passing::fatal;
     copy_in_ = false;
     request.bits |= Request::done;
+    if (change_ && type == backend::command_complete) change_complete(parse_command_complete(body).value_or(""));
     if (request.has(Request::drops) && type == backend::command_complete) {
         const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
         if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") drop_all_statements(tag == "DISCARD ALL");
     }
-    return request.type == frontend::execute ? confirm(frontend::execute) : Passing::pass;
+    if (request.type != frontend::execute) return Passing::pass;
+    if (!request.has(Request::retagged)) return confirm(frontend::execute);
+    command_complete(to_client.own(), "DEALLOCATE");
+    (void)confirm(frontend::execute);
+    return Passing::drop;
 }
 
 void Tracker::drop_all_statements(bool discard) {
@@ -202,6 +210,14 @@ void Tracker::drop_all_statements(bool discard) {
     lease_->dirty = false;
     // Back to what the client asked for when it came; the next lease sees to it.
     settings_ = options_.startup;
+    unaligned_ = true;
+}
+
+// The backend is as after its login, but for the role; what the client asked for when it came comes with the next lease.
+void Tracker::reset_all_settings() {
+    lease_->held = after_reset_all(lease_->held, {});
+    settings_ = after_reset_all(settings_, options_.startup);
+    unaligned_ = true;
 }
 
 Tracker::Passing Tracker::on_parameter(Bytes body) {
@@ -210,7 +226,8 @@ Tracker::Passing Tracker::on_parameter(Bytes body) {
     // Some twenty are reported; names without end would be kept for ever.
     if (told_.size() >= max_parameters && !told_.contains(said->name)) return Passing::fatal;
     lease_->report(said->name, said->value);
-    const bool discarding = discarded_ || (!outstanding_.empty() && outstanding_.front().has(Request::discards));
+    const bool discarding =
+        discarded_ || (!outstanding_.empty() && outstanding_.front().has(Request::discards | Request::resets));
     // What the startup packet asked for comes back with the next lease: to the client it does not change.
     if (discarding && options_.startup.contains(said->name)) return Passing::drop;
     if (is_carriable(said->name)) {
@@ -231,6 +248,8 @@ void Tracker::transaction_over() {
     pinned_in_transaction_.clear();
     named_portal_bits_ = 0;
     transaction_over_ = true;
+    end_schema_change();
+    schema_changing_ = own_schema_changing_ = false;
 }
 
 Tracker::Passing Tracker::on_ready(Bytes body) {
@@ -242,8 +261,9 @@ Tracker::Passing Tracker::on_ready(Bytes body) {
     if (request.number > scope_done_) scope_done_ = request.number;
     succeeded(request);
     outstanding_.pop();
+    end_change(request);
     if (status_ == 'I') transaction_over();
-    if (status_ == 'I' && std::exchange(schema_changing_, false)) SchemaClock::tick();
+    if (request.has(Request::resets) && !request.has(Request::failed)) reset_all_settings();
     discarded_ = false;
     front_ran_ = 0;
     if (outstanding_.empty()) all_answered();

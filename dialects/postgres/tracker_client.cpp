@@ -22,8 +22,9 @@ Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
         if (scope_open_ || !outstanding_.empty()) forward(message, flow);
         return Step::taken;
     }
-    // DISCARD ALL takes settings and statements with it: what follows begins anew, perhaps with another lease.
+    // DISCARD ALL takes settings and statements with it: what follows begins anew, with another lease if nothing pins.
     if (dropping_ > 0) return hold(flow);
+    if (unaligned_ && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) return hold(flow);
     switch (message.type) {
         case frontend::query: return on_query(message, flow);
         case frontend::function_call: return on_function_call(message, flow);
@@ -107,23 +108,32 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (!ready_after_) ready_for_query(flow.to_client.own(), status_);
         return Step::taken;
     }
+    disturb_change();
+    const bool changes = message.whole() && begin_change(what, sql);
     start_record();
     const std::uint32_t text = transcript_.add(sql);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
     if (!message.whole()) all |= Request::partial;
     if (what.drops_statements) ++dropping_;
+    if (what.resets && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) {
+        all |= Request::resets;
+        what.resets = false;
+        ++dropping_;
+    }
     outstanding_.push(
         {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
+    if (changes) change_->request = outstanding_.pushed();
     unnamed_.send_drop();
     if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
-    apply(what);
+    if (!changes) apply(what);
     forward(message, flow);
     start_stream(message, Rest::forward);
     return Step::taken;
 }
 
 Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
+    disturb_change();
     start_record();
     const std::uint32_t text = transcript_.add("function call");
     std::uint16_t all = Request::single;
@@ -141,7 +151,9 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
     const std::string_view portal = cursor.cstring();
     cursor.skip(4);
     if (!cursor.ok()) return Step::fatal;
+    if (portal.empty() && !portal_deallocates_.empty()) return execute_deallocate(message, flow);
     begin_scope(flow, false);
+    if (!portal.empty() || (change_ && change_->request != 0)) disturb_change();
     const std::uint16_t what = portal.empty() ? portal_bits_ : named_portal_bits_;
     if ((what & Request::drops) != 0) ++dropping_;
     outstanding_.push({
@@ -149,6 +161,7 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
         .bits = static_cast<std::uint16_t>(what | Request::executes),
         .text = portal_text_,
     });
+    run_change();
     forward(message, flow);
     return Step::taken;
 }

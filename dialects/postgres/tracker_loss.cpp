@@ -179,6 +179,7 @@ void Tracker::clear_after_loss() {
     scanner_.reset();
     digester_.reset();
     pinned_in_transaction_.clear();
+    change_.reset();
     named_portal_bits_ = portal_bits_ = 0;
     status_ = 'I';
     transaction_over_ = true;

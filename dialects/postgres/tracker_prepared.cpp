@@ -6,6 +6,8 @@
 // drops is certain only when that segment is answered; a later segment that names one waits until then.
 #include "dialects/postgres/tracker.hpp"
 
+#include <algorithm>
+
 namespace leasehold::postgres {
 namespace {
 
@@ -19,6 +21,11 @@ void put_renamed(wire::Writer& to, std::uint8_t type, std::size_t old_size, std:
 }
 
 constexpr std::uint64_t nobody = 0;  // lh_0 is never prepared
+
+// A Parse of the unnamed statement "UNLISTEN lh_0": no row, no effect, refused in a failed transaction and allowed on a
+// standby, as is the DEALLOCATE in whose place it stands.
+constexpr std::array<std::uint8_t, 22> instead_of_deallocate{'P', 0,   0,   0,   21,  0,   'U', 'N', 'L', 'I', 'S',
+                                                             'T', 'E', 'N', ' ', 'l', 'h', '_', '0', 0,   0,   0};
 
 }  // namespace
 
@@ -145,10 +152,20 @@ Tracker::Step Tracker::parse_unnamed(const Message& message, std::string_view sq
         start_stream(message, Rest::discard);
         return Step::taken;
     }
+    // Executing it gives up a statement that the session knows by a name of its own.
+    const bool deallocates = message.whole() && what.only(Kind::deallocate) && names_.size() > 0;
+    if (deallocates && uncertain()) return hold(flow);
     const bool first = !scope_open_;
     begin_scope(flow, true);
     if (!first && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
+    if (deallocates && names_.find(what.variable()) != nullptr) {
+        const Bytes bytes(instead_of_deallocate);
+        const std::uint64_t serial = unnamed_.send(what, bytes);
+        outstanding_.push({.type = frontend::parse, .bits = Request::sets_unnamed, .number = serial});
+        flow.to_backend.own().append(bytes);
+        return Step::taken;
+    }
     outstanding_.push({
         .type = frontend::parse,
         .bits = static_cast<std::uint16_t>(Request::sets_unnamed | (message.whole() ? 0 : Request::partial)),
@@ -225,9 +242,11 @@ Tracker::Step Tracker::parse_taken(std::string_view name, const Message& message
 // What a portal does counts when it is executed; what its statement leaves behind is counted now.
 void Tracker::bound(std::string_view portal, const Digest* digest, std::string_view sql) {
     const std::uint16_t what = digest == nullptr ? std::uint16_t{0} : bits(*digest);
-    if (digest != nullptr) apply(*digest);
+    disturb_change();
+    if (digest != nullptr && !(portal.empty() && begin_change(*digest, sql))) apply(*digest);
     if (portal.empty()) {
         portal_bits_ = what;
+        portal_deallocates_.clear();
     } else {
         named_portal_bits_ |= what;
     }
@@ -248,6 +267,9 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
         const Bytes parse = unnamed_.message();
         bound(portal, unnamed_.digest(),
               parse.empty() ? std::string_view() : wire::as_text(parse.subspan(header_size + 1)).data());
+        if (portal.empty() && std::ranges::equal(parse, instead_of_deallocate)) {
+            portal_deallocates_ = unnamed_.digest()->variable();
+        }
         outstanding_.push({.type = frontend::bind, .bits = partial});
         forward(message, flow);
         return Step::taken;
@@ -289,6 +311,26 @@ Tracker::Step Tracker::on_describe(const Message& message, Flow& flow) {
     describe(flow.to_backend.own(), 'S', BackendName(named == nullptr ? nobody : named->second->id).view());
     outstanding_.push({.type = frontend::describe, .bits = what, .named = named});
     if (named == nullptr) outstanding_.add({.kind = Effect::Kind::rename, .id = nobody, .text = std::string(name)});
+    return Step::taken;
+}
+
+// The statement may be gone by now: the server is made to say so.
+Tracker::Step Tracker::execute_deallocate(const Message& message, Flow& flow) {
+    if (uncertain()) return hold(flow);
+    begin_scope(flow, false);
+    Namespace::Named* named = names_.find(portal_deallocates_);
+    if (named == nullptr) {
+        poison(Fault::unknown_statement, portal_deallocates_, flow);
+        return Step::taken;
+    }
+    disturb_change();
+    constexpr std::uint16_t added = Request::executes | Request::retagged;
+    const auto all = static_cast<std::uint16_t>(portal_bits_ | added);
+    outstanding_.push({.type = frontend::execute, .bits = all, .text = portal_text_});
+    outstanding_.add({.kind = Effect::Kind::session_remove, .named = named});
+    names_.remove(*named);
+    change_scope_ = scope_;
+    forward(message, flow);
     return Step::taken;
 }
 

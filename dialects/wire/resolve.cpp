@@ -111,18 +111,25 @@ class Lookups {
             return true;
         }
         if (hanging() || queue_.size() >= most_queued) return false;
+        if (idle_ <= queue_.size() && threads_ < most_threads && !begin_thread()) return false;
         underway_[host].askers.push_back(std::move(asker));
         queue_.push_back(host);
-        if (idle_ >= queue_.size()) {
-            wake_.notify_one();
-        } else if (threads_ < most_threads) {
-            ++threads_;
-            std::thread([this] { serve(); }).detach();
-        }
+        wake_.notify_one();
         return true;
     }
 
   private:
+    // False: there is none, and the system gives none. It waits for the lock that the caller holds.
+    [[nodiscard]] bool begin_thread() {
+        try {
+            std::thread([this] { serve(); }).detach();
+            ++threads_;
+        } catch (const std::system_error&) {
+            return threads_ > 0;
+        }
+        return true;
+    }
+
     struct Lookup {
         Clock::time_point since = Clock::time_point::max();  // of the call; max: it waits for a thread
         std::vector<std::shared_ptr<Asker>> askers;

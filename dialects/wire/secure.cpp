@@ -67,7 +67,7 @@ awaitable<Transport::Secured> Transport::secure(TlsParty party, Inbox head, Dead
         if (secured.error) break;
         if (stream.backlog() > 0) {
             co_await writable();
-            (void)stream.flush();  // an error is for the next read to explain
+            if (is_open()) (void)stream.flush();  // an error is for the next read to explain
         } else if (finished) {
             break;
         } else if (waits && !stream.gather()) {

@@ -54,6 +54,8 @@ class TlsStream {
     [[nodiscard]] bool flush() noexcept;
     // close_notify, once, if nothing is to be sent before it. Waits for nothing.
     void shutdown() noexcept;
+    // The descriptor was closed: its number may be another connection's by now, and is never used again.
+    void abandon() noexcept { descriptor_ = -1; }
 
     static constexpr std::size_t record = 16 * 1024;
 

@@ -34,7 +34,8 @@ struct Verdict {
     enum class Kind : std::uint8_t {
         more,      // all that is usable was taken; call again with more bytes of that side
         lease,     // from_client, not attached: in[consumed..] needs a backend
-        boundary,  // from_backend: the lease may end here (unless pin() says otherwise)
+        boundary,  // the lease may end here (unless pin() says otherwise). Mostly from_backend; from_client where a
+                   // message ends whose reply has been complete for a while
         close,     // from_client: the client took its leave in order; what it sent before is carried out first (busy())
         fatal,     // the session cannot go on; to_client holds its last words. From the backend: it is unusable as well
         lost,      // from_backend: the server said farewell (not passed on); treat as the end of the connection

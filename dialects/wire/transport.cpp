@@ -254,6 +254,7 @@ awaitable<void> Transport::writable() {
 void Transport::close() noexcept {
     if (tls_ && is_open() && pending_.empty()) tls_->shutdown();
     state_->close();
+    if (tls_) tls_->abandon();
 }
 
 void Transport::shutdown_send() noexcept {

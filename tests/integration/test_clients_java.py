@@ -11,9 +11,6 @@ from clients import USER, sides  # noqa: E402, F401
 
 # What does not pass through leasehold, and why.
 DIFFERENCES = {
-    "a prepared statement goes on after its table changed":
-        "the driver prepares the text again, and is given the backend's old statement of the same text: 0A000",
-    "a text is prepared by a new connection after its table changed": "as above, for a session that is not to blame",
     "lastval in a session that took no number": "the backend remembers the number of its last session",
     "RESET goes back to the options": "RESET goes back to the server's default",
     "RESET ALL and DISCARD ALL bring back what the connection began with": "as RESET",

@@ -344,18 +344,9 @@ def test_notices_are_heard(play):
     play(work)
 
 
-class Unreset(asyncpg.Connection):
-    def get_reset_query(self):
-        return ""
-
-
-@pytest.mark.parametrize("kind", [asyncpg.Connection, Unreset], ids=["reset on release", "no reset on release"])
-def test_a_pool_of_many_connections_on_few_backends(request, side, play, notes, kind):
-    if kind is asyncpg.Connection:
-        differs(request, side, "RESET ALL, which asyncpg's pool runs at each release, keeps its backend")
-
+def test_a_pool_of_many_connections_on_few_backends(play, side, notes):
     async def work(_):
-        async with asyncpg.create_pool(side.url(), min_size=10, max_size=10, connection_class=kind) as pool:
+        async with asyncpg.create_pool(side.url(), min_size=10, max_size=10) as pool:
             async def task(number):
                 for turn in range(5):
                     async with pool.acquire() as connection, connection.transaction():

@@ -197,7 +197,7 @@ def test_an_idle_transaction_is_ended_and_its_session_told_at_its_next_statement
 def test_a_pin_that_idles_past_pin_idle_timeout_ends_its_session_and_frees_its_backend(pooled):
     daemon = pooled(pin_idle_timeout="300ms", pool_size=1, max_overflow=0)
     session = login(daemon)
-    session.ok("SET work_mem = '1MB'")
+    session.ok("BEGIN; SET work_mem = '1MB'; COMMIT")
     with login(daemon) as other:
         assert other.value("SHOW work_mem") == "4MB", "the backend is reset and serves others"
     kind, body = session.read()

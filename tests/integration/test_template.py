@@ -87,6 +87,13 @@ def test_an_idle_pool_vanishes_and_comes_back(leasehold, pattern):
     assert "pool_retired" in daemon.log_text()
 
 
+def test_one_that_keeps_backends_ahead_of_need_vanishes_too(leasehold, pattern):
+    daemon = leasehold(pools={"*": {**pattern, "min_idle": 1, "idle_timeout": 1}}, limits={"max_template_pools": 1})
+    assert current(daemon, "north") == "north"
+    wait_until(lambda: pools(daemon) == {}, 15)
+    assert current(daemon, "south") == "south"
+
+
 def test_their_number_is_limited(leasehold, pattern):
     daemon = leasehold(pools={"*": pattern}, limits={"max_template_pools": 2})
     assert [current(daemon, name) for name in NAMES[:2]] == list(NAMES[:2])

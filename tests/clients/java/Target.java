@@ -81,8 +81,7 @@ final class Target implements AutoCloseable {
         return keep(DriverManager.getConnection(url, all));
     }
 
-    // All settings in the first packet. Else the driver begins with SET extra_float_digits, which keeps its backend: only
-    // two connections of a case may do that.
+    // All settings in the first packet. Else the driver begins with SET extra_float_digits.
     Connection openPlain(String... words) throws SQLException {
         String[] more = Arrays.copyOf(words, words.length + 2);
         more[words.length] = "assumeMinServerVersion";

@@ -83,8 +83,8 @@ TEST(PostgresMessages, AnErrorComesBackAsItWasBuilt) {
     EXPECT_EQ(parsed->diagnostics.sqlstate, "57P01");
     EXPECT_EQ(parsed->diagnostics.message, "terminating connection: drain");
     EXPECT_TRUE(parsed->diagnostics.from_server);
-    EXPECT_EQ(parsed->detail, "why");
-    EXPECT_EQ(parsed->hint, "try again");
+    EXPECT_EQ(parsed->diagnostics.detail, "why");
+    EXPECT_EQ(parsed->diagnostics.hint, "try again");
 }
 
 TEST(PostgresMessages, AnErrorInAnotherLanguageIsKnownByItsUntranslatedSeverity) {

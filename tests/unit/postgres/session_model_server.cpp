@@ -317,6 +317,8 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
         settings = Server().settings;
         end_transaction(true);  // at once, also in a pipeline
         tag = "DISCARD ALL";
+    } else if (starts(statement, "RESET ALL")) {
+        settings = Server().settings;
     } else if (starts(statement, "COPY IN")) {
         copying_ = true;
         const Framed framed(out_, backend::copy_in);

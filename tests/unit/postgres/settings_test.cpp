@@ -80,6 +80,13 @@ TEST(PostgresSettings, ValuesCannotBreakOutOfTheirLiteral) {
     EXPECT_NE(sql.find("'835c273b2053454c454354'"), std::string::npos);
 }
 
+// RESET ALL is no RESET ROLE: who believes that it is leaves a foreign role to the next session.
+TEST(PostgresSettings, KeepsTheRoleThroughResetAll) {
+    const Settings after =
+        after_reset_all(settings({{"role", "a"}, {"x", "1"}}), settings({{"session_authorization", "b"}, {"x", "2"}}));
+    EXPECT_EQ(after, settings({{"role", "a"}, {"x", "2"}}));
+}
+
 TEST(PostgresSettings, IdentityIsGivenUpFirstAndTakenLast) {
     const std::string sql =
         diff_sql(settings({{"role", "a"}, {"work_mem", "1MB"}}),

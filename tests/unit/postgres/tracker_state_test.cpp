@@ -6,8 +6,8 @@ namespace leasehold::postgres::model {
 namespace {
 
 TEST_F(Tracking, PinsWhatCannotBeCarriedToTheSessionsEnd) {
-    EXPECT_EQ(ask(client.query("SET work_mem=1")), "C(SET) Z(I)");
-    EXPECT_EQ(session->tracker.pin(), "SET work_mem");
+    EXPECT_EQ(ask(client.query("SET role=reader")), "C(SET) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "SET role");
     EXPECT_TRUE(session->tracker.dirty());
     EXPECT_TRUE(session->tracker.attached());
     ask(client.query("SELECT 1"));
@@ -19,10 +19,10 @@ TEST_F(Tracking, PinsWhatCannotBeCarriedToTheSessionsEnd) {
 }
 
 TEST_F(Tracking, PinsByPreparedStatementsToo) {
-    EXPECT_EQ(ask(client.parse("a", "SET work_mem=1").sync()), "1 Z(I)");
+    EXPECT_EQ(ask(client.parse("a", "SET role=reader").sync()), "1 Z(I)");
     EXPECT_EQ(session->tracker.pin(), "");
     EXPECT_EQ(ask(client.bind("a").execute().sync()), "2 C(SET) Z(I)");
-    EXPECT_EQ(session->tracker.pin(), "SET work_mem");
+    EXPECT_EQ(session->tracker.pin(), "SET role");
 }
 
 TEST_F(Tracking, SoilsWithoutPinning) {
@@ -58,6 +58,9 @@ TEST_F(Tracking, BringsStartupSettingsAndTheirChangesAlong) {
     ask(client.query("SET application_name=till"));
     EXPECT_EQ(session->tracker.application(), "till");
     ask(client.query("SET extra_float_digits=1"));
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(session->tracker.settings().find("extra_float_digits"), "1");
+    ask(client.query("RESET extra_float_digits"));  // to the server's default, not to what was asked for
     EXPECT_EQ(session->tracker.pin(), "SET extra_float_digits");
 }
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/assignment.hpp"
+
+#include <gtest/gtest.h>
+
+namespace leasehold::postgres {
+namespace {
+
+[[nodiscard]] std::string read(std::string_view sql) {
+    const std::optional<Assignment> found = read_assignment(sql);
+    if (!found) return "none";
+    return found->reset ? "reset " + found->name : found->name + " to [" + found->value + "]";
+}
+
+TEST(PostgresAssignment, ReadsOneConstantAsTheServerKeepsIt) {
+    EXPECT_EQ(read("SET extra_float_digits = 3"), "extra_float_digits to [3]");
+    EXPECT_EQ(read(" set\n\tSESSION Work_Mem\rTO '64MB' ; \n"), "work_mem to [64MB]");
+    EXPECT_EQ(read("SET a.b='it''s; -- fine /* too */'"), "a.b to [it's; -- fine /* too */]");
+    EXPECT_EQ(read("SET a.b TO''"), "a.b to []");
+    EXPECT_EQ(read("SET jit=OFF"), "jit to [off]");
+    EXPECT_EQ(read("SET client_min_messages TO Error;"), "client_min_messages to [error]");
+    EXPECT_EQ(read("SET extra_float_digits=-15"), "extra_float_digits to [-15]");
+    EXPECT_EQ(read("SET seq_page_cost = 1.50"), "seq_page_cost to [1.50]");
+    EXPECT_EQ(read("SET a.b = -0.0"), "a.b to [-0.0]");
+    EXPECT_EQ(read("RESET App.User$1"), "reset app.user$1");
+    EXPECT_EQ(read("SET a.b = '" + std::string(128, 'x') + "'"), "a.b to [" + std::string(128, 'x') + "]");
+}
+
+TEST(PostgresAssignment, LeavesAloneWhatItDoesNotUnderstandToTheLastByte) {
+    for (const std::string_view sql : {
+             "",
+             "SET",
+             "SET work_mem",
+             "SET work_mem =",
+             "SET work_mem = ;",
+             "SET work_mem 1",
+             "SET = 1",
+             "RESET",
+             "SET work_mem = DEFAULT",
+             "SET work_mem TO default",
+             "SET work_mem FROM CURRENT",
+             "SET work_mem = $1",
+             "SET work_mem = E'1'",
+             "SET work_mem = e'1'",
+             "SET a.b = U&'x'",
+             "SET a.b = $$x$$",
+             "SET a.b = 'a\\b'",
+             "SET a.b = 'a' \n 'b'",
+             "SET a.b = a, b",
+             "SET a.b = 'a', 'b'",
+             "SET a.b = x.y",
+             "SET a.b = 'open",
+             "SET a.b = '",
+             "SET a.b = 'x''",
+             "SET a.b = \"x\"",
+             "SET \"work_mem\" = 1",
+             "SET a.b = 'x' y",
+             "SET a.b = x y",
+             "SET a.b = 'x'; SELECT 1",
+             "SET a.b = 'x';;",
+             "SET a.b = 'x' -- y",
+             "/* x */ SET a.b = 'x'",
+             "SET a.b = 1+1",
+             "SET a.b = 007",
+             "SET a.b = +7",
+             "SET a.b = -0",
+             "SET a.b = .5",
+             "SET a.b = 5.",
+             "SET a.b = 1e5",
+             "SET a.b = 0x1F",
+             "SET a.b = 1_000",
+             "SET a.b = - 5",
+             "SET a.b = --5\n1",
+             "SET a.b = 5MB",
+             "SET a.b = 1.2.3",
+             "SET a.b = 'na\xc3\xafve'",
+             "SET a.b = na\xc3\xafve",
+             "SET a.b = 'x\ny'",
+             "SET a..b = 1",
+             "SET a. = 1",
+             "SET .a = 1",
+             "SET a.1 = 1",
+             "SET a . b = 1",
+             "SET 1a = 1",
+             "SETa.b = 1",
+             "SET a.bTO 1",
+             "SET a.b TO5",
+             "SET LOCAL a.b = 1",
+             "SET local.b = 1",
+             "SET SESSION SESSION a.b = 1",
+             "SET session.b = 1",
+             "SET TIME ZONE 'UTC'",
+             "SET TIME ZONE = 1",
+             "SET NAMES 'utf8'",
+             "SET names.x = 1",
+             "SET SCHEMA 'x'",
+             "SET schema.x = 1",
+             "SET ROLE x",
+             "SET ROLE = x",
+             "SET SESSION AUTHORIZATION x",
+             "SET SESSION AUTHORIZATION = x",
+             "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+             "SET TRANSACTION READ ONLY",
+             "SET transaction.x = 1",
+             "SET CONSTRAINTS ALL DEFERRED",
+             "SET XML OPTION DOCUMENT",
+             "RESET ALL",
+             "RESET TIME ZONE",
+             "RESET a.b = 1",
+             "RESET SESSION AUTHORIZATION",
+             "RESET ROLE",
+             "RESET TRANSACTION ISOLATION LEVEL",
+             "RESET a.b; RESET c.d",
+             "RESET a.b, c.d",
+             "SHOW a.b",
+             "UPDATE t SET a = 1",
+         }) {
+        EXPECT_EQ(read(sql), "none") << sql;
+    }
+    EXPECT_EQ(read("SET a.b = '" + std::string(129, 'x') + "'"), "none");
+    EXPECT_EQ(read("SET a.b = " + std::string(64, 'x')), "none");
+    EXPECT_EQ(read("SET " + std::string(64, 'x') + " = 1"), "none");
+    EXPECT_EQ(read(std::string_view("SET a.b = 'x\0y'", 15)), "none");
+    EXPECT_EQ(read(std::string_view("SET a.b = 1\0", 12)), "none");
+}
+
+TEST(PostgresAssignment, RepeatsOnlyWhatMeansTheSameOnAnyBackend) {
+    const auto repeats = [](std::string_view sql) {
+        const std::optional<Assignment> found = read_assignment(sql);
+        return found && repeatable(*found);
+    };
+    for (const std::string_view sql :
+         {"SET work_mem = '7MB'", "SET a.b = c", "SET row_security = off", "SET session_replication_role = replica",
+          "SET default_transaction_isolation = serializable", "SET default_transaction_read_only = on",
+          "SET statement_timeout = 0", "SET statement_timeout = 1000", "SET statement_timeout = '1s'",
+          "SET statement_timeout = '1000ms'", "SET statement_timeout = '5min'", "RESET statement_timeout",
+          "SET lock_timeout = '1ms'"}) {
+        EXPECT_TRUE(repeats(sql)) << sql;
+    }
+    for (const std::string_view sql : {"SET search_path = x",
+                                       "SET temp_tablespaces = x",
+                                       "SET is_superuser = on",
+                                       "SET seed = 0.5",
+                                       "SET session_preload_libraries = x",
+                                       "SET local_preload_libraries = x",
+                                       "SET transaction_isolation = serializable",
+                                       "SET transaction_read_only = on",
+                                       "SET standard_conforming_strings = off",
+                                       "SET backslash_quote = off",
+                                       "SET TimeZone = UTC",
+                                       "SET client_encoding = 'UTF8'",
+                                       "SET temp_buffers = 800",
+                                       "SET exit_on_error = on",
+                                       "SET idle_session_timeout = 1",
+                                       "SET default_transaction_deferrable = on",
+                                       "SET statement_timeout = 999",
+                                       "SET statement_timeout = '150ms'",
+                                       "SET statement_timeout = '100us'",
+                                       "SET statement_timeout = '0.5s'",
+                                       "SET statement_timeout = '-1'",
+                                       "SET statement_timeout = x",
+                                       "RESET temp_buffers",
+                                       "RESET search_path"}) {
+        EXPECT_FALSE(repeats(sql)) << sql;
+    }
+}
+
+}  // namespace
+}  // namespace leasehold::postgres

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings that the server does not report: when they are carried, and when they pin all the same.
+#include "tests/unit/postgres/loss_fixture.hpp"
+
+#include <functional>
+
+namespace leasehold::postgres::model {
+namespace {
+
+// One session and two backends that it visits by turns; whole, and byte by byte.
+class Setting : public ::testing::TestWithParam<std::size_t> {
+  protected:
+    void SetUp() override { open(options()); }
+    void open(TrackerOptions with) {
+        session = std::make_unique<Session>(std::move(with), [this] { return ++turn % 2 == 0 ? &first : &second; });
+    }
+    std::string ask(Client& of) {
+        session->send(of.take(), GetParam());
+        session->pump(GetParam());
+        return readable(session->received());
+    }
+    // On each backend.
+    void carries(const std::string& value) {
+        EXPECT_EQ(session->tracker.pin(), "");
+        EXPECT_FALSE(session->tracker.attached());
+        EXPECT_EQ(session->tracker.settings().find("work_mem").value_or(""), value);
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(ask(client.query("SHOW work_mem")), "T D(" + value + ") C(SELECT 1) Z(I)");
+            EXPECT_FALSE(session->tracker.dirty());
+        }
+        EXPECT_EQ(first.server.settings["work_mem"], value);
+        EXPECT_EQ(second.server.settings["work_mem"], value);
+    }
+    void pins() {
+        EXPECT_EQ(session->tracker.pin(), "SET work_mem");
+        EXPECT_TRUE(session->tracker.dirty());
+        EXPECT_TRUE(session->tracker.attached());
+        EXPECT_FALSE(session->tracker.settings().contains("work_mem"));
+    }
+
+    Backend first{200}, second{200};
+    int turn = 0;
+    std::unique_ptr<Session> session;
+    Client client;
+};
+INSTANTIATE_TEST_SUITE_P(Steps, Setting, ::testing::Values(0u, 1u));
+
+TEST_P(Setting, IsCarriedByASimpleQuery) {
+    EXPECT_EQ(ask(client.query("SET work_mem=1")), "C(SET) Z(I)");
+    EXPECT_EQ(session->leases, 1u);
+    carries("1");
+    EXPECT_GT(session->leases, 3u);
+    EXPECT_EQ(ask(client.query("SET work_mem=2")), "C(SET) Z(I)");
+    carries("2");
+}
+
+TEST_P(Setting, IsCarriedByAnUnnamedStatement) {
+    EXPECT_EQ(ask(client.parse("", "SET work_mem=1").bind("").describe('P', "").execute().sync()), "1 2 n C(SET) Z(I)");
+    carries("1");
+}
+
+TEST_P(Setting, IsCarriedByANamedStatementAndAgain) {
+    EXPECT_EQ(ask(client.parse("a", "SET work_mem=1").describe('S', "a").sync()), "1 t n Z(I)");
+    EXPECT_FALSE(session->tracker.settings().contains("work_mem"));
+    EXPECT_EQ(ask(client.bind("a").execute().close('P', "").sync()), "2 C(SET) 3 Z(I)");
+    carries("1");
+    ask(client.query("SET work_mem=2"));
+    EXPECT_EQ(ask(client.bind("a").execute().sync()), "2 C(SET) Z(I)");
+    carries("1");
+}
+
+TEST_P(Setting, IsCarriedAStepAtATime) {
+    EXPECT_EQ(ask(client.parse("", "SET work_mem=1").describe('S', "").flush()), "1 t n");
+    EXPECT_EQ(ask(client.bind("").flush()), "2");
+    EXPECT_EQ(ask(client.execute().flush()), "C(SET)");
+    EXPECT_FALSE(session->tracker.settings().contains("work_mem")) << "it may fail still";
+    EXPECT_TRUE(session->tracker.dirty());
+    EXPECT_TRUE(session->tracker.attached());
+    EXPECT_EQ(ask(client.sync()), "Z(I)");
+    carries("1");
+}
+
+TEST_P(Setting, IsNotKeptByABackendForOthers) {
+    ask(client.query("SET work_mem=1"));
+    carries("1");
+    open(options());
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(ask(client.query("SHOW work_mem")), "T D() C(SELECT 1) Z(I)");
+}
+
+TEST_P(Setting, ChangesNothingWhenItFails) {
+    ask(client.query("SET work_mem=1"));
+    const std::string error = "E(E 26000 prepared statement \"none\" does not exist)";
+    EXPECT_EQ(ask(client.parse("", "SET work_mem=2").bind("").execute().describe('S', "none").sync()),
+              "1 2 C(SET) " + error + " Z(I)");
+    carries("1");
+    EXPECT_EQ(ask(client.parse("", "SET work_mem=3").bind("").describe('S', "none").execute().sync()),
+              "1 2 " + error + " Z(I)");
+    carries("1");
+    EXPECT_EQ(ask(client.parse("", "SET work_mem=4").bind("").sync()), "1 2 Z(I)") << "never executed";
+    carries("1");
+}
+
+TEST_P(Setting, PinsWhereSomethingElseRunsBesideIt) {
+    const std::vector<std::function<void()>> requests{
+        [this] { client.query("SET work_mem=1;SELECT 1"); },
+        [this] { client.query("SELECT 1;SET work_mem=1"); },
+        [this] { client.query("BEGIN").query("SET work_mem=1").query("COMMIT"); },
+        [this] { client.query("BEGIN").parse("", "SET work_mem=1").bind("").execute().sync().query("COMMIT"); },
+        [this] { client.query("SELECT 1").query("SET work_mem=1"); },
+        [this] { client.query("SET a.b=1").query("SET work_mem=1"); },
+        [this] {
+            client.parse("a", "SELECT 1").bind("a").execute().parse("", "SET work_mem=1").bind("").execute().sync();
+        },
+        [this] {
+            client.parse("a", "SELECT 1").parse("", "SET work_mem=1").bind("").execute().bind("a").execute().sync();
+        },
+        [this] { client.parse("", "SET work_mem=1").bind("").execute().query("SELECT 1").sync(); },
+        [this] { client.parse("", "SET work_mem=1").bind("").execute().bind("").execute().sync(); },
+        [this] { client.parse("", "SET work_mem=1").bind("", "portal").execute("portal").sync(); },
+    };
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        open(options());
+        requests[i]();
+        ask(client);
+        SCOPED_TRACE(i);
+        pins();
+        ask(client.query("DISCARD ALL"));
+    }
+}
+
+TEST_P(Setting, PinsBehindWhatHasRunInItsSegment) {
+    EXPECT_EQ(ask(client.parse("", "SELECT 1").bind("").execute().flush()), "1 2 D(SELECT 1) C(SELECT 1)");
+    EXPECT_EQ(ask(client.parse("", "SET work_mem=1").bind("").execute().sync()), "1 2 C(SET) Z(I)");
+    pins();
+}
+
+TEST_P(Setting, PinsWhereItsValueIsNotCertain) {
+    for (const std::string_view sql : {"SET work_mem=DEFAULT", "SET work_mem=E'1'", "SET work_mem=1,2"}) {
+        open(options());
+        ask(client.query(sql));
+        pins();
+        ask(client.query("DISCARD ALL"));
+    }
+}
+
+TEST_P(Setting, GoesBackByResetAndByDiscardAll) {
+    TrackerOptions with = options();
+    with.startup.set("jit", "off");
+    open(with);
+    ask(client.query("SET work_mem=1"));
+    EXPECT_EQ(ask(client.query("RESET work_mem")), "C(RESET) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(session->tracker.settings(), with.startup);
+    ask(client.query("SET jit=on"));
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(session->tracker.settings().find("jit"), "on");
+    EXPECT_EQ(ask(client.query("DISCARD ALL")), "C(DISCARD ALL) Z(I)");
+    EXPECT_EQ(session->tracker.settings(), with.startup);
+    ask(client.query("RESET jit"));
+    EXPECT_EQ(session->tracker.pin(), "SET jit") << "its default is not what the client asked for";
+}
+
+TEST_P(Setting, PinsBeyondTheLimitOfSettings) {
+    TrackerOptions with = options();
+    with.max_settings = 2;
+    open(with);
+    ask(client.query("SET a.a=1"));
+    ask(client.query("SET a.b=1"));
+    ask(client.query("SET a.a=2"));
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(ask(client.query("SET work_mem=1")), "C(SET) Z(I)");
+    pins();
+}
+
+using SettingLost = Losing;
+
+TEST_F(SettingLost, IsBroughtToTheNextBackend) {
+    ask(client.query("SET work_mem=1"));
+    EXPECT_EQ(ask(client.query("SHOW work_mem")), "T D(1) C(SELECT 1) Z(I)");
+    ask(client.query("BEGIN"));
+    lose();
+    ask(client.query("ROLLBACK"));
+    EXPECT_EQ(ask(client.query("SHOW work_mem")), "T D(1) C(SELECT 1) Z(I)");
+}
+
+TEST_F(SettingLost, IsNotCarriedWhenItsOutcomeIsUnknown) {
+    session->send(client.query("SET work_mem=1").take());
+    EXPECT_NE(lose().find("40003"), std::string::npos);
+    EXPECT_FALSE(session->tracker.settings().contains("work_mem"));
+    EXPECT_FALSE(session->tracker.dirty());
+    works();
+}
+
+}  // namespace
+}  // namespace leasehold::postgres::model
