@@ -10,6 +10,10 @@ set_tests_properties(architecture.check architecture.self_test PROPERTIES LABELS
 # Files that measure times or loads have the machine to themselves.
 set(load_sensitive test_load test_programs test_demo test_hostile test_hostile_servers test_tls_load)
 
+# Where lifetimes are at stake: under the sanitizers as well.
+set(sanitized test_auth test_cancel test_copy test_errors test_handshake test_replication test_session_mode test_settings
+  test_startup test_template test_tls_clients test_tls_servers)
+
 file(GLOB files CONFIGURE_DEPENDS integration/test_*.py)
 foreach(file IN LISTS files)
   get_filename_component(name ${file} NAME_WE)
@@ -21,6 +25,9 @@ foreach(file IN LISTS files)
   set(labels integration)
   if(name MATCHES "^test_promises")
     list(APPEND labels promise)
+  endif()
+  if(name IN_LIST sanitized)
+    list(APPEND labels sanitized)
   endif()
   set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT 900
     ENVIRONMENT "LEASEHOLD_BIN=$<TARGET_FILE:leasehold>;PYTHONDONTWRITEBYTECODE=1")

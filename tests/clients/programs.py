@@ -93,7 +93,7 @@ def node():
 
 # --- both sides -------------------------------------------------------------------------------------------------------
 
-def compare(sides, program, at_least, differs=(), only=(), **environment):
+def compare(sides, program, at_least, differs=(), varies=(), only=(), **environment):
     """Runs the program on both sides. Every case must pass directly: one that does not is a bad case."""
     command, needed = program
     told = []
@@ -104,4 +104,4 @@ def compare(sides, program, at_least, differs=(), only=(), **environment):
     direct, through = told
     bad = {name: why for name, why in direct.items() if why}
     assert not bad, "fail without leasehold too:\n" + "\n".join(f"  {name}: {why}" for name, why in bad.items())
-    assert_same_outcomes(direct, through, at_least, differs)
+    assert_same_outcomes(direct, through, at_least, differs, varies)
