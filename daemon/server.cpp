@@ -285,6 +285,9 @@ int run(std::shared_ptr<const config::Config> config, RunOptions) {
         Server server(std::move(config));
         code = server.run();
     }
+    // All is done; an impatient signal now must not make a failure of an orderly end.
+    (void)std::signal(SIGTERM, SIG_IGN);
+    (void)std::signal(SIGINT, SIG_IGN);
     stop_logging();
     return code;
 }

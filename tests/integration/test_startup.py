@@ -10,7 +10,7 @@ import pgwire
 import psycopg2
 import pytest
 from conftest import PASSWORD, USER
-from leasehold import Leasehold
+from leasehold import MEMORY_FACTOR, Leasehold
 from processes import wait_until
 from servers import Postgres
 
@@ -165,7 +165,7 @@ def test_a_thousand_different_sets_do_not_fill_the_memory(pooled):
     before = daemon.rss()
     for number in range(1000):
         login(daemon, **{f"x.y{number}": "z" * 2000}).terminate()
-    assert daemon.rss() - before < 16 * (1 << 20)
+    assert daemon.rss() - before < (16 if MEMORY_FACTOR == 1 else 256) * (1 << 20)  # sanitizers keep what is freed
 
 
 def test_a_client_that_goes_away_while_it_waits_to_be_let_in_leaves_the_queue(pooled):
