@@ -108,6 +108,7 @@ Server::~Server() {
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
     shared_.computing.join();
+    shared_.lookups.join();
     listeners_.clear();
     shared_.router.reset();
     shared_.homes = nullptr;

@@ -132,8 +132,8 @@ wire::awaitable<Identity> Session::identify() {
     if (method_for(listen_, identity.local) != config::AuthMethod::peer) co_return identity;
     const std::optional<unsigned> id = peer_of(client_->descriptor());
     if (!identity.local || !id) co_return identity;
-    auto look_up = [&computing = shared_.computing, executor = client_->executor(), id = *id](auto handler) {
-        asio::post(computing, [executor, id, handler = std::move(handler)]() mutable {
+    auto look_up = [&lookups = shared_.lookups, executor = client_->executor(), id = *id](auto handler) {
+        asio::post(lookups, [executor, id, handler = std::move(handler)]() mutable {
             asio::post(executor, [name = system_user_name(id), handler = std::move(handler)]() mutable {
                 std::move(handler)(std::move(name));
             });

@@ -28,6 +28,7 @@ struct Shared {
     CancelRegistry cancels;
     metrics::Counter login_failures;
     boost::asio::thread_pool computing{2};  // PBKDF2 and the like: milliseconds each
+    boost::asio::thread_pool lookups{1};    // the system's table of users, which a directory may serve slowly
     admin::Console* console = nullptr;
     Homes* homes = nullptr;
     std::vector<Worker*> workers;

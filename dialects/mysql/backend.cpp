@@ -20,8 +20,6 @@ constexpr int no_such_database = 1049, no_access = 1044;
 
 }  // namespace
 
-std::string ServerAddress::text() const { return host.starts_with('/') ? host : host + ":" + std::to_string(port); }
-
 Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant)
     : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)),
       address_(login_.address.text()), charset_bits_(variant_of(0, charset_of(variant))),

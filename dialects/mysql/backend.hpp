@@ -6,6 +6,7 @@
 #include "dialects/dialect.hpp"
 #include "dialects/mysql/handshake.hpp"
 #include "dialects/mysql/lease.hpp"
+#include "dialects/wire/address.hpp"
 #include "dialects/wire/cancelling.hpp"
 #include "dialects/wire/watch.hpp"
 
@@ -13,17 +14,10 @@
 
 namespace leasehold::mysql {
 
-// Where a server is: KILL QUERY goes to the address that the backend itself is connected to.
-struct ServerAddress {
-    std::string host;  // or a unix socket's path
-    std::uint16_t port = 0;
-    [[nodiscard]] std::string text() const;
-};
-
 class Backend final : public dialects::Backend {
   public:
     struct Login {
-        ServerAddress address;
+        wire::ServerAddress address;
         wire::Cancelling::Deliver cancel;  // asks this server to end what the connection runs
         ServerLoginParams params;          // as it logged in: for KILL QUERY and COM_CHANGE_USER
         std::uint32_t capabilities = 0;    // negotiated

@@ -9,8 +9,9 @@ namespace leasehold::mysql {
 namespace {
 
 // Delivers one KILL QUERY. Owns all it needs: the backend may be closed meanwhile.
-wire::awaitable<std::error_code> deliver_cancel(wire::Executor executor, ServerAddress address, ServerLoginParams login,
-                                                std::uint32_t connection, pool::Deadline deadline) {
+wire::awaitable<std::error_code> deliver_cancel(wire::Executor executor, wire::ServerAddress address,
+                                                ServerLoginParams login, std::uint32_t connection,
+                                                pool::Deadline deadline) {
     wire::Dialled dialled = co_await wire::dial(executor, address.host, address.port, deadline);
     std::error_code ec = dialled.error;
     if (!ec) {
@@ -83,7 +84,7 @@ wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::strin
 
 wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool::Deadline deadline) {
     pool::Connected result;
-    for (const ServerAddress& address : addresses_) {
+    for (const wire::ServerAddress& address : addresses_) {
         wire::Dialled dialled = co_await wire::dial(params_.executor, address.host, address.port, deadline);
         if (dialled.error) {
             result.error = dialled.error;
@@ -105,9 +106,11 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
             if (result.saturated || result.refused) co_return result;
             continue;
         }
+        const std::string backend_peer = dialled.transport->peer();
         Backend::Login logged_in;
         logged_in.address = address;
-        logged_in.cancel = [executor = params_.executor, address, params,
+        wire::ServerAddress server = wire::reached(address, backend_peer);
+        logged_in.cancel = [executor = params_.executor, address = std::move(server), params,
                             connection = login.greeting().connection_id](pool::Deadline until) {
             return deliver_cancel(executor, address, params, connection, until);
         };

@@ -23,7 +23,7 @@ class Connector final : public dialects::Connector {
     void publish(const ServerLogin& login, std::string sql_mode);
 
     dialects::ConnectorParams params_;
-    std::vector<ServerAddress> addresses_;
+    std::vector<wire::ServerAddress> addresses_;
     std::string address_;
     mutable std::mutex mutex_;  // over facts_
     dialects::Facts facts_;

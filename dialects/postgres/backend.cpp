@@ -17,8 +17,6 @@ using wire::awaitable;
 
 }  // namespace
 
-std::string ServerAddress::text() const { return host.starts_with('/') ? host : host + ":" + std::to_string(port); }
-
 Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant,
                  std::size_t prepared_limit)
     : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)),

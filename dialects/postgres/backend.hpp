@@ -5,6 +5,7 @@
 
 #include "dialects/dialect.hpp"
 #include "dialects/postgres/tracker.hpp"
+#include "dialects/wire/address.hpp"
 #include "dialects/wire/cancelling.hpp"
 #include "dialects/wire/watch.hpp"
 
@@ -12,17 +13,10 @@
 
 namespace leasehold::postgres {
 
-// Where a server is, for cancel requests: they go to the address that the backend itself is connected to.
-struct ServerAddress {
-    std::string host;  // or a unix socket's path
-    std::uint16_t port = 0;
-    [[nodiscard]] std::string text() const;
-};
-
 class Backend final : public dialects::Backend {
   public:
     struct Login {
-        ServerAddress address;
+        wire::ServerAddress address;
         wire::Cancelling::Deliver cancel;  // asks this server to end what the connection runs
         std::uint32_t pid = 0;
         Changes parameters;  // ParameterStatus at login

@@ -4,8 +4,6 @@
 #include "dialects/postgres/cancel.hpp"
 #include "dialects/postgres/hosts.hpp"
 
-#include <charconv>
-
 namespace leasehold::postgres {
 namespace {
 
@@ -102,20 +100,6 @@ awaitable<std::error_code> deliver_cancel(DialRules rules, Server server, bool e
     co_return co_await wire::drive(*reached.transport, exchange, reached.inbox, deadline);
 }
 
-// "127.0.0.1:5432", "[::1]:5432": the address behind the name that was dialled.
-[[nodiscard]] std::optional<ServerAddress> address_of(std::string_view peer) {
-    const std::size_t colon = peer.rfind(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    ServerAddress address;
-    const std::string_view number = peer.substr(colon + 1);
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), address.port);
-    if (error != std::errc() || end != number.data() + number.size()) return std::nullopt;
-    std::string_view host = peer.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    address.host = host;
-    return address;
-}
-
 }  // namespace
 
 awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams login, pool::Deadline deadline) {
@@ -168,10 +152,7 @@ awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams
 wire::Cancelling::Deliver cancel_by(const DialRules& rules, const Server& server, const wire::Transport& transport,
                                     std::uint32_t pid, std::string secret) {
     Server same = server;
-    if (!server.local()) {
-        // A name may stand for several servers, or for another one by now.
-        if (auto address = address_of(transport.peer())) same.address = std::move(*address);
-    }
+    same.address = wire::reached(server.address, transport.peer());
     return [rules, same = std::move(same), encrypted = transport.encrypted(), pid, secret = std::move(secret)](
                pool::Deadline deadline) { return deliver_cancel(rules, same, encrypted, pid, secret, deadline); };
 }

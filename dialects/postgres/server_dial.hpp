@@ -21,7 +21,7 @@ struct DialRules {
 };
 
 struct Server {
-    ServerAddress address;
+    wire::ServerAddress address;
     std::string host;  // as the URL has it: the name that a certificate must be for
     std::string name;  // "db.internal:5432"
     [[nodiscard]] bool local() const noexcept { return address.host.starts_with('/'); }

@@ -126,20 +126,10 @@ bool Transport::send_tls(Outbox& outbox) noexcept {
         }
         const Io io = send_tls(piece);
         if (io.error) return false;
-        std::size_t done = io.bytes;
-        while (index < segments.size() && done >= segments[index].size - skip) {
-            done -= segments[index].size - skip;
-            skip = 0;
-            ++index;
-            if (done == 0) break;
-        }
-        skip += done;
+        advance(segments, index, skip, io.bytes);
         if (io.bytes < piece.size()) break;
     }
-    for (; index < segments.size(); ++index) {
-        pending_.append(outbox.bytes(segments[index]).subspan(skip));
-        skip = 0;
-    }
+    keep_rest(outbox, index, skip);
     return true;
 }
 

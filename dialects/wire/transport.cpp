@@ -6,10 +6,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
-#include <linux/sockios.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -150,6 +150,25 @@ Transport::Io Transport::send(Bytes bytes) noexcept {
     }
 }
 
+// Over `done` bytes more; `skip` is how far into segments[index] that comes.
+void Transport::advance(std::span<const Outbox::Segment> segments, std::size_t& index, std::size_t& skip,
+                        std::size_t done) noexcept {
+    while (index < segments.size() && done >= segments[index].size - skip) {
+        done -= segments[index].size - skip;
+        skip = 0;
+        ++index;
+        if (done == 0) break;
+    }
+    skip += done;
+}
+
+// What the kernel did not take is copied: it is borrowed.
+void Transport::keep_rest(Outbox& outbox, std::size_t index, std::size_t skip) {
+    for (const auto segments = outbox.segments(); index < segments.size(); ++index, skip = 0) {
+        pending_.append(outbox.bytes(segments[index]).subspan(skip));
+    }
+}
+
 bool Transport::send(Outbox& outbox) noexcept {
     if (tls_) [[unlikely]]
         return send_tls(outbox);
@@ -185,20 +204,10 @@ bool Transport::send(Outbox& outbox) noexcept {
             }
         }
         if (io.error) return false;
-        std::size_t done = io.bytes;
-        while (index < segments.size() && done >= segments[index].size - skip) {
-            done -= segments[index].size - skip;
-            skip = 0;
-            ++index;
-            if (done == 0) break;
-        }
-        skip += done;
+        advance(segments, index, skip, io.bytes);
         if (io.bytes < wanted) break;  // the kernel has had enough
     }
-    for (; index < segments.size(); ++index) {
-        pending_.append(outbox.bytes(segments[index]).subspan(skip));
-        skip = 0;
-    }
+    keep_rest(outbox, index, skip);
     return true;
 }
 

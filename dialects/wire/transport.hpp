@@ -103,6 +103,9 @@ class Transport {
   private:
     struct State;
     [[nodiscard]] Io recv_tls(std::span<std::uint8_t> into) noexcept;
+    static void advance(std::span<const Outbox::Segment> segments, std::size_t& index, std::size_t& skip,
+                        std::size_t done) noexcept;
+    void keep_rest(Outbox& outbox, std::size_t index, std::size_t skip);
     [[nodiscard]] Io send_tls(Bytes bytes) noexcept;
     [[nodiscard]] bool send_tls(Outbox& outbox) noexcept;
     [[nodiscard]] std::size_t backlog() const noexcept;

@@ -6,6 +6,7 @@ import socket
 import struct
 
 import pgwire
+import pymysql
 import pytest
 from conftest import PASSWORD, USER
 from processes import Port
@@ -121,3 +122,13 @@ def test_a_message_that_breaks_the_protocol_is_08P01_and_names_the_session(order
         fields = pgwire.fields_of(body)
         assert (kind, fields["S"], fields["C"]) == ("E", "FATAL", "08P01")
         wait_until(lambda: log_lines(orders, session_of(fields)), 3)
+
+
+def test_mysqls_errors_carry_the_id_too(shop):
+    with pytest.raises(pymysql.MySQLError) as refused:
+        shop.connect_mysql("shop", USER, "wrong")
+    number, text = refused.value.args
+    found = re.search(r" \(leasehold session (\d+)\)$", text)
+    assert number == 1045 and found, text
+    wait_until(lambda: log_lines(shop, found[1]), 3, "the error's id in the log")
+    assert PASSWORD not in shop.log_text()
