@@ -26,7 +26,8 @@ awaitable<void> Transport::step(asio::thread_pool* computing) {
             asio::post(*computing, [state = std::shared_ptr<State>(state_)]() mutable {
                 state->step = state->securing->handshake();
                 const Executor home = state->socket.get_executor();
-                asio::post(home, [state = std::move(state)] {
+                asio::post(home, [kept = State::Kept(std::move(state), &State::stepped)]() mutable {
+                    const auto state = kept.take();
                     state->lent = false;
                     if (state->closing) state->close();
                     Callback stepped = std::move(state->stepped);

@@ -40,10 +40,31 @@ struct Transport::State {
         socket.close(ignored);  // armed waits end with operation_aborted, and so call back
     }
 
+    // What the loop holds until it calls back. Whoever waits owns the transport, and the transport its state: a loop that
+    // is destroyed without having called back has to break that ring, or all of it would stay.
+    class Kept {
+      public:
+        Kept(std::shared_ptr<State> state, Callback State::*callback)
+            : state_(std::move(state)), callback_(&((*state_).*callback)) {}
+        Kept(std::shared_ptr<State> state, Direction State::*which)
+            : state_(std::move(state)), callback_(&((*state_).*which).callback) {}
+        Kept(Kept&&) noexcept = default;
+        Kept& operator=(Kept&&) = delete;
+        ~Kept() {
+            if (state_) const Callback dropped = std::move(*callback_);
+        }
+        [[nodiscard]] std::shared_ptr<State> take() noexcept { return std::move(state_); }
+
+      private:
+        std::shared_ptr<State> state_;
+        Callback* callback_;
+    };
+
     static void arm(const std::shared_ptr<State>& self, Direction State::*which, Socket::wait_type type) {
-        Direction& direction = (*self).*which;
-        direction.armed = true;
-        self->socket.async_wait(type, [self, which](const boost::system::error_code&) { fire(*self, which); });
+        ((*self).*which).armed = true;
+        self->socket.async_wait(type, [kept = Kept(self, which), which](const boost::system::error_code&) mutable {
+            fire(*kept.take(), which);
+        });
     }
     static void fire(State& state, Direction State::*which) {
         Direction& direction = state.*which;
@@ -66,16 +87,18 @@ struct Transport::State {
         }
         direction.event = false;
         direction.armed = true;
-        asio::post(self->socket.get_executor(), [self, which] { fire(*self, which); });
+        asio::post(self->socket.get_executor(),
+                   [kept = Kept(self, which), which]() mutable { fire(*kept.take(), which); });
     }
     // Calls the reader from the loop: a record was read whole, but not all of it was asked for.
     static void nudge(const std::shared_ptr<State>& self) {
         if (self->nudged) return;
         self->nudged = true;
-        asio::post(self->socket.get_executor(), [self] {
-            self->nudged = false;
-            if (!self->read.callback) return;
-            Callback callback = std::move(self->read.callback);
+        asio::post(self->socket.get_executor(), [kept = Kept(self, &State::read)]() mutable {
+            const auto state = kept.take();
+            state->nudged = false;
+            if (!state->read.callback) return;
+            Callback callback = std::move(state->read.callback);
             callback();
         });
     }

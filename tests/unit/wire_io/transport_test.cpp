@@ -54,6 +54,32 @@ TEST_F(TransportTest, CallsBackOnceWhenReadable) {
     EXPECT_EQ(calls, 1);
 }
 
+// A coroutine that waits owns its transport: a ring, which the end of the loop has to break.
+TEST(TransportLoop, EndsWhatWaitsWhenItIsDestroyed) {
+    for (const bool at_once : {false, true}) {
+        int ends[2];
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+        auto owner = std::make_shared<int>();
+        const std::weak_ptr<int> waiting = owner;
+        {
+            boost::asio::io_context io;
+            auto transport = std::make_shared<Transport>(io.get_executor(), ends[0]);
+            if (at_once) {  // a call that is posted, not a wait
+                transport->on_readable([] {});
+                ASSERT_EQ(::send(ends[1], "x", 1, 0), 1);
+                transport->on_readable({});
+                (void)io.poll();
+            }
+            Transport& waited_for = *transport;
+            waited_for.on_readable([owner = std::move(owner), transport = std::move(transport)] {});
+            if (!at_once) (void)io.poll();
+            EXPECT_FALSE(waiting.expired());
+        }
+        EXPECT_TRUE(waiting.expired()) << at_once;
+        ::close(ends[1]);
+    }
+}
+
 TEST_F(TransportTest, ExchangesTheCallbackOfAnArmedWait) {
     int first = 0;
     int second = 0;
