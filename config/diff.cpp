@@ -79,6 +79,8 @@ constexpr std::array settings{
     Field<Config>{"workers", same<&Config::workers>},
     Field<Config>{"admin.database", same_in<&Config::admin, &Admin::database>},
     Field<Config>{"admin.users", same_in<&Config::admin, &Admin::users>},
+    Field<Config>{"admin.stats_users", same_in<&Config::admin, &Admin::stats_users>},
+    Field<Config>{"admin.socket", same_in<&Config::admin, &Admin::socket>},
     Field<Config>{"admin.http",
                   [](const Config& a, const Config& b) {
                       return a.admin.http_host == b.admin.http_host && a.admin.http_port == b.admin.http_port;

@@ -79,13 +79,15 @@ constexpr std::array user{
 
 constexpr std::array admin{
     Key{"database", "name", "leasehold", true, "the console's name among the databases"},
-    Key{"users", "list of names", "[]", true, "who may use the console"},
-    Key{"http", "host:port or off", "127.0.0.1:9187", false, "status page and metrics"},
+    Key{"users", "list of names", "[]", true, "who may use the console, every command of it"},
+    Key{"stats_users", "list of names", "[]", true, "who may look at the console and change nothing"},
+    Key{"socket", "auto, off or path", "auto", true, "where the commands of the command line reach the daemon"},
+    Key{"http", "host:port or off", "127.0.0.1:9187", true, "status page and metrics"},
 };
 
 constexpr std::array log{
     Key{"level", "trace | debug | info | warn | error", "info", true, "the least that is logged"},
-    Key{"target", "auto | stderr | journal | /path", "auto", false, "auto: the journal under systemd, else stderr"},
+    Key{"target", "auto | stderr | journal | /path", "auto", true, "auto: the journal under systemd, else stderr"},
     Key{"format", "text | json", "text", true, "of a line"},
     Key{"slow_statement", "duration", "0", true, "statements longer than this are logged; 0: none"},
     Key{"slow_wait", "duration", "0", true, "waits longer than this are logged; 0: none"},

@@ -39,12 +39,25 @@ void read_users(Section& top, Config& config) {
     for (const Value& element : top.reader().sequence(*value)) read_user(top.reader(), element, config);
 }
 
+void read_socket(Section& section, Admin& admin) {
+    const Value* value = section.find("socket");
+    const auto scalar = value != nullptr ? section.reader().scalar(*value) : std::nullopt;
+    if (!scalar) return;
+    if (scalar->text != "auto" && scalar->text != "off" && !scalar->text.starts_with('/')) {
+        section.refuse(*value, *scalar, "is no path", "write auto, off or an absolute path");
+        return;
+    }
+    admin.socket = scalar->text;
+}
+
 void read_admin(Section& top, Config& config) {
     const Value* value = top.find("admin");
     if (value == nullptr) return;
     Section section(top.reader(), *value, Part::admin);
     section.text("database", config.admin.database);
     section.names("users", config.admin.users);
+    section.names("stats_users", config.admin.stats_users);
+    read_socket(section, config.admin);
     const Value* http = section.find("http");
     if (http == nullptr) return;
     const auto scalar = top.reader().scalar(*http);

@@ -85,7 +85,9 @@ struct User {
 
 struct Admin {
     std::string database = "leasehold";
-    std::vector<std::string> users;
+    std::vector<std::string> users;        // may do everything
+    std::vector<std::string> stats_users;  // may look
+    std::string socket = "auto";           // a path; "off"; "auto": control.sock in the service's runtime directory
     std::string http_host = "127.0.0.1";
     std::uint16_t http_port = 9187;  // `http: off` gives 0
 };

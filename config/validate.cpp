@@ -290,12 +290,15 @@ void check_users(const Config& config, Findings& findings) {
     std::vector<std::string> people;
     for (const User& user : config.users) people.push_back(user.name);
     for (const Pool& pool : config.pools) people.push_back(pool.url.user);
-    for (std::size_t i = 0; i < config.admin.users.size(); ++i) {
-        if (std::ranges::find(people, config.admin.users[i]) != people.end()) continue;
-        findings.warning(element("admin.users", i),
-                         "nobody of the name " + shown(config.admin.users[i]) + " can log in",
-                         did_you_mean(config.admin.users[i], people));
-    }
+    const auto check_names = [&](const std::string& list, const std::vector<std::string>& names) {
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            if (std::ranges::find(people, names[i]) != people.end()) continue;
+            findings.warning(element(list, i), "nobody of the name " + shown(names[i]) + " can log in",
+                             did_you_mean(names[i], people));
+        }
+    };
+    check_names("admin.users", config.admin.users);
+    check_names("admin.stats_users", config.admin.stats_users);
 }
 
 void check_servers(const Config& config, Findings& findings) {

@@ -5,6 +5,7 @@
 #include "daemon/cancel_registry.hpp"
 #include "daemon/certificates.hpp"
 #include "daemon/metrics/registry.hpp"
+#include "daemon/operations.hpp"
 #include "daemon/router.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -30,6 +31,7 @@ struct Shared {
     boost::asio::thread_pool computing{2};  // PBKDF2 and the like: milliseconds each
     boost::asio::thread_pool lookups{1};    // the system's table of users, which a directory may serve slowly
     admin::Console* console = nullptr;
+    Operations operations;
     Homes* homes = nullptr;
     std::vector<Worker*> workers;
 

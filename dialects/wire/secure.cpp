@@ -27,10 +27,10 @@ awaitable<void> Transport::step(asio::thread_pool* computing) {
                 state->step = state->securing->handshake();
                 const Executor home = state->socket.get_executor();
                 asio::post(home, [kept = State::Kept(std::move(state), &State::stepped)]() mutable {
-                    const auto state = kept.take();
-                    state->lent = false;
-                    if (state->closing) state->close();
-                    Callback stepped = std::move(state->stepped);
+                    const auto back = kept.take();
+                    back->lent = false;
+                    if (back->closing) back->close();
+                    Callback stepped = std::move(back->stepped);
                     if (stepped) stepped();
                 });
             });
