@@ -115,7 +115,8 @@ TEST(Diff, KnowsEveryKeyOfLogLimitsAndAdmin) {
                        "max_settings_per_session: 1, max_statement_cache_bytes: 1KiB, max_template_pools: 1}\n")
                   .size(),
               keys(Part::limits).size());
-    EXPECT_EQ(settings("admin: {database: x, users: [app], http: off}\n").size(), keys(Part::admin).size());
+    EXPECT_EQ(settings("admin: {database: x, users: [app], stats_users: [app], socket: off, http: off}\n").size(),
+              keys(Part::admin).size());
     EXPECT_EQ(settings("workers: 3\n"), std::vector<std::string>{"workers"});
 }
 
