@@ -36,21 +36,22 @@ std::shared_ptr<pool::Quota> Capacity::quota_for(const config::Url& url) { retur
 void Capacity::learn(std::span<const HomePtr> homes) {
     const auto now = std::chrono::steady_clock::now();
     for (const HomePtr& home : homes) {
-        const config::Url& url = home->settings.url;
+        const std::shared_ptr<const Terms> terms = home->terms();
+        const config::Url& url = terms->settings->url;
         const std::shared_ptr<Host> host = host_of(url);
         const bool own_user = home->user == url.user && url.password.has_value();
         if (host->configured || host->known || host->asking || now < host->not_before || !own_user ||
-            !home->connector->facts())
+            !terms->connector->facts())
             continue;
         host->asking = true;
         host->not_before = now + ask_again_after;
-        boost::asio::post(control_, [home, host] {
-            const dialects::ServerReport report = home->dialect->control()->report(home->settings.url, ask_timeout);
+        boost::asio::post(control_, [home, host, settings = terms->settings] {
+            const dialects::ServerReport report = home->dialect->control()->report(settings->url, ask_timeout);
             if (report.reachable && report.max_connections > 0) {
                 const int admitted = std::max(1, report.max_connections - report.reserved_connections);
                 host->quota->set_limit(admitted);
                 host->known = true;
-                log_info("server_capacity", {{"server", name_of(home->settings.url)},
+                log_info("server_capacity", {{"server", name_of(settings->url)},
                                              {"max_connections", report.max_connections},
                                              {"reserved", report.reserved_connections},
                                              {"admitted", admitted}});

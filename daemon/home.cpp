@@ -3,13 +3,24 @@
 
 namespace leasehold::daemon {
 
+std::shared_ptr<const Terms> Home::terms() const {
+    const std::lock_guard lock(mutex_);
+    return terms_;
+}
+
+void Home::set_terms(Terms terms) {
+    auto made = std::make_shared<const Terms>(std::move(terms));
+    const std::lock_guard lock(mutex_);
+    terms_.swap(made);
+}
+
 wire::awaitable<Warmth> warm(HomePtr home) {
     Warmth result;
-    result.facts = home->connector->facts();
+    result.facts = home->connector()->facts();
     if (result.facts) co_return result;
     pool::Checkout checkout = co_await home->pool->checkout(pool::Wanted{});
     if (checkout.lease) checkout.lease.checkin();
-    result.facts = home->connector->facts();
+    result.facts = home->connector()->facts();
     if (!result.facts) {
         result.message = std::move(checkout.message);
         result.refused = checkout.error == pool::Checkout::Error::refused;

@@ -8,17 +8,27 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace leasehold::daemon {
 
 class Worker;
 
+// What a reload may change of a home; immutable, replaced as a whole.
+struct Terms {
+    std::shared_ptr<const config::Pool> settings;  // of a pool made from the template: with its own name and database
+    std::optional<std::string> password;           // of the backend's user
+    std::shared_ptr<dialects::Connector> connector;
+    std::shared_ptr<pool::Quota> quota;  // of its server
+};
+
 struct Home {
-    // Immutable after the start, readable from every thread.
-    config::Pool settings;
-    std::string user;                     // the backend's user
-    std::optional<std::string> password;  // of that user, for clients and for the backend
+    Home(std::string pool_name, std::string backend_user)
+        : user(std::move(backend_user)), name_(std::move(pool_name)) {}
+
+    // Immutable once it is made, readable from every thread.
+    const std::string user;  // the backend's
     const dialects::Dialect* dialect = nullptr;
     Worker* worker = nullptr;
 
@@ -29,12 +39,20 @@ struct Home {
     // The worker's thread only.
     wire::Clock::time_point unused_since = wire::Clock::now();
     std::unique_ptr<pool::Events> events;  // the pool reports to it to its end
-    std::shared_ptr<dialects::Connector> connector;
     std::shared_ptr<pool::Pool> pool;
-    std::shared_ptr<pool::Quota> quota;  // of its server
-    int replicating = 0;                 // sessions with a replication connection of their own
+    int replicating = 0;  // sessions with a replication connection of their own
 
-    [[nodiscard]] const std::string& name() const noexcept { return settings.name; }
+    // From every thread; what is kept of it stays as it was then.
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] std::shared_ptr<const Terms> terms() const;
+    [[nodiscard]] std::shared_ptr<const config::Pool> settings() const { return terms()->settings; }
+    [[nodiscard]] std::shared_ptr<dialects::Connector> connector() const { return terms()->connector; }
+    void set_terms(Terms terms);
+
+  private:
+    const std::string name_;
+    mutable std::mutex mutex_;
+    std::shared_ptr<const Terms> terms_ = std::make_shared<const Terms>();
 };
 using HomePtr = std::shared_ptr<Home>;
 

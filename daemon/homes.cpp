@@ -2,6 +2,7 @@
 #include "daemon/homes.hpp"
 
 #include "daemon/logging.hpp"
+#include "daemon/router.hpp"
 #include "daemon/worker.hpp"
 #include "dialects/registry.hpp"
 
@@ -13,15 +14,12 @@ namespace leasehold::daemon {
 Homes::Homes(std::shared_ptr<const config::Config> config, Furnish furnish)
     : config_(std::move(config)), furnish_(std::move(furnish)) {}
 
-HomePtr Homes::make(config::Pool pool, const std::string& user, const std::optional<std::string>& password,
-                    Worker& worker) {
-    auto home = std::make_shared<Home>();
-    home->settings = std::move(pool);
-    home->user = user;
-    home->password = password;
-    home->dialect = dialects::find(home->settings.url.dialect);
+HomePtr Homes::make(std::shared_ptr<const config::Pool> pool, const std::string& user,
+                    const std::optional<std::string>& password, Worker& worker) {
+    auto home = std::make_shared<Home>(pool->name, user);
+    home->dialect = dialects::find(pool->url.dialect);
     home->worker = &worker;
-    furnish_(*home);
+    furnish_(*home, std::move(pool), password);
     worker.add_home(home);
     return home;
 }
@@ -29,7 +27,8 @@ HomePtr Homes::make(config::Pool pool, const std::string& user, const std::optio
 void Homes::make_configured(std::span<Worker* const> workers) {
     const auto add = [&](const config::Pool& pool, const std::string& user,
                          const std::optional<std::string>& password) {
-        configured_.push_back(make(pool, user, password, *workers[configured_.size() % workers.size()]));
+        Worker& worker = *workers[configured_.size() % workers.size()];
+        configured_.push_back(make(std::shared_ptr<const config::Pool>(config_, &pool), user, password, worker));
     };
     for (const config::Pool& pool : config_->pools) {
         if (pool.name == "*") continue;
@@ -48,8 +47,7 @@ std::vector<HomePtr> Homes::all() const {
     return homes;
 }
 
-HomePtr Homes::obtain(const config::Pool& pattern, const std::string& database, const std::string& user,
-                      const std::optional<std::string>& password, Worker& here) {
+HomePtr Homes::obtain(const std::string& database, const std::string& user, Worker& here) {
     const std::lock_guard lock(mutex_);
     const auto found = from_template_.find({database, user});
     if (found != from_template_.end()) {
@@ -57,10 +55,12 @@ HomePtr Homes::obtain(const config::Pool& pattern, const std::string& database, 
         return found->second;
     }
     if (from_template_.size() >= static_cast<std::size_t>(config_->limits.max_template_pools)) return nullptr;
-    config::Pool pool = pattern;
-    pool.name = database;
-    pool.url.database = database;
-    HomePtr home = make(std::move(pool), user, password, here);
+    const auto pattern = std::ranges::find(config_->pools, "*", &config::Pool::name);
+    if (pattern == config_->pools.end()) return nullptr;
+    auto pool = std::make_shared<config::Pool>(*pattern);
+    pool->name = database;
+    pool->url.database = database;
+    HomePtr home = make(std::move(pool), user, password_of(*config_, *pattern, user), here);
     home->from_template = true;
     home->sessions = 1;
     from_template_.emplace(std::pair(database, user), home);
@@ -73,12 +73,13 @@ void Homes::retire_idle(Worker& here) {
     std::vector<HomePtr> retired;
     for (const HomePtr& home : here.homes()) {
         if (!home->from_template) continue;
+        const std::shared_ptr<const config::Pool> settings = home->settings();
         // Those that min_idle keeps open ahead of need are no use by themselves.
-        if (home->sessions > 0 || std::cmp_greater(home->pool->stats().open, home->settings.min_idle)) {
+        if (home->sessions > 0 || std::cmp_greater(home->pool->stats().open, settings->min_idle)) {
             home->unused_since = now;
             continue;
         }
-        if (now - home->unused_since < home->settings.idle_timeout) continue;
+        if (now - home->unused_since < settings->idle_timeout) continue;
         const std::lock_guard lock(mutex_);
         if (home->sessions > 0) continue;  // somebody has just come
         from_template_.erase({home->name(), home->user});

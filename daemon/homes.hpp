@@ -17,8 +17,9 @@ class Worker;
 
 class Homes {
   public:
-    // Fills a new home's connector, events and pool; runs on the home's worker, or before the workers start.
-    using Furnish = std::function<void(Home&)>;
+    // Fills a new home's terms, events and pool; runs on the home's worker, or before the workers start.
+    using Furnish =
+        std::function<void(Home&, std::shared_ptr<const config::Pool>, const std::optional<std::string>& password)>;
     Homes(std::shared_ptr<const config::Config> config, Furnish furnish);
 
     // Before the workers start: each pool for its URL's user, and one of its own for every other user that logs in to
@@ -30,15 +31,14 @@ class Homes {
 
     // The pool of `database`, made from the template unless it lives already; null at limits.max_template_pools. On
     // `here`'s thread, which becomes its home. The caller is counted as its first or next session.
-    [[nodiscard]] HomePtr obtain(const config::Pool& pattern, const std::string& database, const std::string& user,
-                                 const std::optional<std::string>& password, Worker& here);
+    [[nodiscard]] HomePtr obtain(const std::string& database, const std::string& user, Worker& here);
     // Takes away those of `here` that were made from the template and have had neither session nor backend for their
     // idle_timeout. From the worker's tick.
     void retire_idle(Worker& here);
 
   private:
-    [[nodiscard]] HomePtr make(config::Pool pool, const std::string& user, const std::optional<std::string>& password,
-                               Worker& worker);
+    [[nodiscard]] HomePtr make(std::shared_ptr<const config::Pool> pool, const std::string& user,
+                               const std::optional<std::string>& password, Worker& worker);
 
     std::shared_ptr<const config::Config> config_;
     Furnish furnish_;

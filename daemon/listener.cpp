@@ -119,8 +119,9 @@ struct Listener::State {
     asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor> timer;
 };
 
-Listener::Listener(Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect, int descriptor)
-    : worker_(worker), listen_(listen), dialect_(dialect),
+Listener::Listener(Worker& worker, std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect,
+                   int descriptor)
+    : worker_(worker), listen_(std::move(listen)), dialect_(dialect),
       state_(std::make_unique<State>(worker.executor(), ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0))) {}
 
 Listener::~Listener() = default;
@@ -149,7 +150,7 @@ void Listener::accept() {
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-        log_error("accept_failed", {{"listen", address_of(listen_)},
+        log_error("accept_failed", {{"listen", address_of(*listen_)},
                                     {"error", std::strerror(errno)},
                                     {"hint", "raise LimitNOFILE, or lower limits.max_clients"}});
         pause();

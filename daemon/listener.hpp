@@ -24,8 +24,9 @@ struct Opened {
 // One worker's share of a listening socket. Worker thread only, but for construction before the start.
 class Listener {
   public:
-    // `descriptor` is duplicated. `listen` outlives the listener.
-    Listener(Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect, int descriptor);
+    // `descriptor` is duplicated.
+    Listener(Worker& worker, std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect,
+             int descriptor);
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -40,7 +41,7 @@ class Listener {
 
     struct State;
     Worker& worker_;
-    const config::Listen& listen_;
+    std::shared_ptr<const config::Listen> listen_;
     const dialects::Dialect& dialect_;
     std::unique_ptr<State> state_;
 };

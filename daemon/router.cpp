@@ -33,16 +33,28 @@ std::optional<std::string> unless_empty(const std::optional<std::string>& secret
     return secret && !secret->empty() ? secret : std::nullopt;
 }
 
-Account account_of(const HomePtr& home) {
-    const bool own = home->user == home->settings.url.user;
-    return {true, own ? home->password : unless_empty(home->password)};
-}
-
 }  // namespace
+
+std::optional<std::string> password_of(const config::Config& config, const config::Pool& pool,
+                                       const std::string& user) {
+    if (user == pool.url.user) return pool.url.password;
+    const auto found = std::ranges::find(config.users, user, &config::User::name);
+    return found == config.users.end() ? std::nullopt : std::optional(found->password);
+}
 
 Router::Router(std::shared_ptr<const config::Config> config, std::vector<HomePtr> homes)
     : config_(std::move(config)), homes_(std::move(homes)) {
-    for (const HomePtr& home : homes_) by_pool_and_user_[{home->name(), home->user}] = home;
+    for (const HomePtr& home : homes_) {
+        const auto pool = std::ranges::find(config_->pools, home->name(), &config::Pool::name);
+        if (pool == config_->pools.end()) continue;
+        entries_.push_back({home, &*pool, password_of(*config_, *pool, home->user)});
+        by_pool_and_user_[{home->name(), home->user}] = entries_.back();
+    }
+}
+
+Account Router::account_of(const Entry& entry) {
+    const bool own = entry.home->user == entry.pool->url.user;
+    return {true, own ? entry.password : unless_empty(entry.password)};
 }
 
 const config::Pool* Router::find_pool(const config::Listen& listen, const std::string& name) const {
@@ -66,7 +78,7 @@ Route Router::from_template(const config::Pool& pattern, const dialects::LoginRe
     Account& account = route.account;
     account.known = request.user == pattern.url.user;
     if (account.known) {
-        account.secret = route.password = pattern.url.password;
+        account.secret = pattern.url.password;
         route.user = pattern.url.user;
     }
     for (const config::User& user : config_->users) {
@@ -74,10 +86,9 @@ Route Router::from_template(const config::Pool& pattern, const dialects::LoginRe
         if (account.known || user.name != request.user || !allowed) continue;
         account = {true, unless_empty(user.password)};
         route.user = user.as_pool ? pattern.url.user : user.name;
-        route.password = user.as_pool ? pattern.url.password : account.secret;
     }
     if (!account.known) return route;
-    route.pattern = &pattern;
+    route.from_template = true;
     route.database = database;
     return route;
 }
@@ -89,10 +100,10 @@ std::string Router::name_for(const config::Listen& listen, const dialects::Login
     const bool named = !request.database.empty() && (!physical || find_pool(listen, request.database) != nullptr);
     if (named) return request.database;
     std::vector<std::string> own, replicating;
-    for (const HomePtr& home : homes_) {
-        if (!serves(listen, home->settings) || home->user != request.user) continue;
-        own.push_back(home->name());
-        if (home->settings.max_replication > 0) replicating.push_back(home->name());
+    for (const Entry& entry : entries_) {
+        if (!serves(listen, *entry.pool) || entry.home->user != request.user) continue;
+        own.push_back(entry.pool->name);
+        if (entry.pool->max_replication > 0) replicating.push_back(entry.pool->name);
     }
     if (physical && !replicating.empty()) own = std::move(replicating);
     if (own.size() == 1) return own.front();
@@ -115,8 +126,8 @@ Route Router::console(const dialects::LoginRequest& request) const {
 }
 
 Account Router::anywhere(const config::Listen& listen, const std::string& name) const {
-    for (const HomePtr& home : homes_) {
-        if (serves(listen, home->settings) && home->user == name) return account_of(home);
+    for (const Entry& entry : entries_) {
+        if (serves(listen, *entry.pool) && entry.home->user == name) return account_of(entry);
     }
     for (const config::User& user : config_->users) {
         if (user.name == name && user.as_pool) return {true, unless_empty(user.password)};
@@ -159,8 +170,8 @@ Route Router::find(const config::Listen& listen, const dialects::LoginRequest& r
     route.kind = Route::Kind::pool;
     const auto found = by_pool_and_user_.find({pool->name, request.user});
     if (found != by_pool_and_user_.end()) {
-        route.home = found->second;
-        route.account = account_of(route.home);
+        route.home = found->second.home;
+        route.account = account_of(found->second);
         return route;
     }
     for (const config::User& user : config_->users) {
@@ -168,7 +179,7 @@ Route Router::find(const config::Listen& listen, const dialects::LoginRequest& r
         if (user.name != request.user || !user.as_pool || !allowed) continue;
         const auto shared = by_pool_and_user_.find({pool->name, pool->url.user});
         if (shared == by_pool_and_user_.end()) continue;
-        route.home = shared->second;
+        route.home = shared->second.home;
         route.account = {true, unless_empty(user.password)};
         return route;
     }
@@ -177,8 +188,8 @@ Route Router::find(const config::Listen& listen, const dialects::LoginRequest& r
 
 std::vector<HomePtr> Router::served_by(const config::Listen& listen) const {
     std::vector<HomePtr> served;
-    for (const HomePtr& home : homes_) {
-        if (serves(listen, home->settings) && home->user == home->settings.url.user) served.push_back(home);
+    for (const Entry& entry : entries_) {
+        if (serves(listen, *entry.pool) && entry.home->user == entry.pool->url.user) served.push_back(entry.home);
     }
     return served;
 }

@@ -19,15 +19,19 @@ struct Route {
     dialects::Credential credential;
     std::string hint;  // why it admits nobody; for the log alone
     // With `pool` and no home: a pool that is to be made from the template, for this database and backend user.
-    const config::Pool* pattern = nullptr;
+    bool from_template = false;
     std::string database, user;
-    std::optional<std::string> password;
     bool administrator = false;  // with `console`
     std::string suggestion;      // with no_such_pool: the nearest name, for those who have logged in
 };
 
+// The password of a backend user of the pool: the URL's for its own user, else that of `users`.
+[[nodiscard]] std::optional<std::string> password_of(const config::Config& config, const config::Pool& pool,
+                                                     const std::string& user);
+
 class Router {
   public:
+    // `homes` are the configured ones; one that the configuration does not name (any more) is never routed to.
     Router(std::shared_ptr<const config::Config> config, std::vector<HomePtr> homes);
 
     [[nodiscard]] Route route(const config::Listen& listen, const dialects::LoginRequest& request,
@@ -37,6 +41,13 @@ class Router {
     [[nodiscard]] std::span<const HomePtr> homes() const noexcept { return homes_; }
 
   private:
+    // A home, and what the configuration says of it: the home itself may have gone on to a later one.
+    struct Entry {
+        HomePtr home;
+        const config::Pool* pool = nullptr;  // config_'s
+        std::optional<std::string> password;
+    };
+    [[nodiscard]] static Account account_of(const Entry& entry);
     [[nodiscard]] const config::Pool* find_pool(const config::Listen& listen, const std::string& name) const;
     [[nodiscard]] std::string name_for(const config::Listen& listen, const dialects::LoginRequest& request) const;
     // What serves the request, and what is known of its user.
@@ -49,7 +60,8 @@ class Router {
 
     std::shared_ptr<const config::Config> config_;
     std::vector<HomePtr> homes_;
-    std::map<std::pair<std::string, std::string>, HomePtr> by_pool_and_user_;
+    std::vector<Entry> entries_;
+    std::map<std::pair<std::string, std::string>, Entry> by_pool_and_user_;
 };
 
 }  // namespace leasehold::daemon

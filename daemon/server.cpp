@@ -68,7 +68,7 @@ class Server {
 
   private:
     [[nodiscard]] bool listen();
-    void furnish(Home& home);
+    void furnish(Home& home, std::shared_ptr<const config::Pool> settings, const std::optional<std::string>& password);
     void make_console();
     [[nodiscard]] bool read_certificates();
     void reload_certificates();
@@ -95,7 +95,7 @@ class Server {
 
 Server::Server(std::shared_ptr<const config::Config> config)
     : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(*config_) {
-    shared_.config = config_;
+    shared_.publish({config_, nullptr});
     shared_.login_failures = metrics_.counter(metrics::names::login_failures, "logins that failed");
     for (int i = 0; i < worker_count(*config_); ++i) {
         workers_.push_back(std::make_unique<Worker>(shared_, i));
@@ -110,30 +110,31 @@ Server::~Server() {
     shared_.computing.join();
     shared_.lookups.join();
     listeners_.clear();
-    shared_.router.reset();
+    shared_.publish({});
     shared_.homes = nullptr;
     homes_.reset();
     workers_.clear();
 }
 
 // Runs on the home's worker, or before the workers start.
-void Server::furnish(Home& home) {
+void Server::furnish(Home& home, std::shared_ptr<const config::Pool> settings,
+                     const std::optional<std::string>& password) {
     Worker& worker = *home.worker;
-    const config::Pool& pool = home.settings;
+    const config::Pool& pool = *settings;
     dialects::ConnectorParams params{worker.executor(),
                                      pool.url,
                                      home.user,
-                                     home.password,
+                                     password,
                                      "leasehold " + pool.name,
                                      pool.isolation_level,
                                      static_cast<std::size_t>(pool.prepared_per_backend),
                                      &shared_.computing};
-    home.connector = home.dialect->connector(std::move(params));
     const std::string shown_user = home.user == pool.url.user ? std::string() : home.user;
     home.events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
-    home.quota = capacity_.quota_for(pool.url);
-    home.pool = std::make_shared<pool::Pool>(worker.executor(), params_for(pool), home.connector, home.quota,
-                                             *home.events);
+    Terms terms{settings, password, home.dialect->connector(std::move(params)), capacity_.quota_for(pool.url)};
+    home.pool =
+        std::make_shared<pool::Pool>(worker.executor(), params_for(pool), terms.connector, terms.quota, *home.events);
+    home.set_terms(std::move(terms));
     describe_holders(home);
 }
 
@@ -146,9 +147,10 @@ bool Server::listen() {
             all = false;
             continue;
         }
+        const std::shared_ptr<const config::Listen> kept(config_, &listen);
         for (const auto& worker : workers_) {
             listeners_.push_back(
-                std::make_unique<Listener>(*worker, listen, *dialects::find(listen.dialect), opened.descriptor));
+                std::make_unique<Listener>(*worker, kept, *dialects::find(listen.dialect), opened.descriptor));
         }
         ::close(opened.descriptor);
         log_info("listening", {{"listen", address_of(listen)}, {"dialect", listen.dialect}});
@@ -181,9 +183,10 @@ bool Server::read_certificates() {
 void Server::reload_certificates() {
     (void)read_certificates();
     for (const HomePtr& home : homes_->all()) {
-        if (!home->connector) continue;
-        const std::string error = home->connector->reload_certificates();
-        const config::TlsMode mode = home->settings.url.server_tls();
+        const std::shared_ptr<const Terms> terms = home->terms();
+        if (!terms->connector) continue;
+        const std::string error = terms->connector->reload_certificates();
+        const config::TlsMode mode = terms->settings->url.server_tls();
         if (!error.empty()) {
             log_error("certificates_unusable", {{"pool", home->name()}, {"user", home->user}, {"message", error}});
         } else if (mode != config::TlsMode::disable) {
@@ -243,10 +246,12 @@ void Server::stop_now() {
 
 int Server::run() {
     if (!read_certificates()) return 78;
-    homes_ = std::make_unique<Homes>(config_, [this](Home& home) { furnish(home); });
+    homes_ = std::make_unique<Homes>(
+        config_, [this](Home& home, std::shared_ptr<const config::Pool> settings,
+                        const std::optional<std::string>& password) { furnish(home, std::move(settings), password); });
     homes_->make_configured(shared_.workers);
     shared_.homes = homes_.get();
-    shared_.router = std::make_unique<Router>(config_, homes_->configured());
+    shared_.publish({config_, std::make_shared<const Router>(config_, homes_->configured())});
     make_console();
     if (!listen()) return 69;
     for (const auto& worker : workers_) worker->start();

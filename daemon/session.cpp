@@ -17,9 +17,9 @@ constexpr auto no_time = wire::Clock::time_point::min();
 
 }  // namespace
 
-Session::Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect,
-                 int descriptor)
-    : shared_(shared), worker_(&worker), listen_(listen), dialect_(dialect), id_(++shared.last_session),
+Session::Session(Shared& shared, Worker& worker, std::shared_ptr<const config::Listen> listen,
+                 const dialects::Dialect& dialect, int descriptor)
+    : shared_(shared), worker_(&worker), listen_(std::move(listen)), dialect_(dialect), id_(++shared.last_session),
       connected_(wire::Clock::now()), client_(std::make_unique<wire::Transport>(worker.executor(), descriptor)),
       peer_(client_->peer()), key_(shared.cancels.issue(id_, &worker)) {}
 
@@ -205,7 +205,7 @@ pool::Holder Session::holder(bool with_statements) const {
     who.user = user_;
     who.application = tracker_ ? std::string(tracker_->application()) : application_;
     if (with_statements && tracker_)
-        who.statements = tracker_->transcript(shared_.config->log.quarantine_keep_literals);
+        who.statements = tracker_->transcript(shared_.config()->log.quarantine_keep_literals);
     if (relay_) who.transaction_since = relay_->transaction_since();
     return who;
 }
@@ -213,7 +213,9 @@ pool::Holder Session::holder(bool with_statements) const {
 void Session::log_end(std::string_view reason) {
     // A client that breaks the protocol has been told this id, and may ask.
     if (reason == "protocol_error") {
-        log_warn("protocol_error", {{"session", id_}, {"client", peer_}, {"user", user_}, {"pool", home_->name()}, {"sqlstate", "08P01"}});
+        log_warn(
+            "protocol_error",
+            {{"session", id_}, {"client", peer_}, {"user", user_}, {"pool", home_->name()}, {"sqlstate", "08P01"}});
     }
     log_debug("session_end", {{"session", id_}, {"reason", reason}, {"client", peer_}});
 }

@@ -32,9 +32,9 @@ struct SessionView {
 
 class Session {
   public:
-    // Takes the descriptor over. `listen` belongs to the configuration, which outlives the session.
-    Session(Shared& shared, Worker& worker, const config::Listen& listen, const dialects::Dialect& dialect,
-            int descriptor);
+    // Takes the descriptor over.
+    Session(Shared& shared, Worker& worker, std::shared_ptr<const config::Listen> listen,
+            const dialects::Dialect& dialect, int descriptor);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -102,7 +102,7 @@ class Session {
 
     Shared& shared_;
     Worker* worker_;
-    const config::Listen& listen_;
+    std::shared_ptr<const config::Listen> listen_;
     const dialects::Dialect& dialect_;
     const std::uint64_t id_;
     const wire::Clock::time_point connected_;

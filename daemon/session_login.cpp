@@ -65,22 +65,22 @@ wire::awaitable<Session::Next> Session::login() {
 
 // Up to the point where the client has said who it is. False: the session is over.
 wire::awaitable<bool> Session::greet() {
-    const auto deadline = connected_ + shared_.config->limits.handshake_timeout;
+    const auto deadline = connected_ + shared_.config()->limits.handshake_timeout;
     dialects::Facts facts;
     if (dialect_.greets_first()) {
-        Warmth warmth = co_await greeting_facts(client_->executor(), shared_.router->served_by(listen_));
+        Warmth warmth = co_await greeting_facts(client_->executor(), shared_.router()->served_by(*listen_));
         facts = std::move(warmth.facts);
         if (!facts) {
-            login_ = dialect_.login({nullptr, key_, shared_.config->limits});
+            login_ = dialect_.login({nullptr, key_, shared_.config()->limits});
             co_await refuse(failure(Failure::server_unavailable, warmth.message));
             co_return false;
         }
     }
     wire::TlsParty tls;
-    if (!client_->is_unix()) tls.context = shared_.certificates.of(listen_);
+    if (!client_->is_unix()) tls.context = shared_.certificates.of(*listen_);
     const bool offered = tls.context != nullptr;
-    const bool required = listen_.tls.mode >= config::TlsMode::require && !client_->is_unix();
-    login_ = dialect_.login({facts, key_, shared_.config->limits, offered, required});
+    const bool required = listen_->tls.mode >= config::TlsMode::require && !client_->is_unix();
+    login_ = dialect_.login({facts, key_, shared_.config()->limits, offered, required});
     const std::error_code ec =
         co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing, std::move(tls));
     if (ec) {
@@ -129,7 +129,7 @@ wire::awaitable<void> Session::deliver_cancel() {
 wire::awaitable<Identity> Session::identify() {
     Identity identity;
     identity.local = client_->is_unix();
-    if (method_for(listen_, identity.local) != config::AuthMethod::peer) co_return identity;
+    if (method_for(*listen_, identity.local) != config::AuthMethod::peer) co_return identity;
     const std::optional<unsigned> id = peer_of(client_->descriptor());
     if (!identity.local || !id) co_return identity;
     auto look_up = [&lookups = shared_.lookups, executor = client_->executor(), id = *id](auto handler) {
@@ -147,16 +147,16 @@ wire::awaitable<Identity> Session::identify() {
 wire::awaitable<bool> Session::authenticate() {
     const dialects::LoginRequest& request = login_->request();
     const Identity identity = co_await identify();
-    route_ = shared_.router->route(listen_, request, identity);
+    route_ = shared_.router()->route(*listen_, request, identity);
     const bool console = route_.kind == Route::Kind::console;
     if (!console) {
         counted_ = true;
-        if (shared_.clients.fetch_add(1, std::memory_order_relaxed) >= shared_.config->limits.max_clients) {
+        if (shared_.clients.fetch_add(1, std::memory_order_relaxed) >= shared_.config()->limits.max_clients) {
             co_await refuse(failure(Failure::too_many_clients, "sorry, too many clients already (max_clients)"));
             co_return false;
         }
     }
-    const auto deadline = connected_ + shared_.config->limits.handshake_timeout;
+    const auto deadline = connected_ + shared_.config()->limits.handshake_timeout;
     wire::Exchange& exchange = login_->authentication(route_.credential);
     const std::error_code ec = co_await wire::drive(*client_, exchange, inbox_, deadline, &shared_.computing);
     if (ec) {
@@ -176,8 +176,8 @@ wire::awaitable<bool> Session::authenticate() {
         co_return false;
     }
     home_ = route_.home;
-    if (route_.pattern != nullptr) {
-        home_ = shared_.homes->obtain(*route_.pattern, route_.database, route_.user, route_.password, *worker_);
+    if (route_.from_template) {
+        home_ = shared_.homes->obtain(route_.database, route_.user, *worker_);
         if (!home_) {
             std::string message =
                 "too many pools were made from the template \"*\" (limits.max_template_pools): no "
@@ -188,10 +188,10 @@ wire::awaitable<bool> Session::authenticate() {
             co_return false;
         }
     }
-    if (home_ && home_->connector) {
+    if (home_) {
         const std::string recovered = login_->recovered();
         if (!recovered.empty()) {
-            home_->connector->learn(recovered);
+            home_->connector()->learn(recovered);
             // Whoever wanted a backend before this login was told that none could be dialled.
             asio::dispatch(home_->worker->executor(), [home = home_] {
                 if (home->pool) home->pool->forget_refusals();
@@ -219,7 +219,7 @@ void Session::note_failed_login(const wire::Diagnostics& error, std::string_view
     shared_.login_failures.add(worker_->index());
     log_info("login_failed", {{"session", id_},
                               {"client", peer_},
-                              {"listen", address_of(listen_)},
+                              {"listen", address_of(*listen_)},
                               {"user", user_},
                               {"database", database_},
                               {"sqlstate", error.sqlstate},

@@ -59,7 +59,7 @@ void announce(const std::shared_ptr<Wait>& wait, const std::shared_ptr<pool::Quo
 }  // namespace
 
 wire::awaitable<void> Session::replicate() {
-    const int most = home_->settings.max_replication;
+    const int most = home_->settings()->max_replication;
     if (home_->replicating >= most) {
         const std::string count = most == 0 ? "no replication sessions are admitted to pool \""
                                             : "all places for replication sessions are taken in pool \"";
@@ -89,8 +89,8 @@ wire::awaitable<void> Session::replicate() {
 
 // Pools give up idle backends for those who wait. Empty: nobody did within pool_timeout.
 wire::awaitable<pool::Permit> Session::permit_for_replication() {
-    const std::shared_ptr<pool::Quota> quota = home_->quota;
-    const auto until = wire::Clock::now() + home_->settings.pool_timeout;
+    const std::shared_ptr<pool::Quota> quota = home_->terms()->quota;
+    const auto until = wire::Clock::now() + home_->settings()->pool_timeout;
     pool::Permit permit = quota->try_acquire();
     const auto wait = std::make_shared<Wait>(client_->executor());
     const asio::as_tuple_t<asio::use_awaitable_t<wire::Executor>> either_way;
@@ -112,8 +112,9 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::connect_replica() {
         co_return failure(Failure::pool_timeout_at_login,
                           "the server of pool \"" + home_->name() + "\" has no connection left for replication");
     }
-    const auto deadline = wire::Clock::now() + home_->settings.dial_timeout;
-    dialects::Replicating made = co_await home_->connector->connect_replication(*login_, deadline);
+    const auto deadline = wire::Clock::now() + home_->settings()->dial_timeout;
+    const std::shared_ptr<dialects::Connector> connector = home_->connector();
+    dialects::Replicating made = co_await connector->connect_replication(*login_, deadline);
     if (!made.connected.backend) {
         log_warn("replication_failed",
                  {{"session", id_}, {"pool", home_->name()}, {"message", made.connected.message}});

@@ -82,7 +82,7 @@ wire::awaitable<bool> Session::welcome() {
 
 // Session mode gives the client its backend's own id at login; a server that speaks first has told another already.
 bool Session::leases_at_login() const noexcept {
-    return home_->settings.mode == config::Mode::session && !dialect_.greets_first();
+    return home_->settings()->mode == config::Mode::session && !dialect_.greets_first();
 }
 
 // A backend of the variant that the login asks for; waits in the pool's queue like a request.
@@ -100,7 +100,7 @@ wire::awaitable<Session::Trial> Session::try_login() {
     const bool keeps = leases_at_login();
     Trial trial;
     for (int attempt = 1;; ++attempt) {
-        trial.facts = home_->connector->facts_for(*login_);
+        trial.facts = home_->connector()->facts_for(*login_);
         if (trial.facts && !keeps) co_return trial;
         pool::Checkout checkout = co_await lease_for_login();
         if (!checkout.lease) {
@@ -110,7 +110,7 @@ wire::awaitable<Session::Trial> Session::try_login() {
         trial.lease = std::move(checkout.lease);
         if (gone_ || !stop_reason_.empty()) co_return trial;
         // Somebody else may have tried the same meanwhile.
-        if (!keeps) trial.facts = home_->connector->facts_for(*login_);
+        if (!keeps) trial.facts = home_->connector()->facts_for(*login_);
         if (!keeps && trial.facts) {
             trial.lease.checkin();
             co_return trial;
@@ -120,8 +120,8 @@ wire::awaitable<Session::Trial> Session::try_login() {
         const auto deadline = wire::Clock::now() + trial_within;
         dialects::Backend::Tried tried = co_await backend.try_login(*login_, deadline);
         if (!tried.error) {
-            if (tried.facts) home_->connector->remember(*login_, tried.facts);
-            trial.facts = tried.facts ? std::move(tried.facts) : home_->connector->facts();
+            if (tried.facts) home_->connector()->remember(*login_, tried.facts);
+            trial.facts = tried.facts ? std::move(tried.facts) : home_->connector()->facts();
             if (!keeps) trial.lease.checkin();
             co_return trial;
         }
@@ -159,11 +159,12 @@ void Session::begin(const dialects::ServerFacts& facts, pool::Lease lease) {
     }
     wire::Writer last;
     login_->welcome(facts, key_, last);
-    dialects::SessionOptions options = options_for(home_->settings, shared_.config->limits);
+    const std::shared_ptr<const config::Pool> settings = home_->settings();
+    const config::Pool& pool = *settings;
+    dialects::SessionOptions options = options_for(pool, shared_.config()->limits);
     options.identity = "leasehold session " + std::to_string(id_);
     tracker_ = login_->tracker(facts, std::move(options));
     login_.reset();
-    const config::Pool& pool = home_->settings;
     const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout,
                                pool.pin_idle_timeout};
     if (inbox_.empty()) inbox_.release();  // an idle client owns no buffer

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all workers share: immutable after the start or safe to use from every thread. Outlives workers and sessions.
+// What all workers share, safe to use from every thread. Outlives workers and sessions.
 #pragma once
 
 #include "daemon/cancel_registry.hpp"
@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace leasehold::daemon {
@@ -22,9 +23,28 @@ class Console;
 class Homes;
 class Worker;
 
-struct Shared {
+// What one reading of the configuration file gave: immutable, replaced as a whole by a reload. Whoever keeps one, or a
+// part of its configuration, keeps it as it was.
+struct Generation {
     std::shared_ptr<const config::Config> config;
-    std::unique_ptr<Router> router;
+    std::shared_ptr<const Router> router;
+};
+using GenerationPtr = std::shared_ptr<const Generation>;
+
+struct Shared {
+    // From every thread. Two calls may give two generations: take one where parts of it must fit together.
+    [[nodiscard]] GenerationPtr current() const {
+        const std::lock_guard lock(mutex_);
+        return generation_;
+    }
+    [[nodiscard]] std::shared_ptr<const config::Config> config() const { return current()->config; }
+    [[nodiscard]] std::shared_ptr<const Router> router() const { return current()->router; }
+    void publish(Generation next) {
+        auto made = std::make_shared<const Generation>(std::move(next));
+        const std::lock_guard lock(mutex_);
+        generation_.swap(made);
+    }
+
     Certificates certificates;
     CancelRegistry cancels;
     metrics::Counter login_failures;
@@ -38,6 +58,10 @@ struct Shared {
     std::atomic<std::uint64_t> last_session{0};
     std::atomic<int> clients{0};
     std::atomic<bool> draining{false};
+
+  private:
+    mutable std::mutex mutex_;  // over generation_
+    GenerationPtr generation_ = std::make_shared<const Generation>();
 };
 
 }  // namespace leasehold::daemon

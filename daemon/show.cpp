@@ -72,11 +72,12 @@ std::vector<ClientRow> clients_of(const Worker& worker) {
 std::vector<PoolRow> pools_of(const Worker& worker) {
     std::vector<PoolRow> rows;
     for (const HomePtr& home : worker.homes()) {
+        const std::shared_ptr<const config::Pool> settings = home->settings();
         PoolRow row;
         row.name = home->name();
         row.user = home->user;
-        row.mode = mode_name(home->settings.mode);
-        row.url = home->settings.url.render();
+        row.mode = mode_name(settings->mode);
+        row.url = settings->url.render();
         row.stats = home->pool->stats();
         for (const auto& [id, session] : worker.sessions()) {
             if (session->home() != home) continue;

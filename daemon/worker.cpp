@@ -61,8 +61,8 @@ void Worker::join() {
     if (thread_.joinable()) thread_.join();
 }
 
-void Worker::accepted(const config::Listen& listen, const dialects::Dialect& dialect, int descriptor) {
-    auto session = std::make_unique<Session>(shared_, *this, listen, dialect, descriptor);
+void Worker::accepted(std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect, int descriptor) {
+    auto session = std::make_unique<Session>(shared_, *this, std::move(listen), dialect, descriptor);
     Session& started = *session;
     sessions_.emplace(started.id(), std::move(session));
     run_login(started);

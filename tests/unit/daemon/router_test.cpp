@@ -37,17 +37,10 @@ struct RouterTest : testing::Test {
     Router router() const {
         std::vector<HomePtr> homes;
         for (const config::Pool& pool : config->pools) {
-            homes.push_back(home(pool, pool.url.user, pool.url.password));
-            if (pool.name == "orders") homes.push_back(home(pool, "reports", "r"));
+            homes.push_back(std::make_shared<Home>(pool.name, pool.url.user));
+            if (pool.name == "orders") homes.push_back(std::make_shared<Home>(pool.name, "reports"));
         }
         return Router(config, homes);
-    }
-    static HomePtr home(const config::Pool& pool, std::string user, std::optional<std::string> password) {
-        auto made = std::make_shared<Home>();
-        made->settings = pool;
-        made->user = std::move(user);
-        made->password = std::move(password);
-        return made;
     }
     Route ask(const config::Listen& listen, std::string user, std::string database) const {
         dialects::LoginRequest request;
