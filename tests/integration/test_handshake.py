@@ -17,6 +17,7 @@ import pytest
 from certificates import Certificates
 from conftest import PASSWORD, USER
 from pgwire import PROTOCOL_3, ServerError, cstr, startup_packet
+from processes import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_tls_is_declined_where_there_is_none_and_refused_where_it_comes_unasked(
     assert session.login(USER, "orders", PASSWORD).value("SELECT 1") == "1"
     with pytest.raises((ssl.SSLError, ConnectionError)):
         client(orders).secure(["postgresql"])
-    assert "offers no TLS" in orders.log_text()
+    wait_until(lambda: "offers no TLS" in orders.log_text(), 5, "the reason in the log")
 
 
 def test_tls_is_begun_by_a_request(listening, client):

@@ -84,7 +84,7 @@ def test_an_idle_pool_vanishes_and_comes_back(leasehold, pattern):
     session.drop()
     wait_until(lambda: pools(daemon) == {}, 15)
     assert current(daemon, "north") == "north"
-    assert "pool_retired" in daemon.log_text()
+    wait_until(lambda: "pool_retired" in daemon.log_text(), 5, "the end of a pool in the log")
 
 
 def test_one_that_keeps_backends_ahead_of_need_vanishes_too(leasehold, pattern):
@@ -131,6 +131,7 @@ def test_many_first_clients_at_once_make_one_pool(leasehold, pattern):
     assert not errors
     rows = [row for row in daemon.console("SHOW POOLS") if row["user"] == USER]
     assert sorted(row["database"] for row in rows) == sorted(NAMES)
+    wait_until(lambda: daemon.log_text().count("pool_made") >= 3, 5, "three pools in the log")
     assert daemon.log_text().count("pool_made") == 3
 
 
