@@ -62,6 +62,7 @@ void read_admin(Section& top, Config& config) {
     if (http == nullptr) return;
     const auto scalar = top.reader().scalar(*http);
     if (!scalar) return;
+    config.admin.http_named = true;
     if (scalar->text == "off") {
         config.admin.http_host.clear();
         config.admin.http_port = 0;

@@ -90,6 +90,7 @@ struct Admin {
     std::string socket = "auto";           // a path; "off"; "auto": control.sock in the service's runtime directory
     std::string http_host = "127.0.0.1";
     std::uint16_t http_port = 9187;  // `http: off` gives 0
+    bool http_named = false;         // in the file: then it must be had, else the daemon goes on without
 };
 
 struct Log {

@@ -58,8 +58,6 @@ constexpr std::array whole_rows{
                 "comes with a later version; not enforced"},
     Row<Config>{"limits.max_clients_per_address", [](const Config& c) { return c.limits.max_clients_per_address > 0; },
                 "comes with a later version; not enforced"},
-    Row<Config>{"admin.http", [](const Config& c) { return c.admin.http_port != 0; },
-                "the status page comes with a later version"},
     Row<Config>{"log.slow_statement", [](const Config& c) { return c.log.slow_statement.count() > 0; },
                 "comes with a later version"},
     Row<Config>{"log.slow_wait", [](const Config& c) { return c.log.slow_wait.count() > 0; },

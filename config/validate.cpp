@@ -241,6 +241,7 @@ void check_collisions(const Config& config, Findings& findings) {
         if (!listen.host.empty()) all.push_back({listen.host, element("listen", i) + ".address", listen.port});
     }
     if (config.admin.http_port != 0) all.push_back({config.admin.http_host, "admin.http", config.admin.http_port});
+    if (config.admin.socket.starts_with('/')) all.push_back({config.admin.socket, "admin.socket", 0});
     for (std::size_t i = 0; i < all.size(); ++i) {
         for (std::size_t j = 0; j < i; ++j) {
             if (!collide(all[j], all[i])) continue;
@@ -301,6 +302,17 @@ void check_users(const Config& config, Findings& findings) {
     check_names("admin.stats_users", config.admin.stats_users);
 }
 
+void check_admin(const Config& config, Findings& findings) {
+    const Admin& admin = config.admin;
+    const bool loopback =
+        admin.http_host == "localhost" || admin.http_host == "::1" || admin.http_host.starts_with("127.");
+    if (admin.http_port == 0 || loopback) return;
+    findings.warning("admin.http",
+                     "everybody who reaches " + shown(admin.http_host) +
+                         " sees users, clients and statements (masked) there, without a password",
+                     "use 127.0.0.1, or let a firewall choose who gets there");
+}
+
 void check_servers(const Config& config, Findings& findings) {
     std::vector<std::string> known;
     for (const Pool& pool : config.pools) {
@@ -324,6 +336,7 @@ void validate(const Config& config, Findings& findings) {
     check_collisions(config, findings);
     check_users(config, findings);
     check_servers(config, findings);
+    check_admin(config, findings);
 }
 
 }  // namespace leasehold::config

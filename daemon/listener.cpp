@@ -40,15 +40,15 @@ bool alive(const sockaddr_un& address) {
     return answers;
 }
 
-Opened finish(const config::Listen& listen, int descriptor, const sockaddr* address, socklen_t length) {
+Opened finish(const config::Listen& listen, int descriptor, const sockaddr* address, socklen_t length,
+              unsigned mode = 0) {
     const bool local = address->sa_family == AF_UNIX;
     if (::bind(descriptor, address, length) != 0) {
         const int error = errno;
         ::close(descriptor);
         return failed(listen, "bind", error);
     }
-    if (local)
-        (void)::chmod(listen.host.c_str(), 0777);  // who may connect is decided by authentication, as PostgreSQL does
+    if (local) (void)::chmod(listen.host.c_str(), mode);  // nobody can connect before listen()
     if (::listen(descriptor, 4096) != 0) {
         const int error = errno;
         ::close(descriptor);
@@ -57,7 +57,7 @@ Opened finish(const config::Listen& listen, int descriptor, const sockaddr* addr
     return {descriptor, {}};
 }
 
-Opened open_unix(const config::Listen& listen) {
+Opened open_unix(const config::Listen& listen, unsigned mode) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (listen.host.size() >= sizeof address.sun_path) return failed(listen, "path", ENAMETOOLONG);
@@ -69,7 +69,7 @@ Opened open_unix(const config::Listen& listen) {
     }
     const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return failed(listen, "socket", errno);
-    return finish(listen, descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    return finish(listen, descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address, mode);
 }
 
 }  // namespace
@@ -80,8 +80,8 @@ std::string address_of(const config::Listen& listen) {
     return (v6 ? "[" + listen.host + "]" : listen.host) + ":" + std::to_string(listen.port);
 }
 
-Opened open_listener(const config::Listen& listen) {
-    if (listen.host.starts_with('/')) return open_unix(listen);
+Opened open_listener(const config::Listen& listen, unsigned mode) {
+    if (listen.host.starts_with('/')) return open_unix(listen, mode);
     boost::system::error_code ec;
     const std::string host = listen.host == "localhost" ? "127.0.0.1" : listen.host == "*" ? "::" : listen.host;
     const auto parsed = asio::ip::make_address(host, ec);

@@ -16,8 +16,9 @@ struct Opened {
     int descriptor = -1;
     std::string error;  // with what to do about it; empty: open
 };
-// Binds and listens. A unix socket's stale file is replaced, a living one's is not.
-[[nodiscard]] Opened open_listener(const config::Listen& listen);
+// Binds and listens. A unix socket's stale file is replaced, a living one's is not; `mode` is its file's. Who may
+// connect to a client's is decided by authentication, as PostgreSQL does.
+[[nodiscard]] Opened open_listener(const config::Listen& listen, unsigned mode = 0777);
 // "127.0.0.1:6432", "unix:/run/leasehold/.s.PGSQL.6432"
 [[nodiscard]] std::string address_of(const config::Listen& listen);
 

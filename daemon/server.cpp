@@ -11,6 +11,7 @@
 #include "daemon/metrics/pool_events.hpp"
 #include "daemon/metrics/registry.hpp"
 #include "daemon/show.hpp"
+#include "daemon/web/server.hpp"
 #include "daemon/worker.hpp"
 #include "dialects/registry.hpp"
 
@@ -68,6 +69,7 @@ class Server {
 
   private:
     [[nodiscard]] bool listen();
+    [[nodiscard]] bool open_web();
     void furnish(Home& home, std::shared_ptr<const config::Pool> settings, const std::optional<std::string>& password);
     void make_console();
     [[nodiscard]] bool read_certificates();
@@ -90,6 +92,7 @@ class Server {
     Shared shared_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<Listener>> listeners_;
+    std::unique_ptr<web::Server> web_;
     std::size_t draining_ = 0;
 };
 
@@ -156,6 +159,17 @@ bool Server::listen() {
         log_info("listening", {{"listen", address_of(listen)}, {"dialect", listen.dialect}});
     }
     return all;
+}
+
+bool Server::open_web() {
+    web_ = std::make_unique<web::Server>(main_.get_executor(),
+                                         web::Server::Sources{shared_, *console_, metrics_, records_});
+    web::Prepared prepared = web_->prepare(*config_);
+    for (const std::string& message : prepared.warnings) log_warn("listen_failed", {{"message", message}});
+    for (const std::string& message : prepared.errors) log_error("listen_failed", {{"message", message}});
+    if (!prepared.errors.empty()) return false;
+    web_->commit(std::move(prepared));
+    return true;
 }
 
 void Server::make_console() {
@@ -253,7 +267,7 @@ int Server::run() {
     shared_.homes = homes_.get();
     shared_.publish({config_, std::make_shared<const Router>(config_, homes_->configured())});
     make_console();
-    if (!listen()) return 69;
+    if (!listen() || !open_web()) return 69;
     for (const auto& worker : workers_) worker->start();
     for (const auto& listener : listeners_) {
         listener->worker()->post([listener = listener.get()] { listener->start(); });

@@ -3,6 +3,7 @@
 
     daemon = Leasehold(pools={"orders": {"url": postgres.url("orders", "app", "secret"), "pool_size": 5}})
     daemon.port, daemon.mysql_port, daemon.http_port      # of its listeners (mysql: if a pool needs it; http: if asked)
+    daemon.control_socket                                 # HTTP over a unix socket: POST /console, and what http has
     daemon.connect("orders", "app", "secret")             # psycopg2 through leasehold; further words go to psycopg2
     daemon.connect_mysql("shop", "app", "secret")         # PyMySQL through leasehold
     daemon.url("orders", "app", "secret")                 # for SQLAlchemy, psql, pgbench; scheme="mysql+pymysql" likewise
@@ -115,6 +116,7 @@ class Leasehold:
         wants_mysql = bool(schemes & {"mysql", "mariadb"}) or (text is not None and "{mysql_port}" in text)
         self.mysql_port = self._reserved[1].number if wants_mysql else None
         self.http_port = self._reserved[2].number if http else None
+        self.control_socket = os.path.join(self.folder, "control.sock")
         if text is not None:
             self.config = text.replace("{port}", str(self.port)).replace("{mysql_port}", str(self.mysql_port))
         else:
@@ -137,7 +139,7 @@ class Leasehold:
                 listen.append({"dialect": "mysql", "address": f"{LOOPBACK}:{self.mysql_port}"})
         users = list(sections.pop("users", [])) + [{"name": CONSOLE_USER, "password": CONSOLE_PASSWORD}]
         admin = {"users": [CONSOLE_USER], "http": f"{LOOPBACK}:{self.http_port}" if self.http_port else Raw("off"),
-                 **(admin or {})}
+                 "socket": self.control_socket, **(admin or {})}
         return {"listen": listen, "pools": {name: dict(pool) for name, pool in pools.items()}, "users": users,
                 "admin": admin, **sections}
 

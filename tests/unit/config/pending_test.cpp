@@ -30,8 +30,7 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
         "f.yaml:6: warning: limits.max_clients_per_user: comes with a later version; not enforced\n"
         "f.yaml:6: warning: limits.max_clients_per_address: comes with a later version; not enforced\n"
         "f.yaml:7: warning: log.slow_statement: comes with a later version\n"
-        "f.yaml:7: warning: log.slow_wait: comes with a later version\n"
-        "f.yaml:8: warning: admin.http: the status page comes with a later version\n");
+        "f.yaml:7: warning: log.slow_wait: comes with a later version\n");
 }
 
 TEST(Pending, IsSilentAboutDefaultsAndWhatIsSwitchedOff) {

@@ -85,6 +85,24 @@ TEST(Validate, RefusesAddressesThatCollide) {
         "");
 }
 
+TEST(Validate, KeepsTheControlSocketApartFromListeners) {
+    EXPECT_EQ(
+        only_problem(load(file("{dialect: postgresql, address: \"unix:/run/s\"}", a, "admin: {socket: /run/s}\n"))),
+        "f.yaml:3: admin.socket: the same address as listen[0].address");
+}
+
+TEST(Validate, WarnsOfAStatusPageThatOthersReach) {
+    const auto rendered_with = [](const std::string& http) {
+        return rendered(load(file(pg, a, "admin: {http: \"" + http + "\"}\n")));
+    };
+    EXPECT_EQ(rendered_with("0.0.0.0:9187"),
+              "f.yaml:3: warning: admin.http: everybody who reaches \"0.0.0.0\" sees users, clients and statements "
+              "(masked) there, without a password; use 127.0.0.1, or let a firewall choose who gets there\n");
+    for (const std::string fine : {"127.0.0.1:9187", "127.0.0.9:1", "localhost:9187", "[::1]:9187", "off"}) {
+        EXPECT_EQ(rendered_with(fine), "") << fine;
+    }
+}
+
 TEST(Validate, ComparesSizes) {
     EXPECT_EQ(only_problem(load(with("min_idle: 6"))),
               "f.yaml:6: pools.orders.min_idle: is larger than pool_size 5; only pool_size idle backends are kept");

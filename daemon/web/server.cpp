@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/web/server.hpp"
+
+#include "daemon/listener.hpp"
+#include "daemon/logging.hpp"
+#include "daemon/web/console.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cstdlib>
+#include <utility>
+
+namespace leasehold::daemon::web {
+namespace {
+
+constexpr auto service_directory = "/run/leasehold";
+constexpr mode_t control_mode = 0660;
+
+config::Listen socket_of(const config::Admin& admin, const std::string& control) {
+    config::Listen listen;
+    listen.host = control.empty() ? admin.http_host : control;
+    listen.port = control.empty() ? admin.http_port : std::uint16_t{0};
+    return listen;
+}
+
+}  // namespace
+
+std::string control_path(const config::Admin& admin) {
+    if (admin.socket == "off") return {};
+    if (admin.socket != "auto") return admin.socket;
+    // systemd names several directories in one value.
+    const char* given = std::getenv("RUNTIME_DIRECTORY");
+    std::string directory = given == nullptr ? std::string() : given;
+    directory.resize(std::min(directory.find(':'), directory.size()));
+    if (directory.empty() && ::access(service_directory, W_OK) == 0) directory = service_directory;
+    return directory.empty() ? directory : directory + "/control.sock";
+}
+
+Prepared::Prepared(Prepared&& other) noexcept
+    : errors(std::move(other.errors)), warnings(std::move(other.warnings)), http_(std::exchange(other.http_, {})),
+      control_(std::exchange(other.control_, {})) {}
+
+Prepared::~Prepared() {
+    for (const Wanted* wanted : {&http_, &control_}) {
+        if (wanted->descriptor >= 0) ::close(wanted->descriptor);
+    }
+}
+
+Server::Server(wire::Executor loop, Sources sources) : sources_(sources), http_(loop, Limits{}) { add_routes(); }
+
+Server::~Server() {
+    // Whoever looks for a daemon finds none, rather than a socket that answers nobody.
+    if (control_door_.door != 0) (void)::unlink(control_door_.address.c_str());
+}
+
+void Server::add_routes() {
+    http_.add(console_route(sources_.console));
+    http_.add({"/readyz", Method::get, false, false, [this](const Request&, const Respond& respond) {
+                   if (sources_.shared.draining) return respond({503, Response{}.type, "draining\n"});
+                   respond({200, Response{}.type, "ready\n"});
+               }});
+}
+
+Prepared Server::prepare(const config::Config& config) const {
+    Prepared prepared;
+    const auto open = [&](Prepared::Wanted& wanted, const Serving& serving, const config::Listen& listen, bool named,
+                          const std::string& key, const std::string& without) {
+        wanted.address = listen.port == 0 ? listen.host : address_of(listen);
+        wanted.keep = serving.door != 0 && serving.address == wanted.address;
+        if (wanted.keep) return;
+        const Opened opened = open_listener(listen, control_mode);
+        wanted.descriptor = opened.descriptor;
+        if (opened.error.empty()) return;
+        wanted.address.clear();
+        const std::string message = key + ": " + opened.error;
+        named ? prepared.errors.push_back(message) : prepared.warnings.push_back(message + "; " + without);
+    };
+    const config::Admin& admin = config.admin;
+    if (admin.http_port != 0) {
+        open(prepared.http_, http_door_, socket_of(admin, {}), admin.http_named, "admin.http",
+             "there are no metrics and no status page");
+    }
+    if (const std::string path = control_path(admin); !path.empty()) {
+        open(prepared.control_, control_door_, socket_of(admin, path), admin.socket != "auto", "admin.socket",
+             "`leasehold show` cannot reach this daemon");
+    }
+    return prepared;
+}
+
+void Server::commit(Prepared prepared) {
+    swap(http_door_, prepared.http_, false);
+    swap(control_door_, prepared.control_, true);
+}
+
+void Server::swap(Serving& serving, Prepared::Wanted& wanted, bool control) {
+    if (wanted.keep) return;
+    if (serving.door != 0) {
+        http_.close(serving.door);
+        if (control) (void)::unlink(serving.address.c_str());
+    }
+    serving = {};
+    if (wanted.descriptor < 0) return;
+    serving.address = wanted.address;
+    serving.door = http_.listen(std::exchange(wanted.descriptor, -1), control);
+    log_info("listening", {{"listen", wanted.address}, {"serves", control ? "control" : "http"}});
+}
+
+}  // namespace leasehold::daemon::web
