@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/model.hpp"
+#include "daemon/metrics/traffic.hpp"
 #include "dialects/dialect.hpp"
 #include "pool/pool.hpp"
 
@@ -38,7 +39,8 @@ struct Home {
 
     // The worker's thread only.
     wire::Clock::time_point unused_since = wire::Clock::now();
-    std::unique_ptr<pool::Events> events;  // the pool reports to it to its end
+    std::unique_ptr<pool::Events> events;       // the pool reports to it to its end
+    std::unique_ptr<metrics::Traffic> traffic;  // its sessions' counts
     std::shared_ptr<pool::Pool> pool;
     int replicating = 0;  // sessions with a replication connection of their own
 

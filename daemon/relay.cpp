@@ -18,9 +18,9 @@ constexpr std::size_t unused_bytes = 2 * 1024 * 1024;
 }  // namespace
 
 Relay::Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker, pool::Pool& pool,
-             std::span<std::uint8_t> buffer, Limits limits, std::uint64_t session)
+             std::span<std::uint8_t> buffer, Limits limits, std::uint64_t session, const metrics::Traffic* traffic)
     : client_(client), client_in_(std::move(inbox)), tracker_(tracker), pool_(pool), buffer_(buffer), limits_(limits),
-      session_(session) {}
+      session_(session), traffic_(traffic), counted_sent_(client.sent()) {}
 
 Relay::~Relay() {
     client_.on_readable({});
@@ -55,6 +55,7 @@ wire::awaitable<Relay::Outcome> Relay::next() {
 // Ends the run. The coroutine is resumed from the loop, so that callers may return through their own frames.
 void Relay::finish(Outcome outcome) {
     if (outcome_) return;
+    count_answers();
     mode_ = Mode::stopped;
     client_.on_readable({});
     client_.on_writable({});
@@ -82,6 +83,7 @@ void Relay::client_readable() {
         const std::span<std::uint8_t> room = client_in_.prepare(4096);
         const wire::Transport::Io io = client_.recv(room);
         client_in_.commit(room.size(), io.bytes);
+        if (traffic_ != nullptr) traffic_->received(io.bytes);
         if (!io.error) {
             arm_client();
         } else if (!tracker_.ends_with_goodbye(client_in_.bytes())) {
@@ -95,6 +97,7 @@ void Relay::client_readable() {
     const std::span<std::uint8_t> room = behind_tail ? client_in_.prepare(buffer_.size()) : buffer_;
     const wire::Transport::Io io = client_.recv(room);
     if (behind_tail) client_in_.commit(room.size(), io.bytes);
+    if (traffic_ != nullptr) traffic_->received(io.bytes);
     if (io.error) {
         // With a goodbye behind requests that wait for their turn it is no accident: they are carried out.
         if (tracker_.busy() && said_goodbye()) return;
@@ -122,14 +125,22 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
     std::size_t consumed = 0;
     for (;;) {
         const bool attached = tracker_.attached();
-        const bool starting = attached && !tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle;
+        const bool quiet = attached && !tracker_.busy();
+        const bool starting = quiet && tracker_.status() == wire::TransactionStatus::idle;
         const Verdict verdict = tracker_.from_client(in.subspan(consumed), to_backend_, to_client_);
         consumed += verdict.consumed;
         const bool wrote = attached && !to_backend_.empty();
         if (wrote) {
             request_since_ = wire::Clock::now();
             cancel_again_at_ = {};
-            if (starting) transaction_since_ = request_since_;
+            if (quiet) {
+                busy_since_ = request_since_;
+                timing_request_ = tracker_.busy();
+            }
+            if (starting) {
+                transaction_since_ = request_since_;
+                timing_transaction_ = timing_request_;
+            }
             ship_to_backend();
         }
         const bool client_open = ship_to_client();
@@ -223,18 +234,6 @@ void Relay::attach() {
     arm_backend();
 }
 
-pool::Lease Relay::release() {
-    if (backend_ != nullptr) {
-        backend_->transport().on_readable({});
-        backend_->transport().on_writable({});
-        if (tracker_.dirty()) backend_->soil();
-    }
-    if (tracker_.attached()) tracker_.detach();
-    backend_ = nullptr;
-    boundary_held_ = false;
-    return std::move(lease_);
-}
-
 // --- the backend's side ----------------------------------------------------------------------------------------
 
 void Relay::backend_readable() {
@@ -260,9 +259,11 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
     if (!to_backend_.empty()) ship_to_backend();
     const bool client_open = ship_to_client();
     keep_tail(in.subspan(verdict.consumed), from_inbox, verdict.consumed, backend_->inbox());
+    count_answers();
     if (!tracker_.busy()) {
         quiet_since_ = wire::Clock::now();
         sent_mark_ = backend_->transport().sent();
+        count_times(quiet_since_, tracker_.status() == wire::TransactionStatus::idle);
     }
     if (verdict.kind == Verdict::Kind::fatal) {
         backend_->mark_dead();
@@ -367,6 +368,7 @@ void Relay::client_writable() {
         gone_ = true;  // also behind a goodbye: a large result that nobody takes is given up
         finish({Event::client_gone, {}});
     } else {
+        count_answers();
         if (backend_ != nullptr) arm_backend();
         go_on();
     }
@@ -383,12 +385,6 @@ void Relay::backend_writable() {
         if (boundary_held_) cancel_finished();
         if (backend_ != nullptr && mode_ == Mode::running) go_on();
     }
-}
-
-void Relay::say(wire::Outbox& to_client) {
-    if (to_client.empty()) return;
-    if (!client_.send(to_client)) gone_ = true;
-    to_client.clear();
 }
 
 }  // namespace leasehold::daemon

@@ -4,6 +4,7 @@
 // more than that (waiting for a lease, aligning settings, an end of any kind) is an Outcome for the session's coroutine.
 #pragma once
 
+#include "daemon/metrics/traffic.hpp"
 #include "dialects/dialect.hpp"
 #include "pool/pool.hpp"
 
@@ -32,9 +33,10 @@ class Relay {
     };
 
     // All references outlive the relay: client and tracker are the session's, `buffer` is the worker's (shared by all
-    // its relays, used within one callback only).
+    // its relays, used within one callback only), `traffic` is the pool's (null: nobody counts).
     Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker, pool::Pool& pool,
-          std::span<std::uint8_t> buffer, Limits limits, std::uint64_t session);
+          std::span<std::uint8_t> buffer, Limits limits, std::uint64_t session,
+          const metrics::Traffic* traffic = nullptr);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
     ~Relay();
@@ -60,6 +62,8 @@ class Relay {
     [[nodiscard]] bool leased() const noexcept { return static_cast<bool>(lease_); }
     [[nodiscard]] bool gone() const noexcept { return gone_; }
     [[nodiscard]] wire::Clock::time_point transaction_since() const noexcept { return transaction_since_; }
+    // When the client last sent something for its backend; its epoch: never.
+    [[nodiscard]] wire::Clock::time_point request_since() const noexcept { return request_since_; }
     [[nodiscard]] std::uint64_t leases() const noexcept { return leases_; }
 
   private:
@@ -86,6 +90,8 @@ class Relay {
     void ship_to_backend();
     void backend_gone(std::string reason);
     void finish(Outcome outcome);
+    void count_answers() noexcept;
+    void count_times(wire::Clock::time_point now, bool over) noexcept;
 
     wire::Transport& client_;
     wire::Inbox client_in_;
@@ -94,6 +100,9 @@ class Relay {
     std::span<std::uint8_t> buffer_;
     Limits limits_;
     std::uint64_t session_;  // for the pool's books
+    const metrics::Traffic* traffic_;
+    std::uint64_t counted_sent_;  // of what the client was sent, counted so far
+    std::uint64_t counted_requests_ = 0, counted_transactions_ = 0;
 
     pool::Lease lease_;
     dialects::Backend* backend_ = nullptr;  // lease_'s, null without one
@@ -105,11 +114,12 @@ class Relay {
     bool gone_ = false;
     bool stopping_ = false;
     bool draining_ = false;
-    bool leaving_ = false;         // the client said goodbye behind a request that still runs
-    bool boundary_held_ = false;   // a boundary came while a cancel was on its way
+    bool leaving_ = false;        // the client said goodbye behind a request that still runs
+    bool boundary_held_ = false;  // a boundary came while a cancel was on its way
+    bool timing_request_ = false, timing_transaction_ = false;  // since busy_since_, transaction_since_
     std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding
     std::uint64_t leases_ = 0;
-    wire::Clock::time_point transaction_since_{}, quiet_since_{}, request_since_{};
+    wire::Clock::time_point transaction_since_{}, quiet_since_{}, request_since_{}, busy_since_{};
     wire::Clock::time_point cancel_again_at_{};  // query_timeout
 };
 

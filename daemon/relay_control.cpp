@@ -46,6 +46,49 @@ void Relay::tick(wire::Clock::time_point now) {
     }
 }
 
+pool::Lease Relay::release() {
+    if (backend_ != nullptr) {
+        backend_->transport().on_readable({});
+        backend_->transport().on_writable({});
+        if (tracker_.dirty()) backend_->soil();
+    }
+    if (tracker_.attached()) tracker_.detach();
+    if (timing_transaction_) count_times(wire::Clock::now(), true);
+    backend_ = nullptr;
+    boundary_held_ = false;
+    return std::move(lease_);
+}
+
+void Relay::say(wire::Outbox& to_client) {
+    if (to_client.empty()) return;
+    if (!client_.send(to_client)) gone_ = true;
+    to_client.clear();
+}
+
+// --- what is counted: a load and a store each, and no look at the clock that is not taken anyway ----------------------
+
+void Relay::count_answers() noexcept {
+    if (traffic_ == nullptr) return;
+    if (const std::uint64_t sent = client_.sent(); sent != counted_sent_) {
+        traffic_->sent(sent - counted_sent_);
+        counted_sent_ = sent;
+    }
+    const wire::Tracker::Counts& counts = tracker_.counts();
+    if (counts.requests == counted_requests_ && counts.transactions == counted_transactions_) return;
+    traffic_->answered(counts.requests - counted_requests_, counts.transactions - counted_transactions_);
+    counted_requests_ = counts.requests;
+    counted_transactions_ = counts.transactions;
+}
+
+// Nothing is outstanding; `over`: nor is a transaction open. One that is lost has had its time too.
+void Relay::count_times(wire::Clock::time_point now, bool over) noexcept {
+    if (timing_request_ && traffic_ != nullptr) traffic_->query(now - busy_since_);
+    timing_request_ = false;
+    if (!over) return;
+    if (timing_transaction_ && traffic_ != nullptr) traffic_->transaction(now - transaction_since_);
+    timing_transaction_ = false;
+}
+
 void Relay::watch_client(std::function<void()> gone) {
     on_gone_ = std::move(gone);
     if (on_gone_) {

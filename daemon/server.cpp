@@ -134,6 +134,7 @@ void Server::furnish(Home& home, std::shared_ptr<const config::Pool> settings,
                                      &shared_.computing};
     const std::string shown_user = home.user == pool.url.user ? std::string() : home.user;
     home.events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
+    home.traffic = std::make_unique<metrics::Traffic>(metrics_, worker.index(), pool.name);
     Terms terms{settings, password, home.dialect->connector(std::move(params)), capacity_.quota_for(pool.url)};
     home.pool =
         std::make_shared<pool::Pool>(worker.executor(), params_for(pool), terms.connector, terms.quota, *home.events);

@@ -168,8 +168,8 @@ void Session::begin(const dialects::ServerFacts& facts, pool::Lease lease) {
     const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout,
                                pool.pin_idle_timeout};
     if (inbox_.empty()) inbox_.release();  // an idle client owns no buffer
-    relay_ =
-        std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits, id_);
+    relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits,
+                                     id_, home_->traffic.get());
     inbox_ = {};
     if (lease) {
         relay_->take(std::move(lease));

@@ -22,11 +22,15 @@ inline constexpr std::string_view quarantines = "leasehold_pool_quarantines_tota
 inline constexpr std::string_view quarantine_outcomes = "leasehold_pool_quarantine_outcomes_total";  // + outcome
 inline constexpr std::string_view quarantine_seconds = "leasehold_pool_quarantine_seconds";
 
-// By pool, counted by the sessions; SHOW STATS shows them where they are registered.
+// By pool, counted by the sessions (Traffic).
 inline constexpr std::string_view transactions = "leasehold_pool_transactions_total";
 inline constexpr std::string_view queries = "leasehold_pool_queries_total";
 inline constexpr std::string_view received_bytes = "leasehold_pool_received_bytes_total";  // from clients
 inline constexpr std::string_view sent_bytes = "leasehold_pool_sent_bytes_total";          // to clients
+// From the first byte to the server until nothing is outstanding; pipelined requests are one.
+inline constexpr std::string_view query_seconds = "leasehold_pool_query_seconds";
+// From a lease's first request to the transaction's end, whichever that is; pipelined transactions are one.
+inline constexpr std::string_view transaction_seconds = "leasehold_pool_transaction_seconds";
 
 // Of the process.
 inline constexpr std::string_view login_failures = "leasehold_login_failures_total";

@@ -51,6 +51,16 @@ const std::vector<std::chrono::nanoseconds>& default_bounds() {
     return bounds;
 }
 
+const std::vector<std::chrono::nanoseconds>& short_bounds() {
+    using namespace std::chrono_literals;
+    static const std::vector<std::chrono::nanoseconds> bounds = [] {
+        std::vector<std::chrono::nanoseconds> all{100us, 250us};
+        all.insert(all.end(), default_bounds().begin(), default_bounds().end());
+        return all;
+    }();
+    return bounds;
+}
+
 std::string_view Sample::label(std::string_view key) const noexcept {
     for (const auto& [name_of, value_of] : *labels) {
         if (name_of == key) return value_of;
@@ -189,6 +199,13 @@ void Registry::visit(const std::function<void(const Sample&)>& visitor) const {
     for (const auto& [name, family] : families_) {
         for (const auto& [labels, series] : family.series) visitor(sample(name, family, labels, series));
     }
+}
+
+void Registry::visit(std::string_view name, const std::function<void(const Sample&)>& visitor) const {
+    const std::lock_guard lock(mutex_);
+    const auto family = families_.find(name);
+    if (family == families_.end()) return;
+    for (const auto& [labels, series] : family->second.series) visitor(sample(name, family->second, labels, series));
 }
 
 std::optional<std::int64_t> Registry::value(std::string_view name, Labels labels) const {

@@ -88,6 +88,8 @@ class Histogram {
 
 // From half a millisecond to a minute: waits, leases and dials alike.
 [[nodiscard]] const std::vector<std::chrono::nanoseconds>& default_bounds();
+// From a tenth of a millisecond: what a server does for a request.
+[[nodiscard]] const std::vector<std::chrono::nanoseconds>& short_bounds();
 
 enum class Type : std::uint8_t { counter, gauge, histogram };
 
@@ -152,6 +154,8 @@ class Registry {
 
     // All series by name, then labels. The visitor must not register anything.
     void visit(const std::function<void(const Sample&)>& visitor) const;
+    // The series of one name alone.
+    void visit(std::string_view name, const std::function<void(const Sample&)>& visitor) const;
     // Of one series: a counter's or gauge's value, a histogram's count; none if there is no such series.
     [[nodiscard]] std::optional<std::int64_t> value(std::string_view name, Labels labels = {}) const;
     [[nodiscard]] std::size_t size() const;

@@ -181,6 +181,7 @@ class Tracker final : public wire::Tracker {
     std::optional<std::string> lost_;          // why the transaction is lost; the next request hears it
     std::optional<wire::Diagnostics> doomed_;  // the next command hears it and ends the session
     Transcript transcript_;
+    bool uncounted_ = false;  // requests were answered of which no transaction has been counted
 };
 
 }  // namespace leasehold::mysql

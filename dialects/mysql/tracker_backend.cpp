@@ -94,6 +94,8 @@ void Tracker::on_reply() {
     const Reply& reply = lease_->reply;
     const Statement& statement = request_.statement;
     request_.active = false;
+    ++counts_.requests;
+    uncounted_ = true;
     if (reply.failed() || reply.warned()) lease_->has_warnings = true;
     if (reply.had_rows()) foreign_found_rows_ = false;
     if (reply.insert_id() != 0 || (statement.may_insert && reply.had_rows()) || statement.calls)
@@ -188,6 +190,8 @@ bool Tracker::settle(wire::Outbox& to_backend) {
         return false;
     }
     if (in_transaction()) return false;
+    if (uncounted_) ++counts_.transactions;
+    uncounted_ = false;
     pin_young_ = false;
     if (insert_id_moved_ && pin().empty()) {
         inject(Due::For::read_insert_id, "SELECT LAST_INSERT_ID()", to_backend);

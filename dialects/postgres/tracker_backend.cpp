@@ -262,7 +262,11 @@ Tracker::Passing Tracker::on_ready(Bytes body) {
     succeeded(request);
     outstanding_.pop();
     end_change(request);
-    if (status_ == 'I') transaction_over();
+    ++counts_.requests;
+    if (status_ == 'I') {
+        ++counts_.transactions;
+        transaction_over();
+    }
     if (request.has(Request::resets) && !request.has(Request::failed)) reset_all_settings();
     discarded_ = false;
     front_ran_ = 0;

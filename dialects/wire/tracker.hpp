@@ -107,6 +107,16 @@ class Tracker {
     // Statements of the transaction in progress (or the last), oldest first, at most a few, shortened; literals masked
     // unless `literals`.
     [[nodiscard]] virtual std::vector<std::string> transcript(bool literals) const = 0;
+
+    // Since the session began: the client's requests that a server has answered, and the transactions that ended with
+    // one of them (a statement outside of a transaction is one).
+    struct Counts {
+        std::uint64_t requests = 0, transactions = 0;
+    };
+    [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
+
+  protected:
+    Counts counts_;
 };
 
 // Statement mode and other rules of the pool that a tracker must know.

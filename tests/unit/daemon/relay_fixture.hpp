@@ -62,6 +62,8 @@ class Lines final : public wire::Tracker {
             lease_->due -= 1;
             lease_->transaction = c == 'T';
             ended = true;
+            ++counts_.requests;
+            if (c == 'Z') ++counts_.transactions;
         }
         const bool boundary = ended && lease_->due == 0 && !lease_->transaction;
         return {boundary ? Verdict::Kind::boundary : Verdict::Kind::more, in.size()};
@@ -221,7 +223,7 @@ class RelayTest : public testing::Test {
         if (client >= 0) ::close(client);
     }
     void start(Relay::Limits limits) {
-        relay = std::make_unique<Relay>(*transport, wire::Inbox(), tracker, *pool, buffer, limits, 1);
+        relay = std::make_unique<Relay>(*transport, wire::Inbox(), tracker, *pool, buffer, limits, 1, traffic);
     }
     void serve() {
         boost::asio::co_spawn(io, session(), [this](const std::exception_ptr& failure) {
@@ -310,6 +312,7 @@ class RelayTest : public testing::Test {
     Silent events;
     std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(65536);
     Lines tracker;
+    const metrics::Traffic* traffic = nullptr;  // set it, then start()
     std::unique_ptr<wire::Transport> transport;
     std::shared_ptr<Servers> servers;
     std::shared_ptr<pool::Pool> pool;
