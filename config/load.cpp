@@ -58,7 +58,7 @@ Read read(const std::string& text, const std::string& name, const Secrets& secre
         read_listen(top, config);
         if (const Value* workers = top.find("workers");
             workers != nullptr && !(workers->node.IsScalar() && workers->node.Scalar() == "auto")) {
-            top.count("workers", config.workers, 1, 1024);
+            top.count("workers", config.workers);
         }
         read_pools(top, config);
         read_users(top, config);

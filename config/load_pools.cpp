@@ -55,22 +55,21 @@ void read_times(Section& section, Pool& pool) {
     section.duration("transaction_idle_timeout", pool.transaction_idle_timeout);
     section.duration("transaction_timeout", pool.transaction_timeout);
     section.duration("query_timeout", pool.query_timeout);
-    section.duration("quarantine_timeout", pool.quarantine_timeout, false);
+    section.duration("quarantine_timeout", pool.quarantine_timeout);
     section.duration("pin_idle_timeout", pool.pin_idle_timeout);
-    section.duration("dial_timeout", pool.dial_timeout, false);
-    section.duration("ping_timeout", pool.ping_timeout, false);
+    section.duration("dial_timeout", pool.dial_timeout);
+    section.duration("ping_timeout", pool.ping_timeout);
     section.duration("soft_hold", pool.soft_hold);
 }
 
 void read_sizes(Section& section, Pool& pool) {
-    constexpr int most = 1'000'000;
-    section.count("pool_size", pool.pool_size, 0, most);
-    section.count("max_overflow", pool.max_overflow, -1, most);
-    section.count("min_idle", pool.min_idle, 0, most);
-    section.count("dial_parallel", pool.dial_parallel, 1, most);
-    section.count("prepared_per_backend", pool.prepared_per_backend, 0, most);
-    section.count("prepared_per_client", pool.prepared_per_client, 0, most);
-    section.count("max_replication", pool.max_replication, 0, most);
+    section.count("pool_size", pool.pool_size);
+    section.count("max_overflow", pool.max_overflow);
+    section.count("min_idle", pool.min_idle);
+    section.count("dial_parallel", pool.dial_parallel);
+    section.count("prepared_per_backend", pool.prepared_per_backend);
+    section.count("prepared_per_client", pool.prepared_per_client);
+    section.count("max_replication", pool.max_replication);
     // SQLAlchemy: a size of 0 is no limit, whatever the overflow says.
     if (pool.pool_size == 0) {
         if (section.find("max_overflow") != nullptr && pool.max_overflow >= 0) {
@@ -125,7 +124,7 @@ void read_servers(Section& top, Config& config) {
     for (const auto& [name, server] : top.reader().mapping(*value)) {
         Section section(top.reader(), server, Part::server);
         Server limits;
-        section.count("max_connections", limits.max_connections, 0, 1'000'000);
+        section.count("max_connections", limits.max_connections);
         const std::size_t colon = name.rfind(':');
         const bool has_port = colon != std::string::npos && colon + 1 < name.size() && !name.ends_with(']');
         const bool path = name.starts_with('/');

@@ -99,18 +99,16 @@ void read_log(Section& top, Config& config) {
 void read_limits(Section& top, Config& config) {
     const Value* value = top.find("limits");
     if (value == nullptr) return;
-    constexpr int most = 10'000'000;
     Limits& limits = config.limits;
     Section section(top.reader(), *value, Part::limits);
-    section.count("max_clients", limits.max_clients, 1, most);
-    section.count("max_clients_per_user", limits.max_clients_per_user, 0, most);
-    section.count("max_clients_per_address", limits.max_clients_per_address, 0, most);
-    section.duration("handshake_timeout", limits.handshake_timeout, false);
-    // Less has no room for a startup packet; more would let strangers hold memory before they say who they are.
-    section.size("max_startup_bytes", limits.max_startup_bytes, 512, 1024 * 1024);
-    section.count("max_settings_per_session", limits.max_settings_per_session, 0, most);
-    section.size("max_statement_cache_bytes", limits.max_statement_cache_bytes, 0, 1ull << 40);
-    section.count("max_template_pools", limits.max_template_pools, 0, most);
+    section.count("max_clients", limits.max_clients);
+    section.count("max_clients_per_user", limits.max_clients_per_user);
+    section.count("max_clients_per_address", limits.max_clients_per_address);
+    section.duration("handshake_timeout", limits.handshake_timeout);
+    section.size("max_startup_bytes", limits.max_startup_bytes);
+    section.count("max_settings_per_session", limits.max_settings_per_session);
+    section.size("max_statement_cache_bytes", limits.max_statement_cache_bytes);
+    section.count("max_template_pools", limits.max_template_pools);
 }
 
 }  // namespace leasehold::config

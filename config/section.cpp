@@ -9,7 +9,7 @@
 namespace leasehold::config {
 
 Section::Section(Reader& reader, const Value& value, Part part)
-    : reader_(reader), value_(value), pairs_(reader.mapping(value)) {
+    : reader_(reader), value_(value), part_(part), pairs_(reader.mapping(value)) {
     const auto known = key_names(part);
     std::erase_if(pairs_, [&](const auto& pair) {
         if (std::ranges::find(known, pair.first) != known.end()) return false;
@@ -81,9 +81,11 @@ void Section::flag(std::string_view name, bool& out) {
         refuse(*value, *scalar, "is no boolean", "write true or false");
 }
 
-void Section::count(std::string_view name, int& out, int least, int most) {
+void Section::count(std::string_view name, int& out) {
     const Value* value = find(name);
     if (value == nullptr) return;
+    const auto least = config::key(part_, name).least;
+    const auto most = std::min<std::int64_t>(config::key(part_, name).most, std::numeric_limits<int>::max());
     const auto scalar = number(*value);
     if (!scalar) return;
     const auto parsed = parse_count(scalar->text);
@@ -98,7 +100,7 @@ void Section::count(std::string_view name, int& out, int least, int most) {
     }
 }
 
-void Section::duration(std::string_view name, Duration& out, bool zero_allowed) {
+void Section::duration(std::string_view name, Duration& out) {
     const Value* value = find(name);
     if (value == nullptr) return;
     const auto scalar = number(*value);
@@ -107,7 +109,7 @@ void Section::duration(std::string_view name, Duration& out, bool zero_allowed) 
     if (!parsed.value) {
         refuse(*value, *scalar, parsed.message,
                scalar->text == "-1" ? "-1 has a meaning for pool_recycle and max_overflow only" : parsed.suggestion);
-    } else if (parsed.value->count() == 0 && !zero_allowed) {
+    } else if (parsed.value->count() < config::key(part_, name).least) {
         refuse(*value, *scalar, "must be longer than nothing");
     } else {
         out = *parsed.value;
@@ -130,9 +132,11 @@ void Section::duration_or_never(std::string_view name, std::optional<Duration>& 
         refuse(*value, *scalar, parsed.message, scalar->text.starts_with('-') ? "-1 means never" : parsed.suggestion);
 }
 
-void Section::size(std::string_view name, std::uint64_t& out, std::uint64_t least, std::uint64_t most) {
+void Section::size(std::string_view name, std::uint64_t& out) {
     const Value* value = find(name);
     if (value == nullptr) return;
+    const auto least = static_cast<std::uint64_t>(config::key(part_, name).least);
+    const auto most = static_cast<std::uint64_t>(config::key(part_, name).most);
     const auto scalar = number(*value);
     if (!scalar) return;
     const auto parsed = parse_size(scalar->text);

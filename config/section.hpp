@@ -7,8 +7,6 @@
 #include "config/model.hpp"
 #include "config/reader.hpp"
 
-#include <climits>
-
 namespace leasehold::config {
 
 template <class E>
@@ -32,10 +30,11 @@ class Section {
 
     void text(std::string_view name, std::string& out);
     void flag(std::string_view name, bool& out);
-    void count(std::string_view name, int& out, int least, int most = INT_MAX);
-    void duration(std::string_view name, Duration& out, bool zero_allowed = true);
+    // What is too small or too large for a number, the table of keys says.
+    void count(std::string_view name, int& out);
+    void duration(std::string_view name, Duration& out);
     void duration_or_never(std::string_view name, std::optional<Duration>& out);  // -1: never
-    void size(std::string_view name, std::uint64_t& out, std::uint64_t least, std::uint64_t most);
+    void size(std::string_view name, std::uint64_t& out);
     void share(std::string_view name, double& out);
     void names(std::string_view name, std::vector<std::string>& out);  // reports a name that stands twice
 
@@ -56,6 +55,7 @@ class Section {
 
     Reader& reader_;
     Value value_;
+    Part part_;
     std::vector<std::pair<std::string, Value>> pairs_;
 };
 
