@@ -9,9 +9,6 @@
 namespace leasehold::daemon {
 namespace {
 
-constexpr std::size_t max_held = 512;  // distinct lines that repeat at one time; further ones are not folded
-constexpr std::chrono::seconds fold_window{1};
-
 std::string_view name_of(LogLevel level) noexcept {
     switch (level) {
         case LogLevel::trace: return "trace";
@@ -108,21 +105,6 @@ void append_json(std::string& out, std::string_view text) {
     out += '"';
 }
 
-// What makes two lines the same.
-std::string identity(const LogLine& line) {
-    const bool numbers_count = line.level != LogLevel::warn && line.level != LogLevel::error;
-    std::string key(1, static_cast<char>('0' + static_cast<int>(line.level)));
-    key += line.event;
-    for (const LogLine::Field& field : line.fields) {
-        key += '\0';
-        key += field.key;
-        if (!field.text && !numbers_count) continue;
-        key += '\0';
-        key += field.value;
-    }
-    return key;
-}
-
 }  // namespace
 
 std::string render_text(const LogLine& line, bool stamped) {
@@ -132,7 +114,12 @@ std::string render_text(const LogLine& line, bool stamped) {
         out += ' ';
     }
     out += name_of(line.level);
-    out += " event=";
+    out += ' ';
+    return out + render_message(line);
+}
+
+std::string render_message(const LogLine& line) {
+    std::string out = "event=";
     append_value(out, {"event", line.event, true});
     for (const LogLine::Field& field : line.fields) {
         out += ' ';
@@ -163,52 +150,6 @@ std::string render_json(const LogLine& line) {
     }
     if (line.repeated > 0) out += ",\"repeated\":" + std::to_string(line.repeated);
     return out + '}';
-}
-
-std::vector<LogLine> LogFolder::take(LogLine line, Time now) {
-    std::vector<LogLine> result = due(now);
-    std::string key = identity(line);
-    if (const auto held = held_.find(key); held != held_.end()) {
-        line.repeated = held->second.last.repeated + 1;
-        held->second.last = std::move(line);
-        return result;
-    }
-    // Life-cycle lines are many and seldom equal; they must not take all places from the warnings of the same second.
-    const bool grave = line.level == LogLevel::warn || line.level == LogLevel::error;
-    if (held_.size() < (grave ? max_held : max_held / 2)) held_.emplace(std::move(key), Held{now, line});
-    result.push_back(std::move(line));
-    return result;
-}
-
-std::vector<LogLine> LogFolder::due(Time now) {
-    std::vector<LogLine> result;
-    if (held_.empty() || now < next_scan_) return result;
-    next_scan_ = now + fold_window;
-    for (auto held = held_.begin(); held != held_.end();) {
-        if (now - held->second.since < fold_window) {
-            next_scan_ = std::min(next_scan_, held->second.since + fold_window);
-            ++held;
-        } else if (held->second.last.repeated == 0) {
-            held = held_.erase(held);
-        } else {
-            result.push_back(held->second.last);
-            held->second.last.repeated = 0;
-            held->second.since = now;
-            ++held;
-        }
-    }
-    std::ranges::sort(result, {}, &LogLine::at);
-    return result;
-}
-
-std::vector<LogLine> LogFolder::all() {
-    std::vector<LogLine> result;
-    for (auto& [key, held] : held_) {
-        if (held.last.repeated > 0) result.push_back(std::move(held.last));
-    }
-    held_.clear();
-    std::ranges::sort(result, {}, &LogLine::at);
-    return result;
 }
 
 }  // namespace leasehold::daemon

@@ -1,64 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process's one log, written by spdlog's asynchronous logger, which drops the oldest lines rather than make a
-// worker wait.
+// The process's one log: what is below its level is nothing, repeats are folded, the rest goes to the writer.
 #include "daemon/logging.hpp"
 
-#include <spdlog/async.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
-#include <sys/stat.h>
-#include <unistd.h>
+#include "daemon/log_folder.hpp"
+#include "daemon/log_writer.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <mutex>
+#include <utility>
 
 namespace leasehold::daemon {
 namespace {
 
-constexpr std::size_t max_value = 1024;
-constexpr std::size_t queue_length = 8192;
-
-// sd-daemon(3): what the journal takes for the line's priority.
-std::string_view priority_of(LogLevel level) noexcept {
-    switch (level) {
-        case LogLevel::trace:
-        case LogLevel::debug: return "<7>";
-        case LogLevel::info: return "<6>";
-        case LogLevel::warn: return "<4>";
-        case LogLevel::error: return "<3>";
-    }
-    return "<6>";
-}
-
-// True when stderr is the stream that systemd connected to the journal.
-bool journal_reads_stderr() noexcept {
-    const char* const stream = std::getenv("JOURNAL_STREAM");
-    if (stream == nullptr) return false;
-    unsigned long long device = 0;
-    unsigned long long inode = 0;
-    struct stat status {};
-    return std::sscanf(stream, "%llu:%llu", &device, &inode) == 2 && ::fstat(STDERR_FILENO, &status) == 0 &&
-           status.st_dev == device && status.st_ino == inode;
-}
-
-struct Output {
-    enum class Form : std::uint8_t { text, prefixed, json };
-    Form form = Form::text;
-    std::shared_ptr<spdlog::details::thread_pool> thread;  // before the logger: it must outlive it
-    std::shared_ptr<spdlog::logger> logger;                // null: stderr, directly
-};
+constexpr std::chrono::seconds patience{2};  // with a target that takes nothing
 
 struct Log {
     std::atomic<LogLevel> level{LogLevel::info};
+    std::atomic<std::int64_t> slow_statement_ms{0}, slow_wait_ms{0};
+    std::atomic<std::uint64_t> changes{0};
     std::mutex mutex;  // all below
-    Output output;
+    LogForm direct = LogForm::text;
+    std::unique_ptr<LogWriter> writer;  // null: stderr, directly
     LogFolder folder;
-    std::size_t dropped = 0;  // lines that the writer was too slow for, as far as reported
     std::shared_ptr<CapturedLog::State> capture;
 };
 
@@ -66,15 +31,6 @@ struct Log {
 Log& the_log() {
     static Log& instance = *new Log;
     return instance;
-}
-
-std::string rendered(const LogLine& line, Output::Form form) {
-    switch (form) {
-        case Output::Form::json: return render_json(line);
-        case Output::Form::prefixed: return std::string(priority_of(line.level)) + render_text(line, false);
-        case Output::Form::text: break;
-    }
-    return render_text(line);
 }
 
 }  // namespace
@@ -87,15 +43,15 @@ struct CapturedLog::State {
 namespace {
 
 // With the log's mutex held.
-void write(Log& log_state, const std::vector<LogLine>& lines) {
-    for (const LogLine& line : lines) {
+void write(Log& log_state, std::vector<LogLine> lines) {
+    for (LogLine& line : lines) {
         if (log_state.capture) {
             const std::lock_guard lock(log_state.capture->mutex);
             log_state.capture->lines.push_back(render_text(line, false));
-        } else if (log_state.output.logger) {
-            log_state.output.logger->log(spdlog::level::info, rendered(line, log_state.output.form));
+        } else if (log_state.writer) {
+            log_state.writer->push(std::move(line));
         } else {
-            const std::string text = rendered(line, log_state.output.form) + '\n';
+            const std::string text = render(line, log_state.direct) + '\n';
             std::fwrite(text.data(), 1, text.size(), stderr);
         }
     }
@@ -106,8 +62,8 @@ void write(Log& log_state, const std::vector<LogLine>& lines) {
 std::string LogValue::plain() const {
     std::string text;
     if (const auto* view = std::get_if<std::string_view>(&value_)) {
-        text = view->substr(0, max_value);
-        if (view->size() > max_value) text += "...";
+        text = view->substr(0, limit_);
+        if (view->size() > limit_) text += "...";
     } else if (const auto* whole = std::get_if<std::int64_t>(&value_)) {
         text = std::to_string(*whole);
     } else if (const auto* natural = std::get_if<std::uint64_t>(&value_)) {
@@ -120,12 +76,22 @@ std::string LogValue::plain() const {
     return text;
 }
 
-void log(LogLevel level, std::string_view event, LogFields fields) {
+LogValue LogValue::whole(std::string_view text) {
+    LogValue value(text);
+    value.limit_ = std::string_view::npos;
+    return value;
+}
+
+namespace {
+
+void log_line(LogLevel level, std::string_view event, LogFields fields, LogLine::Fold fold, std::string_view kin) {
     if (!log_enabled(level)) return;
     LogLine line;
     line.at = std::chrono::system_clock::now();
     line.level = level;
     line.event = event;
+    line.fold = fold;
+    line.kin = kin;
     line.fields.reserve(fields.size());
     for (const LogField& field : fields) {
         line.fields.push_back({std::string(field.key), field.value.plain(), field.value.is_text()});
@@ -135,69 +101,87 @@ void log(LogLevel level, std::string_view event, LogFields fields) {
     write(log_state, log_state.folder.take(std::move(line), std::chrono::steady_clock::now()));
 }
 
+}  // namespace
+
+void log(LogLevel level, std::string_view event, LogFields fields) {
+    log_line(level, event, fields, LogLine::Fold::equal, {});
+}
+
+void log_kin(LogLevel level, std::string_view kin, std::string_view event, LogFields fields) {
+    const bool each = log_enabled(LogLevel::debug);
+    log_line(level, event, fields, each ? LogLine::Fold::never : LogLine::Fold::kin, kin);
+}
+
+void log_each(LogLevel level, std::string_view event, LogFields fields) {
+    log_line(level, event, fields, LogLine::Fold::never, {});
+}
+
 bool log_enabled(LogLevel level) noexcept { return level >= the_log().level.load(std::memory_order_relaxed); }
 
 void set_log_level(LogLevel level) noexcept { the_log().level.store(level, std::memory_order_relaxed); }
+
+std::chrono::milliseconds slow_statement() noexcept {
+    return std::chrono::milliseconds(the_log().slow_statement_ms.load(std::memory_order_relaxed));
+}
+
+std::chrono::milliseconds slow_wait() noexcept {
+    return std::chrono::milliseconds(the_log().slow_wait_ms.load(std::memory_order_relaxed));
+}
+
+std::uint64_t log_changes() noexcept { return the_log().changes.load(std::memory_order_acquire); }
 
 void tick_logging() {
     Log& log_state = the_log();
     const std::lock_guard lock(log_state.mutex);
     write(log_state, log_state.folder.due(std::chrono::steady_clock::now()));
-    if (!log_state.output.thread) return;
-    const std::size_t dropped = log_state.output.thread->overrun_counter();
-    if (dropped == log_state.dropped) return;
-    LogLine line{std::chrono::system_clock::now(), LogLevel::warn, "log_overrun", {}, 0};
-    line.fields.push_back({"dropped", std::to_string(dropped - log_state.dropped), false});
-    log_state.dropped = dropped;
-    write(log_state, {std::move(line)});
 }
 
-std::string start_logging(const config::Log& settings) {
-    Output output;
-    std::shared_ptr<spdlog::sinks::sink> sink;
-    const bool to_file = settings.target == config::LogTarget::file;
-    try {
-        if (to_file) {
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file);
-        } else {
-            sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-        }
-        sink->set_pattern("%v");
-        output.thread = std::make_shared<spdlog::details::thread_pool>(queue_length, 1);
-        output.logger = std::make_shared<spdlog::async_logger>("leasehold", std::move(sink), output.thread,
-                                                               spdlog::async_overflow_policy::overrun_oldest);
-    } catch (const std::exception& problem) {
-        return problem.what();
-    }
-    output.logger->set_level(spdlog::level::trace);  // levels are decided here
-    output.logger->flush_on(spdlog::level::info);    // each line at once: what is not written explains no crash
-    const bool journal = settings.target == config::LogTarget::journal ||
-                         (settings.target == config::LogTarget::automatic && journal_reads_stderr());
-    output.form = settings.format == config::LogFormat::json ? Output::Form::json
-                  : journal && !to_file                      ? Output::Form::prefixed
-                                                             : Output::Form::text;
-    set_log_level(settings.level);
+// --- where it goes ---------------------------------------------------------------------------------------------
+
+LogChange::LogChange(const config::Log& settings) : settings_(settings) {
+    OpenedLog opened = open_log(settings);
+    problem_ = std::move(opened.problem);
+    if (problem_.empty()) writer_ = std::make_unique<LogWriter>(std::move(opened.sink));
+}
+
+LogChange::LogChange(LogChange&&) noexcept = default;
+LogChange::~LogChange() = default;
+
+void LogChange::commit() {
+    if (!writer_) return;
     Log& log_state = the_log();
-    Output before;
+    std::unique_ptr<LogWriter> before;
     {
         const std::lock_guard lock(log_state.mutex);
-        before = std::exchange(log_state.output, std::move(output));
-        log_state.dropped = 0;
+        log_state.direct = stderr_form(settings_);
+        before = std::exchange(log_state.writer, std::move(writer_));
     }
-    return {};  // `before` waits for its writer here, outside the lock
+    set_log_level(settings_.level);
+    log_state.slow_statement_ms.store(settings_.slow_statement.count(), std::memory_order_relaxed);
+    log_state.slow_wait_ms.store(settings_.slow_wait.count(), std::memory_order_relaxed);
+    log_state.changes.fetch_add(1, std::memory_order_release);
+    // Outside of the lock: it waits until the last lines stand in the old place.
+    if (before) (void)before->finish(patience);
+}
+
+LogChange apply_logging(const config::Log& settings) { return LogChange(settings); }
+
+std::string start_logging(const config::Log& settings) {
+    LogChange change = apply_logging(settings);
+    if (!change.problem().empty()) return change.problem();
+    change.commit();
+    return {};
 }
 
 void stop_logging() {
     Log& log_state = the_log();
-    Output before;
+    std::unique_ptr<LogWriter> before;
     {
         const std::lock_guard lock(log_state.mutex);
         write(log_state, log_state.folder.all());
-        before.form = log_state.output.form;
-        std::swap(before, log_state.output);
+        before = std::move(log_state.writer);
     }
-    before.logger.reset();
-    before.thread.reset();  // writes what is queued, then ends its thread
+    if (before) (void)before->finish(patience);
 }
 
 CapturedLog::CapturedLog(LogLevel level) : state_(std::make_shared<State>()), before_(the_log().level.load()) {

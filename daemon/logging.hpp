@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's log: one line per event, `key=value` or JSON, to stderr or a file, written by a thread of its own so
-// that no worker ever waits for a disk. Only logging.cpp knows which library writes.
+// The daemon's log: one line per event, `key=value` or JSON, to the journal, stderr or a file, written by a thread of
+// its own so that no worker ever waits for a disk.
 //
 //     log_info("connect", {{"pool", name}, {"address", address}, {"ms", took}});
 //     2026-01-01T00:00:00.000Z info event=connect pool=orders address=db.internal:5432 ms=3
@@ -25,6 +25,8 @@
 
 namespace leasehold::daemon {
 
+class LogWriter;
+
 // A field's value: text (valid during the call), a number, or a duration, which is shown in milliseconds.
 class LogValue {
   public:
@@ -42,6 +44,9 @@ class LogValue {
     LogValue(std::chrono::duration<Rep, Period> took)  // NOLINT(google-explicit-constructor)
         : value_(static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count())) {}
 
+    // Text that is not cut to 1,024 bytes, because it was cut already.
+    [[nodiscard]] static LogValue whole(std::string_view text);
+
     [[nodiscard]] bool is_text() const noexcept {
         return !literal_ && std::holds_alternative<std::string_view>(value_);
     }
@@ -50,6 +55,7 @@ class LogValue {
   private:
     std::variant<std::string_view, std::int64_t, std::uint64_t, double> value_;
     bool literal_ = false;  // text that JSON writes without quotes
+    std::size_t limit_ = 1024;
 };
 
 struct LogField {
@@ -60,6 +66,12 @@ using LogFields = std::span<const LogField>;
 
 void log(LogLevel level, std::string_view event, LogFields fields);
 [[nodiscard]] bool log_enabled(LogLevel level) noexcept;
+// For lines that come in numbers and never twice the same, because each has its session's id: of one event and kin (the
+// pool and the user, say) the first twenty of a second are written, of one event at most a hundred; the rest are counted,
+// `repeated=n`. At level debug each is written.
+void log_kin(LogLevel level, std::string_view kin, std::string_view event, LogFields fields);
+// Never folded.
+void log_each(LogLevel level, std::string_view event, LogFields fields);
 
 inline void log_error(std::string_view event, std::initializer_list<LogField> fields = {}) {
     log(LogLevel::error, event, {fields.begin(), fields.size()});
@@ -74,12 +86,37 @@ inline void log_debug(std::string_view event, std::initializer_list<LogField> fi
     if (log_enabled(LogLevel::debug)) log(LogLevel::debug, event, {fields.begin(), fields.size()});
 }
 
-// Before it, lines go to stderr as text at info. Returns what is wrong with the target (an unwritable file), empty if
-// nothing is; the log then stays as it was.
+// A change of level, format, target and thresholds at run time, in two steps: what may fail is done when it is made, and
+// nothing counts before commit(). Dropped without it, nothing has changed.
+class LogChange {
+  public:
+    explicit LogChange(const config::Log& settings);
+    LogChange(LogChange&&) noexcept;
+    LogChange& operator=(LogChange&&) = delete;
+    ~LogChange();
+    // Why the target cannot be used, for people; empty: it can.
+    [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
+    // To be called once, after the new configuration was published. Waits (2 s at most) until the old target has what
+    // was logged before.
+    void commit();
+
+  private:
+    config::Log settings_;
+    std::string problem_;
+    std::unique_ptr<LogWriter> writer_;
+};
+[[nodiscard]] LogChange apply_logging(const config::Log& settings);
+
+// Both steps at once; returns the problem. Before it, lines go to stderr as text at info.
 [[nodiscard]] std::string start_logging(const config::Log& settings);
 // Writes what is still held back and waits for the writer. Lines logged later go to stderr directly.
 void stop_logging();
 void set_log_level(LogLevel level) noexcept;
+// log.slow_statement and log.slow_wait as they are now; zero: nothing is slow.
+[[nodiscard]] std::chrono::milliseconds slow_statement() noexcept;
+[[nodiscard]] std::chrono::milliseconds slow_wait() noexcept;
+// Grows with every commit(): who keeps something of these settings, or of a pool's `echo`, looks again.
+[[nodiscard]] std::uint64_t log_changes() noexcept;
 // Writes the counts of repeats whose second is over; called about once a second.
 void tick_logging();
 
