@@ -10,6 +10,7 @@
 #include "daemon/metrics/names.hpp"
 #include "daemon/metrics/pool_events.hpp"
 #include "daemon/metrics/registry.hpp"
+#include "daemon/metrics/reloads.hpp"
 #include "daemon/show.hpp"
 #include "daemon/web/server.hpp"
 #include "daemon/worker.hpp"
@@ -84,6 +85,7 @@ class Server {
     asio::steady_timer drain_timer_{main_};
     asio::steady_timer log_timer_{main_};
     metrics::Registry metrics_;
+    metrics::Reloads reloads_{metrics_};
     admin::QuarantineRecords records_;
     admin::Tables tables_;
     std::unique_ptr<admin::Console> console_;
@@ -100,6 +102,8 @@ Server::Server(std::shared_ptr<const config::Config> config)
     : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(*config_) {
     shared_.publish({config_, nullptr});
     shared_.login_failures = metrics_.counter(metrics::names::login_failures, "logins that failed");
+    shared_.counts = metrics::Sessions(metrics_);
+    reloads_.done(true);
     for (int i = 0; i < worker_count(*config_); ++i) {
         workers_.push_back(std::make_unique<Worker>(shared_, i));
         shared_.workers.push_back(workers_.back().get());

@@ -157,7 +157,10 @@ wire::awaitable<bool> Session::align() {
 bool Session::refuse_request(wire::Diagnostics error) {
     log_warn("request_refused",
              {{"session", id_}, {"pool", home_->name()}, {"sqlstate", error.sqlstate}, {"message", error.message}});
-    if (!error.from_server) error.detail = "leasehold session " + std::to_string(id_);
+    if (!error.from_server) {
+        error.detail = "leasehold session " + std::to_string(id_);
+        shared_.counts.told(worker_->index(), error.sqlstate);
+    }
     wire::Outbox out;
     const wire::Aftermath aftermath = tracker_->refuse(error, out);
     relay_->say(out);
@@ -182,6 +185,7 @@ bool Session::lose(const wire::Loss& loss) {
         case wire::Loss::Kind::pin_idle: lease.checkin(pool::EndReason::pin_idle_timeout, std::move(who)); break;
         case wire::Loss::Kind::killed: lease.checkin(pool::EndReason::killed, std::move(who)); break;
     }
+    shared_.counts.lost(worker_->index(), wire::to_string(loss.kind));
     log_info("lease_lost", {{"session", id_},
                             {"pool", home_->name()},
                             {"kind", wire::to_string(loss.kind)},
@@ -217,6 +221,7 @@ void Session::log_end(std::string_view reason) {
             "protocol_error",
             {{"session", id_}, {"client", peer_}, {"user", user_}, {"pool", home_->name()}, {"sqlstate", "08P01"}});
     }
+    shared_.counts.ended(worker_->index(), reason);
     log_debug("session_end", {{"session", id_}, {"reason", reason}, {"client", peer_}});
 }
 

@@ -230,6 +230,7 @@ void Session::note_failed_login(const wire::Diagnostics& error, std::string_view
 // The protocol's refusal during a login, then the close.
 wire::awaitable<void> Session::refuse(wire::Diagnostics error, std::string_view hint) {
     note_failed_login(error, hint);
+    if (!error.from_server) shared_.counts.told(worker_->index(), error.sqlstate);
     if (!error.from_server || error.detail.empty()) error.detail = "leasehold session " + std::to_string(id_);
     wire::Writer last;
     login_->refuse(error, last);

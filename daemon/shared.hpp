@@ -4,7 +4,7 @@
 
 #include "daemon/cancel_registry.hpp"
 #include "daemon/certificates.hpp"
-#include "daemon/metrics/registry.hpp"
+#include "daemon/metrics/sessions.hpp"
 #include "daemon/operations.hpp"
 #include "daemon/router.hpp"
 
@@ -48,6 +48,7 @@ struct Shared {
     Certificates certificates;
     CancelRegistry cancels;
     metrics::Counter login_failures;
+    metrics::Sessions counts;
     boost::asio::thread_pool computing{2};  // PBKDF2 and the like: milliseconds each
     boost::asio::thread_pool lookups{1};    // the system's table of users, which a directory may serve slowly
     admin::Console* console = nullptr;

@@ -32,7 +32,43 @@ inline constexpr std::string_view query_seconds = "leasehold_pool_query_seconds"
 // From a lease's first request to the transaction's end, whichever that is; pipelined transactions are one.
 inline constexpr std::string_view transaction_seconds = "leasehold_pool_transaction_seconds";
 
+// By pool and user, sampled from the workers at each scrape.
+inline constexpr std::string_view size = "leasehold_pool_size";
+inline constexpr std::string_view limit = "leasehold_pool_limit";
+inline constexpr std::string_view open = "leasehold_pool_open";
+inline constexpr std::string_view checked_in = "leasehold_pool_checked_in";
+inline constexpr std::string_view checked_out = "leasehold_pool_checked_out";
+inline constexpr std::string_view overflow = "leasehold_pool_overflow";
+inline constexpr std::string_view dialling = "leasehold_pool_dialling";
+inline constexpr std::string_view quarantined = "leasehold_pool_quarantined";
+inline constexpr std::string_view waiting = "leasehold_pool_waiting";
+inline constexpr std::string_view oldest_wait = "leasehold_pool_oldest_wait_seconds";
+inline constexpr std::string_view oldest_transaction = "leasehold_pool_oldest_transaction_seconds";
+inline constexpr std::string_view pinned = "leasehold_pool_pinned";         // + reason
+inline constexpr std::string_view pool_clients = "leasehold_pool_clients";  // + state
+inline constexpr std::string_view paused = "leasehold_pool_paused";
+inline constexpr std::string_view failing = "leasehold_pool_failing";
+
 // Of the process.
 inline constexpr std::string_view login_failures = "leasehold_login_failures_total";
+inline constexpr std::string_view client_errors = "leasehold_client_errors_total";  // + class
+inline constexpr std::string_view client_ends = "leasehold_client_ends_total";      // + reason
+inline constexpr std::string_view leases_lost = "leasehold_leases_lost_total";      // + kind
+inline constexpr std::string_view clients = "leasehold_clients";                    // + state
+inline constexpr std::string_view clients_limit = "leasehold_clients_limit";
+inline constexpr std::string_view workers = "leasehold_workers";
+inline constexpr std::string_view draining = "leasehold_draining";
+inline constexpr std::string_view build_info = "leasehold_build_info";  // + version
+inline constexpr std::string_view reload_successful = "leasehold_config_last_reload_successful";
+inline constexpr std::string_view reload_time = "leasehold_config_last_reload_success_timestamp_seconds";
+inline constexpr std::string_view scrape_incomplete = "leasehold_scrape_incomplete";
+
+// Of the process, under the names that every Prometheus client uses.
+inline constexpr std::string_view cpu_seconds = "process_cpu_seconds_total";
+inline constexpr std::string_view start_time = "process_start_time_seconds";
+inline constexpr std::string_view resident_memory = "process_resident_memory_bytes";
+inline constexpr std::string_view virtual_memory = "process_virtual_memory_bytes";
+inline constexpr std::string_view open_files = "process_open_fds";
+inline constexpr std::string_view max_files = "process_max_fds";
 
 }  // namespace leasehold::daemon::metrics::names

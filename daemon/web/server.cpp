@@ -4,6 +4,7 @@
 #include "daemon/listener.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/web/console.hpp"
+#include "daemon/web/exposition.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr auto service_directory = "/run/leasehold";
 constexpr mode_t control_mode = 0660;
+constexpr auto patience = std::chrono::seconds(1);  // with a worker that is asked for its figures
 
 config::Listen socket_of(const config::Admin& admin, const std::string& control) {
     config::Listen listen;
@@ -46,7 +48,10 @@ Prepared::~Prepared() {
     }
 }
 
-Server::Server(wire::Executor loop, Sources sources) : sources_(sources), http_(loop, Limits{}) { add_routes(); }
+Server::Server(wire::Executor loop, Sources sources)
+    : sources_(sources), sampler_(loop, sources.shared, patience), http_(loop, Limits{}) {
+    add_routes();
+}
 
 Server::~Server() {
     // Whoever looks for a daemon finds none, rather than a socket that answers nobody.
@@ -55,10 +60,31 @@ Server::~Server() {
 
 void Server::add_routes() {
     http_.add(console_route(sources_.console));
+    http_.add(
+        {"/metrics", Method::get, false, false, [this](const Request&, const Respond& respond) { metrics(respond); }});
+    http_.add(
+        {"/healthz", Method::get, false, false, [this](const Request&, const Respond& respond) { health(respond); }});
     http_.add({"/readyz", Method::get, false, false, [this](const Request&, const Respond& respond) {
                    if (sources_.shared.draining) return respond({503, Response{}.type, "draining\n"});
                    respond({200, Response{}.type, "ready\n"});
                }});
+}
+
+void Server::metrics(const Respond& respond) {
+    sampler_.take([this, respond](const Figures& figures) {
+        const Shared& shared = sources_.shared;
+        const Facts facts{shared.workers.size(), shared.config()->limits.max_clients, shared.draining};
+        respond({200, exposition_type, exposition(sources_.metrics, figures, facts, read_process())});
+    });
+}
+
+void Server::health(const Respond& respond) {
+    sampler_.take([respond](const Figures& figures) {
+        if (figures.missing.empty()) return respond({200, Response{}.type, "ok\n"});
+        std::string names;
+        for (const int worker : figures.missing) names += (names.empty() ? "" : ", ") + std::to_string(worker);
+        respond({503, Response{}.type, "worker " + names + " does not answer\n"});
+    });
 }
 
 Prepared Server::prepare(const config::Config& config) const {

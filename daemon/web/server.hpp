@@ -5,6 +5,7 @@
 
 #include "config/model.hpp"
 #include "daemon/shared.hpp"
+#include "daemon/web/figures.hpp"
 #include "daemon/web/http.hpp"
 
 #include <optional>
@@ -68,8 +69,11 @@ class Server {
     };
     void swap(Serving& serving, Prepared::Wanted& wanted, bool control);
     void add_routes();
+    void metrics(const Respond& respond);
+    void health(const Respond& respond);
 
     Sources sources_;
+    Sampler sampler_;
     Http http_;
     Serving http_door_, control_door_;
 };
