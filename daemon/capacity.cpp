@@ -18,45 +18,63 @@ std::string name_of(const config::Url& url) {
 
 }  // namespace
 
-std::shared_ptr<Capacity::Host> Capacity::host_of(const config::Url& url) {
-    const std::string name = name_of(url);
+void Capacity::configure(const std::string& name, Host& host) const {
+    const auto found = config_->servers.find(name);
+    host.configured = found == config_->servers.end() ? 0 : found->second.max_connections;
+    host.quota->set_limit(host.configured > 0 ? host.configured : host.learned);
+}
+
+void Capacity::configure(std::shared_ptr<const config::Config> config) {
     const std::lock_guard lock(mutex_);
+    config_ = std::move(config);
+    for (const auto& [name, host] : hosts_) configure(name, *host);
+}
+
+std::shared_ptr<Capacity::Host> Capacity::host_of(const std::string& name) {
     std::shared_ptr<Host>& host = hosts_[name];
     if (!host) {
         host = std::make_shared<Host>();
-        const auto found = config_.servers.find(name);
-        host->configured = found != config_.servers.end() && found->second.max_connections > 0;
-        host->quota = std::make_shared<pool::Quota>(host->configured ? found->second.max_connections : 0);
+        host->quota = std::make_shared<pool::Quota>(0);
+        configure(name, *host);
     }
     return host;
 }
 
-std::shared_ptr<pool::Quota> Capacity::quota_for(const config::Url& url) { return host_of(url)->quota; }
+std::shared_ptr<pool::Quota> Capacity::quota_for(const config::Url& url) {
+    const std::lock_guard lock(mutex_);
+    return host_of(name_of(url))->quota;
+}
 
 void Capacity::learn(std::span<const HomePtr> homes) {
     const auto now = std::chrono::steady_clock::now();
     for (const HomePtr& home : homes) {
         const std::shared_ptr<const Terms> terms = home->terms();
         const config::Url& url = terms->settings->url;
-        const std::shared_ptr<Host> host = host_of(url);
         const bool own_user = home->user == url.user && url.password.has_value();
-        if (host->configured || host->known || host->asking || now < host->not_before || !own_user ||
-            !terms->connector->facts())
-            continue;
-        host->asking = true;
-        host->not_before = now + ask_again_after;
-        boost::asio::post(control_, [home, host, settings = terms->settings] {
+        if (!own_user || !terms->connector->facts()) continue;
+        std::shared_ptr<Host> host;
+        {
+            const std::lock_guard lock(mutex_);
+            host = host_of(name_of(url));
+            if (host->configured > 0 || host->learned > 0 || host->asking || now < host->not_before) continue;
+            host->asking = true;
+            host->not_before = now + ask_again_after;
+        }
+        boost::asio::post(control_, [this, home, host, settings = terms->settings] {
             const dialects::ServerReport report = home->dialect->control()->report(settings->url, ask_timeout);
-            if (report.reachable && report.max_connections > 0) {
-                const int admitted = std::max(1, report.max_connections - report.reserved_connections);
-                host->quota->set_limit(admitted);
-                host->known = true;
-                log_info("server_capacity", {{"server", name_of(settings->url)},
-                                             {"max_connections", report.max_connections},
-                                             {"reserved", report.reserved_connections},
-                                             {"admitted", admitted}});
+            const bool told = report.reachable && report.max_connections > 0;
+            const int admitted = std::max(1, report.max_connections - report.reserved_connections);
+            {
+                const std::lock_guard lock(mutex_);
+                host->asking = false;
+                if (told) host->learned = admitted;
+                if (told && host->configured == 0) host->quota->set_limit(admitted);
             }
-            host->asking = false;
+            if (!told) return;
+            log_info("server_capacity", {{"server", name_of(settings->url)},
+                                         {"max_connections", report.max_connections},
+                                         {"reserved", report.reserved_connections},
+                                         {"admitted", admitted}});
         });
     }
 }

@@ -16,7 +16,9 @@ namespace leasehold::daemon {
 
 class Capacity {
   public:
-    explicit Capacity(const config::Config& config) : config_(config) {}
+    explicit Capacity(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {}
+    // Other limits from now on; what is beyond them goes as its leases end. Thread-safe.
+    void configure(std::shared_ptr<const config::Config> config);
     // The quota shared by all pools of the URL's (first) host. Thread-safe.
     [[nodiscard]] std::shared_ptr<pool::Quota> quota_for(const config::Url& url);
     // Asks servers that have answered a login and are not known yet. Main thread, about once a second.
@@ -26,15 +28,16 @@ class Capacity {
   private:
     struct Host {
         std::shared_ptr<pool::Quota> quota;
-        bool configured = false;
-        std::atomic<bool> known{false};
-        std::atomic<bool> asking{false};
+        int configured = 0;
+        int learned = 0;  // what the server admits; 0: not known
+        bool asking = false;
         std::chrono::steady_clock::time_point not_before{};
     };
-    [[nodiscard]] std::shared_ptr<Host> host_of(const config::Url& url);
+    [[nodiscard]] std::shared_ptr<Host> host_of(const std::string& name);  // with the mutex held
+    void configure(const std::string& name, Host& host) const;
 
-    const config::Config& config_;
-    std::mutex mutex_;  // over hosts_
+    std::mutex mutex_;  // over all but control_
+    std::shared_ptr<const config::Config> config_;
     std::map<std::string, std::shared_ptr<Host>> hosts_;
     boost::asio::thread_pool control_{1};
 };

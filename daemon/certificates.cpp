@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/certificates.hpp"
 
+#include "daemon/listener.hpp"
 #include "dialects/registry.hpp"
 
 #include <sys/stat.h>
@@ -78,7 +79,7 @@ std::string check_url_files(const config::Url& url) {
     return wire::TlsContext::client(files).error;
 }
 
-std::vector<Certificates::Reading> Certificates::read(const config::Config& config) {
+std::vector<Certificates::Reading> Certificates::load(const config::Config& config) {
     std::vector<Reading> readings;
     for (const config::Listen& listen : config.listen) {
         if (!offers_tls(listen)) continue;
@@ -86,17 +87,30 @@ std::vector<Certificates::Reading> Certificates::read(const config::Config& conf
         const dialects::Dialect* dialect = dialects::find(listen.dialect);
         if (dialect != nullptr) files.protocols = dialect->tls_protocols();
         wire::TlsContext::Loaded loaded = wire::TlsContext::server(files);
-        readings.push_back({&listen, std::move(loaded.error)});
-        if (!loaded.context) continue;
-        const std::lock_guard lock(mutex_);
-        contexts_[&listen] = std::move(loaded.context);
+        readings.push_back({&listen, address_of(listen), std::move(loaded.error), std::move(loaded.context)});
     }
     return readings;
 }
 
-std::shared_ptr<const wire::TlsContext> Certificates::of(const config::Listen& listen) const {
+void Certificates::use(const std::vector<Reading>& readings) {
+    std::map<std::string, std::shared_ptr<const wire::TlsContext>> next;
     const std::lock_guard lock(mutex_);
-    const auto found = contexts_.find(&listen);
+    for (const Reading& reading : readings) {
+        next[reading.address] = reading.context ? reading.context : contexts_[reading.address];
+    }
+    contexts_.swap(next);
+}
+
+std::vector<Certificates::Reading> Certificates::read(const config::Config& config) {
+    std::vector<Reading> readings = load(config);
+    use(readings);
+    return readings;
+}
+
+std::shared_ptr<const wire::TlsContext> Certificates::of(const config::Listen& listen) const {
+    const std::string address = address_of(listen);
+    const std::lock_guard lock(mutex_);
+    const auto found = contexts_.find(address);
     return found == contexts_.end() ? nullptr : found->second;
 }
 

@@ -17,21 +17,26 @@ namespace leasehold::daemon {
 // The same for the files that a pool's URL names.
 [[nodiscard]] std::string check_url_files(const config::Url& url);
 
-// Thread-safe. The configuration's listeners outlive it.
+// Thread-safe.
 class Certificates {
   public:
     struct Reading {
-        const config::Listen* listen = nullptr;
-        std::string error;  // empty: the new ones count from the next connection on; else the old ones stay
+        const config::Listen* listen = nullptr;  // the configuration's
+        std::string address;
+        std::string error;  // empty: they can be used
+        std::shared_ptr<const wire::TlsContext> context;
     };
-    // One a listener that offers TLS.
-    std::vector<Reading> read(const config::Config& config);
+    // One a listener that offers TLS; changes nothing.
+    [[nodiscard]] static std::vector<Reading> load(const config::Config& config);
+    // From the next connection on these count and no others, but where one has an error: there the old ones stay.
+    void use(const std::vector<Reading>& readings);
+    std::vector<Reading> read(const config::Config& config);  // both
     // What a new connection is secured by; null: TLS is not offered, never on a unix socket.
     [[nodiscard]] std::shared_ptr<const wire::TlsContext> of(const config::Listen& listen) const;
 
   private:
     mutable std::mutex mutex_;
-    std::map<const config::Listen*, std::shared_ptr<const wire::TlsContext>> contexts_;
+    std::map<std::string, std::shared_ptr<const wire::TlsContext>> contexts_;  // by address
 };
 
 }  // namespace leasehold::daemon

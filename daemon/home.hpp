@@ -42,7 +42,11 @@ struct Home {
     std::unique_ptr<pool::Events> events;       // the pool reports to it to its end
     std::unique_ptr<metrics::Traffic> traffic;  // its sessions' counts
     std::shared_ptr<pool::Pool> pool;
-    int replicating = 0;  // sessions with a replication connection of their own
+    int replicating = 0;   // sessions with a replication connection of their own
+    bool retired = false;  // the configuration does not name it any more; it goes with its last session
+    // Set when the pool is pointed at another server: how often, and when nobody may hold the old one any more.
+    unsigned moves = 0;
+    wire::Clock::time_point moved_out_by = wire::Clock::time_point::max();
 
     // From every thread; what is kept of it stays as it was then.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pools that live: those that the configuration names, made at the start, and those made from the template '*' when
-// a database's first client has logged in. Thread-safe, but for the pools themselves: each is its worker's.
+// The pools that live: those that the configuration names, and those made from the template '*' when a database's first
+// client has logged in; and how each follows a changed configuration. Thread-safe, but for the pools themselves: each is
+// its worker's.
 #pragma once
 
 #include "daemon/home.hpp"
 
-#include <functional>
+#include <boost/asio/thread_pool.hpp>
+
 #include <map>
 #include <mutex>
 #include <span>
@@ -13,25 +15,54 @@
 
 namespace leasehold::daemon {
 
+namespace admin {
+class QuarantineRecords;
+}
+namespace metrics {
+class Registry;
+}
+class Capacity;
 class Worker;
 
 class Homes {
   public:
-    // Fills a new home's terms, events and pool; runs on the home's worker, or before the workers start.
-    using Furnish =
-        std::function<void(Home&, std::shared_ptr<const config::Pool>, const std::optional<std::string>& password)>;
-    Homes(std::shared_ptr<const config::Config> config, Furnish furnish);
+    // What pools are made of; outlives them.
+    struct Supplies {
+        metrics::Registry& metrics;
+        admin::QuarantineRecords& records;
+        Capacity& capacity;
+        boost::asio::thread_pool& computing;
+    };
+    explicit Homes(Supplies supplies) : supplies_(supplies) {}
 
-    // Before the workers start: each pool for its URL's user, and one of its own for every other user that logs in to
-    // the backend as itself; dealt over the workers.
-    void make_configured(std::span<Worker* const> workers);
-    [[nodiscard]] const std::vector<HomePtr>& configured() const noexcept { return configured_; }
+    // What a configuration makes of one home: to be carried out on its worker, by apply() or, without settings, by
+    // Worker::retire().
+    struct Step {
+        HomePtr home;
+        std::shared_ptr<const config::Pool> settings;  // null: it is not wanted any more
+        std::optional<std::string> password;
+        wire::Clock::duration drain_timeout{};  // for leases from a server that the pool has left
+    };
+    struct Adoption {
+        std::vector<HomePtr> made;  // to be given to their workers, before anybody can be sent there
+        std::vector<Step> steps;    // for those that lived before
+    };
+    // Makes a home of each pool for its URL's user, and one for every other user that logs in to the backend as itself,
+    // where there is none; dealt over the workers.
+    [[nodiscard]] Adoption adopt(std::shared_ptr<const config::Config> config, std::span<Worker* const> workers);
+    void apply(const Step& step);
+
+    [[nodiscard]] std::vector<HomePtr> configured() const;
     // Those made from the template included.
     [[nodiscard]] std::vector<HomePtr> all() const;
 
-    // The pool of `database`, made from the template unless it lives already; null at limits.max_template_pools. On
-    // `here`'s thread, which becomes its home. The caller is counted as its first or next session.
-    [[nodiscard]] HomePtr obtain(const std::string& database, const std::string& user, Worker& here);
+    // The pool of `database`, made from the template unless it lives already. On `here`'s thread, which becomes its home.
+    // The caller is counted as its first or next session.
+    struct Obtained {
+        HomePtr home;
+        bool full = false;  // none, because of limits.max_template_pools; else the template serves it no more
+    };
+    [[nodiscard]] Obtained obtain(const std::string& database, const std::string& user, Worker& here);
     // Takes away those of `here` that were made from the template and have had neither session nor backend for their
     // idle_timeout. From the worker's tick.
     void retire_idle(Worker& here);
@@ -39,11 +70,17 @@ class Homes {
   private:
     [[nodiscard]] HomePtr make(std::shared_ptr<const config::Pool> pool, const std::string& user,
                                const std::optional<std::string>& password, Worker& worker);
+    [[nodiscard]] std::shared_ptr<dialects::Connector> connector_for(const Home& home, const config::Pool& pool,
+                                                                     const std::optional<std::string>& password);
+    [[nodiscard]] Worker& least_loaded(std::span<Worker* const> workers) const;
+    // What the template says of a pool made from it; null: it says nothing (any more).
+    [[nodiscard]] std::shared_ptr<const config::Pool> from_pattern(const std::string& database,
+                                                                   const std::string& user) const;
 
+    Supplies supplies_;
+    mutable std::mutex mutex_;  // over what follows
     std::shared_ptr<const config::Config> config_;
-    Furnish furnish_;
     std::vector<HomePtr> configured_;
-    mutable std::mutex mutex_;                                              // over what follows
     std::map<std::pair<std::string, std::string>, HomePtr> from_template_;  // by database and user
 };
 

@@ -8,7 +8,6 @@
 #include "daemon/listener.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/metrics/names.hpp"
-#include "daemon/metrics/pool_events.hpp"
 #include "daemon/metrics/registry.hpp"
 #include "daemon/metrics/reloads.hpp"
 #include "daemon/show.hpp"
@@ -27,33 +26,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-pool::Params params_for(const config::Pool& pool) {
-    pool::Params params;
-    params.name = pool.name;
-    params.pool_size = pool.pool_size;
-    params.max_overflow = pool.max_overflow;
-    params.pool_timeout = pool.pool_timeout;
-    params.pool_recycle = pool.pool_recycle;
-    params.pool_pre_ping = pool.pool_pre_ping;
-    params.pool_use_lifo = pool.pool_use_lifo;
-    switch (pool.pool_reset_on_return) {
-        case config::ResetOnReturn::rollback: params.reset_on_return = pool::ResetOnReturn::rollback; break;
-        case config::ResetOnReturn::commit: params.reset_on_return = pool::ResetOnReturn::commit; break;
-        case config::ResetOnReturn::none:
-            // Between clients that share backends something must be reset; only a session's own lease may skip it.
-            params.reset_on_return =
-                pool.mode == config::Mode::session ? pool::ResetOnReturn::none : pool::ResetOnReturn::rollback;
-            break;
-    }
-    params.min_idle = pool.min_idle;
-    params.idle_timeout = pool.idle_timeout;
-    params.quarantine_timeout = pool.quarantine_timeout;
-    params.dial_parallel = pool.dial_parallel;
-    params.dial_timeout = pool.dial_timeout;
-    params.ping_timeout = pool.ping_timeout;
-    return params;
-}
-
 int worker_count(const config::Config& config) {
     if (config.workers > 0) return config.workers;
     const unsigned cores = std::thread::hardware_concurrency();
@@ -71,7 +43,6 @@ class Server {
   private:
     [[nodiscard]] bool listen();
     [[nodiscard]] bool open_web();
-    void furnish(Home& home, std::shared_ptr<const config::Pool> settings, const std::optional<std::string>& password);
     void make_console();
     [[nodiscard]] bool read_certificates();
     void reload_certificates();
@@ -99,7 +70,7 @@ class Server {
 };
 
 Server::Server(std::shared_ptr<const config::Config> config)
-    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(*config_) {
+    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(config_) {
     shared_.publish({config_, nullptr});
     shared_.login_failures = metrics_.counter(metrics::names::login_failures, "logins that failed");
     shared_.counts = metrics::Sessions(metrics_);
@@ -121,29 +92,6 @@ Server::~Server() {
     shared_.homes = nullptr;
     homes_.reset();
     workers_.clear();
-}
-
-// Runs on the home's worker, or before the workers start.
-void Server::furnish(Home& home, std::shared_ptr<const config::Pool> settings,
-                     const std::optional<std::string>& password) {
-    Worker& worker = *home.worker;
-    const config::Pool& pool = *settings;
-    dialects::ConnectorParams params{worker.executor(),
-                                     pool.url,
-                                     home.user,
-                                     password,
-                                     "leasehold " + pool.name,
-                                     pool.isolation_level,
-                                     static_cast<std::size_t>(pool.prepared_per_backend),
-                                     &shared_.computing};
-    const std::string shown_user = home.user == pool.url.user ? std::string() : home.user;
-    home.events = std::make_unique<metrics::PoolEvents>(metrics_, records_, worker.index(), pool.name, shown_user);
-    home.traffic = std::make_unique<metrics::Traffic>(metrics_, worker.index(), pool.name);
-    Terms terms{settings, password, home.dialect->connector(std::move(params)), capacity_.quota_for(pool.url)};
-    home.pool =
-        std::make_shared<pool::Pool>(worker.executor(), params_for(pool), terms.connector, terms.quota, *home.events);
-    home.set_terms(std::move(terms));
-    describe_holders(home);
 }
 
 bool Server::listen() {
@@ -265,10 +213,8 @@ void Server::stop_now() {
 
 int Server::run() {
     if (!read_certificates()) return 78;
-    homes_ = std::make_unique<Homes>(
-        config_, [this](Home& home, std::shared_ptr<const config::Pool> settings,
-                        const std::optional<std::string>& password) { furnish(home, std::move(settings), password); });
-    homes_->make_configured(shared_.workers);
+    homes_ = std::make_unique<Homes>(Homes::Supplies{metrics_, records_, capacity_, shared_.computing});
+    for (const HomePtr& home : homes_->adopt(config_, shared_.workers).made) home->worker->add_home(home);
     shared_.homes = homes_.get();
     shared_.publish({config_, std::make_shared<const Router>(config_, homes_->configured())});
     make_console();

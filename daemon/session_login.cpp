@@ -22,6 +22,7 @@ using Use = asio::use_awaitable_t<wire::Executor>;
 using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 
 constexpr auto greeting_wait = std::chrono::seconds(5);
+constexpr const char* changed_meanwhile = "leasehold's configuration changed during this login; connect again";
 constexpr auto cancel_wait = std::chrono::seconds(10);
 
 // The facts of the first pool that a listener serves, for servers that speak first; bounded.
@@ -177,7 +178,12 @@ wire::awaitable<bool> Session::authenticate() {
     }
     home_ = route_.home;
     if (route_.from_template) {
-        home_ = shared_.homes->obtain(route_.database, route_.user, *worker_);
+        Homes::Obtained obtained = shared_.homes->obtain(route_.database, route_.user, *worker_);
+        home_ = std::move(obtained.home);
+        if (!home_ && !obtained.full) {
+            co_await refuse(failure(Failure::shutting_down, changed_meanwhile));
+            co_return false;
+        }
         if (!home_) {
             std::string message =
                 "too many pools were made from the template \"*\" (limits.max_template_pools): no "

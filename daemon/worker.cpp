@@ -116,9 +116,9 @@ Session* Worker::find(std::uint64_t id) noexcept {
 
 void Worker::add_home(HomePtr home) { homes_.push_back(std::move(home)); }
 
-void Worker::remove_home(const HomePtr& home) {
-    home->pool->dispose([home] {});  // kept until the last of it has ended
-    std::erase(homes_, home);
+void Worker::retire(const HomePtr& home) {
+    home->retired = true;
+    home->pool->dispose([this, home] { std::erase(homes_, home); });  // until then it needs its ticks
 }
 
 void Worker::tick() {

@@ -44,7 +44,7 @@ class Worker {
         return sessions_;
     }
     void add_home(HomePtr home);
-    void remove_home(const HomePtr& home);  // and disposes of its pool
+    void retire(const HomePtr& home);  // disposes of its pool; it is gone when the last lease has come back
     [[nodiscard]] const std::vector<HomePtr>& homes() const noexcept { return homes_; }
     // Ends every session at the end of its lease, and every pool; `done` is called when nothing is left.
     void drain(std::string reason, std::function<void()> done);

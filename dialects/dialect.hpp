@@ -197,6 +197,8 @@ class Connector : public pool::Connector {
     [[nodiscard]] virtual awaitable<Replicating> connect_replication(const Login& login, pool::Deadline deadline);
     // A client's login recovered what dials the backend (Login::recovered()). Thread-safe.
     virtual void learn(const std::string&) {}
+    // What learn() was given and holds, for the connector that takes this one's place. Thread-safe.
+    [[nodiscard]] virtual std::string learned() const { return {}; }
     // Reads certificates and keys anew; those that connect from now on use them. The error names the file, and then the
     // old ones stay. Thread-safe.
     [[nodiscard]] virtual std::string reload_certificates() { return {}; }

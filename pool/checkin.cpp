@@ -50,6 +50,7 @@ void Pool::Impl::clean_or_reset(Entry& entry, Condition is, Clock::time_point ti
 }
 
 std::optional<CloseReason> Pool::Impl::stale(const Entry& entry) const noexcept {
+    if (entry.born < moved_mark) return CloseReason::repointed;
     if (entry.proven < lost_mark) return CloseReason::server_lost;
     if (entry.born < hard_mark) return CloseReason::invalidated;
     if (entry.born < soft_mark) return CloseReason::soft_invalidated;

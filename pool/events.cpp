@@ -35,6 +35,7 @@ std::string_view to_string(CloseReason reason) noexcept {
         case CloseReason::resized: return "resized";
         case CloseReason::disposed: return "disposed";
         case CloseReason::yielded: return "yielded";
+        case CloseReason::repointed: return "repointed";
     }
     return "unknown";
 }

@@ -30,7 +30,8 @@ enum class CloseReason : std::uint8_t {
     detached,
     resized,
     disposed,
-    yielded,  // idle here, while another pool waited for a place on the same server
+    yielded,    // idle here, while another pool waited for a place on the same server
+    repointed,  // the pool's URL, password or start parameters changed
 };
 [[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
 

@@ -59,6 +59,7 @@ struct Pool::Impl {
     std::uint64_t lost_mark = 0;
     std::uint64_t hard_mark = 0;
     std::uint64_t soft_mark = 0;
+    std::uint64_t moved_mark = 0;
 
     Duration backoff{0};  // 0: the last dial went well
     Clock::time_point dial_after{};
@@ -143,7 +144,7 @@ struct Pool::Impl {
     // permits.cpp
     [[nodiscard]] std::optional<Permit> acquire();  // an empty Permit where there is no quota
     void await_quota();
-    void quota_freed();
+    void quota_freed(const std::shared_ptr<Quota>& of);
     void yield_idle();
 
     // janitor.cpp

@@ -47,6 +47,11 @@ bool Lease::fresh() const noexcept {
     return entry_->fresh;
 }
 
+bool Lease::outdated() const noexcept {
+    assert(entry_);
+    return entry_->born < pool_->impl_->moved_mark;
+}
+
 void Lease::checkin() {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);

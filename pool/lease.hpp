@@ -23,7 +23,8 @@ class Lease {
     explicit operator bool() const noexcept { return entry_ != nullptr; }
     [[nodiscard]] Backend& backend() const noexcept;
     [[nodiscard]] Clock::time_point since() const noexcept;
-    [[nodiscard]] bool fresh() const noexcept;  // dialled for this lease
+    [[nodiscard]] bool fresh() const noexcept;     // dialled for this lease
+    [[nodiscard]] bool outdated() const noexcept;  // the pool was pointed elsewhere since: it is closed when it returns
 
     // Gives it back; the checkin's checklist decides what becomes of the backend. Never waits.
     void checkin(EndReason reason, Holder holder = {});

@@ -26,7 +26,7 @@ void Pool::Impl::await_quota() {
     awaiting_quota = true;
     quota->when_free([pool = pool.weak_from_this(), quota = std::weak_ptr<Quota>(quota), executor = executor] {
         if (auto alive = pool.lock()) {
-            boost::asio::post(executor, [alive = std::move(alive)] { alive->impl_->quota_freed(); });
+            boost::asio::post(executor, [alive = std::move(alive), quota] { alive->impl_->quota_freed(quota.lock()); });
         } else if (const auto next = quota.lock()) {
             const Permit passed_on = next->try_acquire();
         }
@@ -34,10 +34,13 @@ void Pool::Impl::await_quota() {
 }
 
 // The wake-up is passed on if the place was not needed after all: giving back a permit wakes the next.
-void Pool::Impl::quota_freed() {
-    awaiting_quota = false;
-    serve(now());
-    const Permit passed_on = quota->try_acquire();
+void Pool::Impl::quota_freed(const std::shared_ptr<Quota>& of) {
+    if (of == quota) {
+        awaiting_quota = false;
+        serve(now());
+    }
+    if (!of) return;
+    const Permit passed_on = of->try_acquire();
 }
 
 // Another pool waits for a place on the server. One that is idle here, with nobody waiting, is worth less.

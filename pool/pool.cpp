@@ -75,7 +75,7 @@ std::size_t Pool::Impl::free_places() const noexcept {
 
 // A burst of reports from one generation counts once: what was dialled since is not punished for it.
 void Pool::Impl::lost(std::uint64_t proven) {
-    if (proven < lost_mark) return;
+    if (proven < lost_mark || proven < moved_mark) return;
     lost_mark = ++generation;
     events.invalidate(false);
     drop_idle(CloseReason::server_lost);

@@ -64,7 +64,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
     void pause();  // no new lease
     void resume();
     [[nodiscard]] bool paused() const noexcept;
-    void resize(Params params);  // everything that can change at run time
+    void resize(Params params);  // the rules; all of them can change at run time
+    // Another server, or another way to log in to it: idle backends are closed now, leased ones when they come back
+    // (Lease::outdated() until then), dials under way count no more, and who waits is served from the new one.
+    void repoint(std::shared_ptr<Connector> connector, std::shared_ptr<Quota> server);
     void invalidate(bool soft);  // hard: idle ones now, leased ones when they come back; soft: all when they come back
     void server_lost();          // a disconnect error that concerns the server: a new generation
     // The same, seen on `witness`: without effect if its generation is already known to be lost, so that a burst of

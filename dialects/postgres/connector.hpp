@@ -22,6 +22,7 @@ class Connector final : public dialects::Connector {
                                                                              pool::Deadline deadline) override;
 
     void learn(const std::string& recovered) override { servers_.learn(recovered); }
+    [[nodiscard]] std::string learned() const override { return servers_.learned(); }
     [[nodiscard]] std::string reload_certificates() override { return servers_.reload_certificates(); }
 
   private:

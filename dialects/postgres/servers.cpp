@@ -107,6 +107,11 @@ void Servers::learn(const std::string& keys) {
     keys_ = recovered;
 }
 
+std::string Servers::learned() const {
+    const std::lock_guard lock(mutex_);
+    return keys_ ? to_string(*keys_) : std::string();
+}
+
 // False: nothing needs to be dialled to know how it ends.
 bool Servers::prepare(Search& search) {
     search.login.channel.binding = binding_;

@@ -29,6 +29,7 @@ class Servers {
 
     // Thread-safe: what the next dials use.
     void learn(const std::string& keys);
+    [[nodiscard]] std::string learned() const;
     [[nodiscard]] std::string reload_certificates();
 
   private:

@@ -126,7 +126,7 @@ TEST_F(PoolEventsTest, CountsTimeoutsResetsAndInvalidations) {
 }
 
 TEST_F(PoolEventsTest, CountsEveryClosingByItsReason) {
-    for (int i = 0; i <= static_cast<int>(pool::CloseReason::yielded); ++i) {
+    for (int i = 0; i <= static_cast<int>(pool::CloseReason::repointed); ++i) {
         const auto reason = static_cast<pool::CloseReason>(i);
         events.close(reason, 100u + static_cast<unsigned>(i));
         EXPECT_EQ(count(names::closes, {{"reason", std::string(to_string(reason))}}), 1) << i;
