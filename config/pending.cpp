@@ -54,10 +54,6 @@ constexpr std::array pool_rows{
 };
 
 constexpr std::array whole_rows{
-    Row<Config>{"limits.max_clients_per_user", [](const Config& c) { return c.limits.max_clients_per_user > 0; },
-                "comes with a later version; not enforced"},
-    Row<Config>{"limits.max_clients_per_address", [](const Config& c) { return c.limits.max_clients_per_address > 0; },
-                "comes with a later version; not enforced"},
     Row<Config>{"log.slow_statement", [](const Config& c) { return c.log.slow_statement.count() > 0; },
                 "comes with a later version"},
     Row<Config>{"log.slow_wait", [](const Config& c) { return c.log.slow_wait.count() > 0; },

@@ -120,9 +120,10 @@ struct Listener::State {
 };
 
 Listener::Listener(Worker& worker, std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect,
-                   int descriptor)
+                   int descriptor, std::size_t lobby_places)
     : worker_(worker), listen_(std::move(listen)), dialect_(dialect),
-      state_(std::make_unique<State>(worker.executor(), ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0))) {}
+      state_(std::make_unique<State>(worker.executor(), ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0))),
+      lobby_(std::make_shared<Lobby>(lobby_places)) {}
 
 Listener::~Listener() = default;
 
@@ -145,13 +146,18 @@ void Listener::accept() {
     for (int i = 0; i < accept_at_once; ++i) {
         const int client = ::accept4(state_->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
-            worker_.accepted(listen_, dialect_, client);
-            continue;
+            worker_.accepted(listen_, dialect_, client, lobby_);
+            if (lobby_->has_room()) continue;
+            pause();  // the others wait in the kernel's queue
+            return;
         }
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+        const bool too_many_open = errno == EMFILE || errno == ENFILE;
+        const std::string why = std::strerror(errno);
+        if (too_many_open && lobby_->make_room()) continue;
         log_error("accept_failed", {{"listen", address_of(*listen_)},
-                                    {"error", std::strerror(errno)},
+                                    {"error", why},
                                     {"hint", "raise LimitNOFILE, or lower limits.max_clients"}});
         pause();
         return;
@@ -159,7 +165,7 @@ void Listener::accept() {
     wait();
 }
 
-// Out of descriptors or memory: the queue stays, new clients wait a moment.
+// Out of descriptors, memory or places in the lobby: the queue stays, new clients wait a moment.
 void Listener::pause() {
     state_->timer.expires_after(std::chrono::milliseconds(100));
     state_->timer.async_wait([this](const boost::system::error_code& ec) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/model.hpp"
+#include "daemon/lobby.hpp"
 #include "dialects/dialect.hpp"
 
 #include <memory>
@@ -11,6 +12,9 @@
 namespace leasehold::daemon {
 
 class Worker;
+
+// Clients that have not logged in yet, at one listener: dealt over the workers.
+inline constexpr std::size_t logins_per_listener = 4096;
 
 struct Opened {
     int descriptor = -1;
@@ -27,7 +31,7 @@ class Listener {
   public:
     // `descriptor` is duplicated.
     Listener(Worker& worker, std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect,
-             int descriptor);
+             int descriptor, std::size_t lobby_places);
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -45,6 +49,7 @@ class Listener {
     std::shared_ptr<const config::Listen> listen_;
     const dialects::Dialect& dialect_;
     std::unique_ptr<State> state_;
+    const std::shared_ptr<Lobby> lobby_;
 };
 
 }  // namespace leasehold::daemon

@@ -4,6 +4,7 @@
 #include "daemon/admin/console.hpp"
 #include "daemon/admin/records.hpp"
 #include "daemon/capacity.hpp"
+#include "daemon/descriptors.hpp"
 #include "daemon/homes.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/logging.hpp"
@@ -70,7 +71,8 @@ class Server {
 };
 
 Server::Server(std::shared_ptr<const config::Config> config)
-    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(config_) {
+    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(config_), shared_(metrics_) {
+    shared_.descriptors = raise_open_files();
     shared_.publish({config_, nullptr});
     shared_.login_failures = metrics_.counter(metrics::names::login_failures, "logins that failed");
     shared_.counts = metrics::Sessions(metrics_);
@@ -106,7 +108,8 @@ bool Server::listen() {
         const std::shared_ptr<const config::Listen> kept(config_, &listen);
         for (const auto& worker : workers_) {
             listeners_.push_back(
-                std::make_unique<Listener>(*worker, kept, *dialects::find(listen.dialect), opened.descriptor));
+                std::make_unique<Listener>(*worker, kept, *dialects::find(listen.dialect), opened.descriptor,
+                                           std::max<std::size_t>(64, logins_per_listener / workers_.size())));
         }
         ::close(opened.descriptor);
         log_info("listening", {{"listen", address_of(listen)}, {"dialect", listen.dialect}});

@@ -18,15 +18,14 @@ constexpr auto no_time = wire::Clock::time_point::min();
 }  // namespace
 
 Session::Session(Shared& shared, Worker& worker, std::shared_ptr<const config::Listen> listen,
-                 const dialects::Dialect& dialect, int descriptor)
+                 const dialects::Dialect& dialect, int descriptor, const std::shared_ptr<Lobby>& lobby)
     : shared_(shared), worker_(&worker), listen_(std::move(listen)), dialect_(dialect), id_(++shared.last_session),
       connected_(wire::Clock::now()), client_(std::make_unique<wire::Transport>(worker.executor(), descriptor)),
-      peer_(client_->peer()), key_(shared.cancels.issue(id_, &worker)) {}
+      peer_(client_->peer()), lobby_place_(lobby->enter(*this)), key_(shared.cancels.issue(id_, &worker)) {}
 
 Session::~Session() {
     shared_.cancels.revoke(key_);
     if (home_ && home_->from_template) --home_->sessions;
-    if (counted_) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
 }
 
 wire::Diagnostics Session::failure(Failure kind, std::string message) const {

@@ -3,6 +3,7 @@
 // the end. Everything here happens once per connection or per lease; the bytes in between are the relay's.
 #pragma once
 
+#include "daemon/lobby.hpp"
 #include "daemon/pipe.hpp"
 #include "daemon/relay.hpp"
 #include "daemon/shared.hpp"
@@ -30,11 +31,11 @@ struct SessionView {
     std::string server_address;   // of a replication session's
 };
 
-class Session {
+class Session : private Lobby::Guest {
   public:
     // Takes the descriptor over.
     Session(Shared& shared, Worker& worker, std::shared_ptr<const config::Listen> listen,
-            const dialects::Dialect& dialect, int descriptor);
+            const dialects::Dialect& dialect, int descriptor, const std::shared_ptr<Lobby>& lobby);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -70,6 +71,20 @@ class Session {
     void note_failed_login(const wire::Diagnostics& error, std::string_view hint);
     [[nodiscard]] wire::awaitable<void> refuse(wire::Diagnostics error, std::string_view hint = {});
     [[nodiscard]] wire::awaitable<void> linger();
+    // session_places.cpp
+    struct TurnedAway {
+        Refusal why = Refusal::max_clients;
+        wire::Diagnostics error;
+        std::string_view limit;  // its key
+        std::string who;         // of whom there are too many; empty: of all
+    };
+    [[nodiscard]] std::optional<TurnedAway> refuse_before_password();
+    [[nodiscard]] std::optional<TurnedAway> take_places();
+    [[nodiscard]] wire::awaitable<void> turn_away(TurnedAway refused);
+    [[nodiscard]] wire::awaitable<void> say_refusal(wire::Diagnostics error);
+    [[nodiscard]] bool silent() const noexcept override;
+    void show_out() override;
+
     // session_welcome.cpp
     struct Trial {
         dialects::Facts facts;
@@ -109,6 +124,8 @@ class Session {
     std::optional<wire::Transport::Released> moving_;
     std::unique_ptr<wire::Transport> client_;
     std::string peer_;
+    Lobby::Place lobby_place_;  // until it has logged in
+    Places::Place address_place_, user_place_, client_place_;
     wire::Inbox inbox_;
     std::unique_ptr<dialects::Login> login_;
     dialects::CancelKey key_{};
@@ -130,7 +147,6 @@ class Session {
     bool welcoming_ = false;  // authenticated, not yet in
     bool gone_ = false;       // the client, before it had a relay
     bool cancelled_ = false;
-    bool counted_ = false;
     bool console_ = false;
     std::string stop_reason_;
 };

@@ -150,12 +150,11 @@ wire::awaitable<bool> Session::authenticate() {
     const Identity identity = co_await identify();
     route_ = shared_.router()->route(*listen_, request, identity);
     const bool console = route_.kind == Route::Kind::console;
-    if (!console) {
-        counted_ = true;
-        if (shared_.clients.fetch_add(1, std::memory_order_relaxed) >= shared_.config()->limits.max_clients) {
-            co_await refuse(failure(Failure::too_many_clients, "sorry, too many clients already (max_clients)"));
-            co_return false;
-        }
+    std::optional<TurnedAway> refused;
+    if (!console) refused = refuse_before_password();
+    if (refused) {
+        co_await turn_away(std::move(*refused));
+        co_return false;
     }
     const auto deadline = connected_ + shared_.config()->limits.handshake_timeout;
     wire::Exchange& exchange = login_->authentication(route_.credential);
@@ -172,10 +171,12 @@ wire::awaitable<bool> Session::authenticate() {
         co_await refuse(failure(named ? Failure::no_such_pool : Failure::no_pool_named, std::move(message)));
         co_return false;
     }
-    if (shared_.draining.load(std::memory_order_relaxed) && !console) {
-        co_await refuse(failure(Failure::shutting_down, "leasehold is shutting down"));
+    refused = take_places();
+    if (refused) {
+        co_await turn_away(std::move(*refused));
         co_return false;
     }
+    lobby_place_ = {};
     home_ = route_.home;
     if (route_.from_template) {
         Homes::Obtained obtained = shared_.homes->obtain(route_.database, route_.user, *worker_);
@@ -236,6 +237,10 @@ void Session::note_failed_login(const wire::Diagnostics& error, std::string_view
 // The protocol's refusal during a login, then the close.
 wire::awaitable<void> Session::refuse(wire::Diagnostics error, std::string_view hint) {
     note_failed_login(error, hint);
+    co_await say_refusal(std::move(error));
+}
+
+wire::awaitable<void> Session::say_refusal(wire::Diagnostics error) {
     if (!error.from_server) shared_.counts.told(worker_->index(), error.sqlstate);
     if (!error.from_server || error.detail.empty()) error.detail = "leasehold session " + std::to_string(id_);
     wire::Writer last;

@@ -6,6 +6,8 @@
 #include "daemon/certificates.hpp"
 #include "daemon/metrics/sessions.hpp"
 #include "daemon/operations.hpp"
+#include "daemon/places.hpp"
+#include "daemon/refusals.hpp"
 #include "daemon/router.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -32,6 +34,8 @@ struct Generation {
 using GenerationPtr = std::shared_ptr<const Generation>;
 
 struct Shared {
+    explicit Shared(metrics::Registry& registry) : refusals(registry) {}
+
     // From every thread. Two calls may give two generations: take one where parts of it must fit together.
     [[nodiscard]] GenerationPtr current() const {
         const std::lock_guard lock(mutex_);
@@ -57,7 +61,9 @@ struct Shared {
     std::vector<Worker*> workers;
 
     std::atomic<std::uint64_t> last_session{0};
-    std::atomic<int> clients{0};
+    Places places;
+    const Refusals refusals;
+    std::uint64_t descriptors = 0;  // that may be open
     std::atomic<bool> draining{false};
 
   private:

@@ -61,8 +61,9 @@ void Worker::join() {
     if (thread_.joinable()) thread_.join();
 }
 
-void Worker::accepted(std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect, int descriptor) {
-    auto session = std::make_unique<Session>(shared_, *this, std::move(listen), dialect, descriptor);
+void Worker::accepted(std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect, int descriptor,
+                      const std::shared_ptr<Lobby>& lobby) {
+    auto session = std::make_unique<Session>(shared_, *this, std::move(listen), dialect, descriptor, lobby);
     Session& started = *session;
     sessions_.emplace(started.id(), std::move(session));
     run_login(started);

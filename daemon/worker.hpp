@@ -37,7 +37,8 @@ class Worker {
     [[nodiscard]] std::span<std::uint8_t> buffer() noexcept { return buffer_; }
 
     // Worker thread only from here on.
-    void accepted(std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect, int descriptor);
+    void accepted(std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect, int descriptor,
+                  const std::shared_ptr<Lobby>& lobby);
     void adopt(std::unique_ptr<Session> session);
     [[nodiscard]] Session* find(std::uint64_t id) noexcept;
     [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Session>>& sessions() const noexcept {

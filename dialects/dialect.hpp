@@ -261,10 +261,12 @@ class Dialect {
     enum class Failure : std::uint8_t {
         no_such_pool,
         too_many_clients,
+        too_many_clients_of_user,  // the message is the user's name
         pool_timeout_at_login,
         pool_timeout,
         server_unavailable,
-        shutting_down,
+        starting_drain,  // to a login
+        shutting_down,   // to a session
         killed,
         handshake_timeout,
         not_permitted,

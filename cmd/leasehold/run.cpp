@@ -3,43 +3,20 @@
 #include "cmd/leasehold/commands.hpp"
 
 #include "daemon/certificates.hpp"
+#include "daemon/descriptors.hpp"
 #include "daemon/server.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <iostream>
 #include <memory>
 
 namespace leasehold::cmd {
 namespace {
 
-// Listeners, event descriptors, control connections, log.
-constexpr std::uint64_t other_descriptors = 64;
-
-std::uint64_t descriptors_needed(const config::Config& config) {
-    std::uint64_t backends = 0;
-    for (const config::Pool& pool : config.pools) {
-        backends +=
-            static_cast<std::uint64_t>(pool.pool_size) + static_cast<std::uint64_t>(std::max(0, pool.max_overflow));
-    }
-    return static_cast<std::uint64_t>(config.limits.max_clients) + backends + other_descriptors;
-}
-
-void raise_open_files(const config::Config& config) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    const std::uint64_t needed = descriptors_needed(config);
-    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < needed) {
-        rlimit raised = limit;
-        raised.rlim_cur = raised.rlim_max == RLIM_INFINITY ? static_cast<rlim_t>(needed) : raised.rlim_max;
-        if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
-    }
-    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= needed) return;
-    std::cerr << "leasehold: warning: at most " << limit.rlim_cur << " files may be open, and max_clients "
-              << config.limits.max_clients << " with its backends needs " << needed << "; set LimitNOFILE=" << needed
-              << " in the unit (or `ulimit -Hn " << needed << "`), or lower limits.max_clients\n";
+void warn_of_few_open_files(const config::Config& config) {
+    const std::string warning = daemon::too_few_descriptors(config, daemon::raise_open_files());
+    if (!warning.empty()) std::cerr << "leasehold: warning: " << warning << '\n';
 }
 
 }  // namespace
@@ -57,7 +34,7 @@ int run(const RunOptions& options) {
         config::load_file(options.config, config::Secrets::system(), daemon::check_tls_files, daemon::check_url_files);
     print_problems(loaded);
     if (!loaded.config) return exit_configuration;
-    raise_open_files(*loaded.config);
+    warn_of_few_open_files(*loaded.config);
     daemon::RunOptions daemon_options;
     daemon_options.allow_root = options.allow_root;
     return daemon::run(std::make_shared<const config::Config>(std::move(*loaded.config)), daemon_options);

@@ -19,7 +19,9 @@ struct Entry {
 constexpr std::array<Entry, fault_count> table{{
     {Fault::no_such_pool, Scope::login, 1049, "42000", "", "Unknown database"},
     {Fault::no_pool_named, Scope::login, 1046, "3D000", "", "No database selected"},
-    {Fault::too_many_clients, Scope::login, 1040, "08004", "", "Too many connections"},
+    {Fault::too_many_clients, Scope::login, 1040, "08004", "Too many connections: ", "Too many connections"},
+    {Fault::too_many_clients_of_user, Scope::login, 1226, "42000",
+     "User has exceeded 'max_clients_per_user': ", "User has exceeded 'max_clients_per_user'"},
     {Fault::pool_timeout_at_login, Scope::login, 1040, "08004", "", "Too many connections"},
     {Fault::server_unavailable, Scope::login, 1429, "HY000", "", "The database server is not available"},
     {Fault::starting_drain, Scope::login, 1053, "08S01", "", "Server shutdown in progress"},

@@ -13,16 +13,17 @@ namespace leasehold::mysql {
 
 enum class Fault : std::uint8_t {
     // Login: the session never began.
-    no_such_pool,           // 1049 42000
-    no_pool_named,          // 1046 3D000
-    too_many_clients,       // 1040 08004
-    pool_timeout_at_login,  // 1040 08004
-    server_unavailable,     // 1429 HY000
-    starting_drain,         // 1053 08S01
-    authentication_failed,  // 1045 28000
-    handshake_timeout,      // 1159 08S01
-    login_violation,        // 1043 08S01
-    unsupported_client,     // 1251 08004
+    no_such_pool,              // 1049 42000
+    no_pool_named,             // 1046 3D000
+    too_many_clients,          // 1040 08004
+    too_many_clients_of_user,  // 1226 42000
+    pool_timeout_at_login,     // 1040 08004
+    server_unavailable,        // 1429 HY000
+    starting_drain,            // 1053 08S01
+    authentication_failed,     // 1045 28000
+    handshake_timeout,         // 1159 08S01
+    login_violation,           // 1043 08S01
+    unsupported_client,        // 1251 08004
     // A session that lives on.
     pool_timeout,         // 1203 42000
     transaction_lost,     // 1213 40001

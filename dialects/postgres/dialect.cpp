@@ -36,9 +36,11 @@ class Dialect final : public dialects::Dialect {
             case Failure::no_such_pool:
             case Failure::no_pool_named: return Fault::no_such_pool;
             case Failure::too_many_clients: return Fault::too_many_clients;
+            case Failure::too_many_clients_of_user: return Fault::too_many_clients_of_user;
             case Failure::pool_timeout_at_login: return Fault::pool_timeout_at_login;
             case Failure::pool_timeout: return Fault::pool_timeout;
             case Failure::server_unavailable: return Fault::server_unavailable;
+            case Failure::starting_drain: return Fault::starting_drain;
             case Failure::shutting_down: return Fault::shutting_down;
             case Failure::killed: return Fault::killed;
             case Failure::handshake_timeout: return Fault::handshake_timeout;

@@ -22,6 +22,7 @@ constexpr std::string_view who_may_log_in =
     "A login is checked against leasehold's own configuration: the user and password of the pool's URL, or `users`.";
 constexpr std::string_view which_pools = "A client's database names a pool of leasehold, or an alias of one.";
 constexpr std::string_view fewer_clients = "Close idle clients, or raise limits.max_clients.";
+constexpr std::string_view fewer_of_user = "Close idle clients of this user, or raise limits.max_clients_per_user.";
 constexpr std::string_view who_holds =
     "SHOW CLIENTS on leasehold's console says who holds the backends; pool_size, max_overflow and pool_timeout decide.";
 constexpr std::string_view server_down =
@@ -34,6 +35,8 @@ constexpr std::string_view ending = "terminating connection: ";
 constexpr std::array<Entry, fault_count> table{{
     {Fault::no_such_pool, Scope::login, "3D000", "", "", "no such pool", which_pools},
     {Fault::too_many_clients, Scope::login, "53300", "", "", "sorry, too many clients already", fewer_clients},
+    {Fault::too_many_clients_of_user, Scope::login, "53300", "too many connections for role \"", "\"",
+     "too many connections for role", fewer_of_user},
     {Fault::pool_timeout_at_login, Scope::login, "53300", "", "", "timed out waiting for a backend", who_holds},
     {Fault::server_unavailable, Scope::login, "57P03", "", "", "the database server is not available", server_down},
     {Fault::starting_drain, Scope::login, "57P03", "", "", "leasehold is shutting down", restarting},

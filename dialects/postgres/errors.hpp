@@ -13,16 +13,17 @@ namespace leasehold::postgres {
 
 enum class Fault : std::uint8_t {
     // Login: FATAL, the session never began.
-    no_such_pool,           // 3D000
-    too_many_clients,       // 53300
-    pool_timeout_at_login,  // 53300
-    server_unavailable,     // 57P03
-    starting_drain,         // 57P03: leasehold is shutting down, not yet a session to end
-    authentication_failed,  // 28P01
-    not_authorized,         // 28000: no entry for this user, pool and listener
-    handshake_timeout,      // 57014
-    login_violation,        // 08P01
-    unsupported_protocol,   // 0A000
+    no_such_pool,              // 3D000
+    too_many_clients,          // 53300
+    too_many_clients_of_user,  // 53300, as a role's own limit
+    pool_timeout_at_login,     // 53300
+    server_unavailable,        // 57P03
+    starting_drain,            // 57P03: leasehold is shutting down, not yet a session to end
+    authentication_failed,     // 28P01
+    not_authorized,            // 28000: no entry for this user, pool and listener
+    handshake_timeout,         // 57014
+    login_violation,           // 08P01
+    unsupported_protocol,      // 0A000
     // A session that lives on: ERROR.
     pool_timeout,         // 53300
     transaction_lost,     // 40001

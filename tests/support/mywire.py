@@ -63,8 +63,8 @@ class Result:
 
 
 class Connection:
-    def __init__(self, port, host="127.0.0.1", timeout=10):
-        self.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, port, host="127.0.0.1", timeout=10, source=None):
+        self.socket = socket.create_connection((host, port), timeout, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.inbox, self.sequence = bytearray(), 0
         self.greeting = None

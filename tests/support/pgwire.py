@@ -192,10 +192,12 @@ class Scram:
 class Connection:
     """A socket to a server; `login` brings it to ReadyForQuery. Every wait ends after `timeout` seconds."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=10, receive_buffer=None):
+    def __init__(self, port, host="127.0.0.1", timeout=10, receive_buffer=None, source=None):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.settimeout(timeout)
         self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

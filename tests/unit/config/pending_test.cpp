@@ -27,8 +27,6 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
         "f.yaml:3: warning: pools.a.audit: the audit of hidden state comes with a later version (and 2 more like it)\n"
         "f.yaml:3: warning: pools.a.soft_hold: holding softly comes with a later version\n"
         "f.yaml:5: warning: pools.c.echo: logging statements comes with a later version\n"
-        "f.yaml:6: warning: limits.max_clients_per_user: comes with a later version; not enforced\n"
-        "f.yaml:6: warning: limits.max_clients_per_address: comes with a later version; not enforced\n"
         "f.yaml:7: warning: log.slow_statement: comes with a later version\n"
         "f.yaml:7: warning: log.slow_wait: comes with a later version\n");
 }
