@@ -63,6 +63,9 @@ inline constexpr std::array catalog{
            "Client connections: login, idle, waiting, active (with a lease), replication, console"},
     Metric{names::clients_limit, Type::gauge, "", "limits.max_clients"},
     Metric{names::login_failures, Type::counter, "", "Logins that failed"},
+    Metric{
+        names::clients_refused, Type::counter, "reason",
+        "Clients turned away: max_clients, ..._per_user, ..._per_address, console_places, draining, unfinished_login"},
     Metric{names::client_errors, Type::counter, "class",
            "Errors of leasehold's own that clients were sent, by the SQLSTATE's class"},
     Metric{names::client_ends, Type::counter, "reason", "Client sessions ended"},

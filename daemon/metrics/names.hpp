@@ -52,10 +52,10 @@ inline constexpr std::string_view failing = "leasehold_pool_failing";
 // Of the process.
 inline constexpr std::string_view login_failures = "leasehold_login_failures_total";
 inline constexpr std::string_view clients_refused = "leasehold_clients_refused_total";  // + reason
-inline constexpr std::string_view client_errors = "leasehold_client_errors_total";  // + class
-inline constexpr std::string_view client_ends = "leasehold_client_ends_total";      // + reason
-inline constexpr std::string_view leases_lost = "leasehold_leases_lost_total";      // + kind
-inline constexpr std::string_view clients = "leasehold_clients";                    // + state
+inline constexpr std::string_view client_errors = "leasehold_client_errors_total";      // + class
+inline constexpr std::string_view client_ends = "leasehold_client_ends_total";          // + reason
+inline constexpr std::string_view leases_lost = "leasehold_leases_lost_total";          // + kind
+inline constexpr std::string_view clients = "leasehold_clients";                        // + state
 inline constexpr std::string_view clients_limit = "leasehold_clients_limit";
 inline constexpr std::string_view workers = "leasehold_workers";
 inline constexpr std::string_view draining = "leasehold_draining";

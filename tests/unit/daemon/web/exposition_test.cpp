@@ -7,6 +7,7 @@
 #include "daemon/metrics/reloads.hpp"
 #include "daemon/metrics/sessions.hpp"
 #include "daemon/metrics/traffic.hpp"
+#include "daemon/refusals.hpp"
 
 #include <gtest/gtest.h>
 
@@ -99,6 +100,7 @@ struct Everything {
     metrics::PoolEvents events{registry, records, 0, "orders"};
     metrics::Traffic traffic{registry, 0, "orders"};
     metrics::Sessions sessions{registry};
+    Refusals refusals{registry};
     metrics::Reloads reloads{registry};
 };
 
