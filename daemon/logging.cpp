@@ -2,6 +2,7 @@
 // The process's one log: what is below its level is nothing, repeats are folded, the rest goes to the writer.
 #include "daemon/logging.hpp"
 
+#include "daemon/admin/events.hpp"
 #include "daemon/log_folder.hpp"
 #include "daemon/log_writer.hpp"
 
@@ -45,6 +46,7 @@ namespace {
 // With the log's mutex held.
 void write(Log& log_state, std::vector<LogLine> lines) {
     for (LogLine& line : lines) {
+        admin::event_records().add(line);
         if (log_state.capture) {
             const std::lock_guard lock(log_state.capture->mutex);
             log_state.capture->lines.push_back(render_text(line, false));

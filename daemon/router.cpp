@@ -145,7 +145,9 @@ Route Router::route(const config::Listen& listen, const dialects::LoginRequest& 
 }
 
 Route Router::find(const config::Listen& listen, const dialects::LoginRequest& request) const {
-    if (request.database == config_->admin.database) return console(request);
+    // What tools for PgBouncer ask for without being told so is the console too, unless it is a pool.
+    const bool as_pgbouncer = request.database == "pgbouncer" && find_pool(listen, request.database) == nullptr;
+    if (as_pgbouncer || request.database == config_->admin.database) return console(request);
     Route route;
     const std::string name = name_for(listen, request);
     if (name.empty()) {

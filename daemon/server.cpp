@@ -3,6 +3,7 @@
 
 #include "daemon/admin/console.hpp"
 #include "daemon/admin/records.hpp"
+#include "daemon/admin/stats.hpp"
 #include "daemon/capacity.hpp"
 #include "daemon/descriptors.hpp"
 #include "daemon/homes.hpp"
@@ -59,6 +60,7 @@ class Server {
     metrics::Registry metrics_;
     metrics::Reloads reloads_{metrics_};
     admin::QuarantineRecords records_;
+    admin::Averages averages_;
     admin::Tables tables_;
     std::unique_ptr<admin::Console> console_;
     Capacity capacity_;
@@ -89,6 +91,7 @@ Server::~Server() {
     for (const auto& worker : workers_) worker->join();
     shared_.computing.join();
     shared_.lookups.join();
+    shared_.reports.join();
     listeners_.clear();
     shared_.publish({});
     shared_.homes = nullptr;
@@ -130,7 +133,7 @@ bool Server::open_web() {
 
 void Server::make_console() {
     console_ = std::make_unique<admin::Console>(tables_);
-    register_tables(tables_, shared_, records_, metrics_);
+    register_tables(tables_, shared_, records_, metrics_, averages_);
     shared_.console = console_.get();
 }
 
@@ -231,6 +234,7 @@ int Server::run() {
     });
     std::function<void()> tick = [this, &tick] {
         tick_logging();
+        averages_.sample(metrics_);
         capacity_.learn(homes_->all());
         log_timer_.expires_after(std::chrono::seconds(1));
         log_timer_.async_wait([&tick](const boost::system::error_code& ec) {

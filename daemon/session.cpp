@@ -276,33 +276,4 @@ void Session::drain(std::string reason) {
     }
 }
 
-SessionView Session::view() const {
-    SessionView view;
-    view.id = id_;
-    view.user = user_;
-    view.database = database_;
-    view.address = peer_;
-    view.application = tracker_ ? std::string(tracker_->application()) : application_;
-    view.connected = connected_;
-    view.waiting_since = waiting_since_;
-    view.transaction_since = no_time;
-    view.state = console_ ? "console" : replica_ ? "replication" : waiting_ ? "waiting" : "login";
-    if (home_) view.pool = home_->name();
-    if (replica_) {
-        view.leased = true;
-        view.server_id = replica_->server_id();
-        view.server_address = std::string(replica_->address());
-        view.pin = "replication";
-    }
-    if (!relay_) return view;
-    view.pin = std::string(tracker_->pin());
-    view.leased = relay_->leased();
-    if (view.leased) view.server_id = relay_->backend()->server_id();
-    view.transaction = std::string(wire::to_string(tracker_->status()));
-    const bool in_transaction = tracker_->status() != wire::TransactionStatus::idle;
-    if (in_transaction && relay_->leased()) view.transaction_since = relay_->transaction_since();
-    view.state = waiting_ ? "waiting" : tracker_->busy() ? "active" : in_transaction ? "transaction" : "idle";
-    return view;
-}
-
 }  // namespace leasehold::daemon

@@ -29,6 +29,12 @@ struct SessionView {
     bool leased = false;
     std::uint64_t server_id = 0;  // of the backend it holds
     std::string server_address;   // of a replication session's
+    std::string listener;         // its address, and
+    std::uint16_t listener_port = 0;
+    wire::Clock::time_point requested{};  // when it last sent something for a backend; its epoch: never
+    bool running = false;                 // a request's reply is due
+    bool ending = false;                  // it goes at the end of its lease
+    bool encrypted = false;
 };
 
 class Session : private Lobby::Guest {
@@ -57,6 +63,15 @@ class Session : private Lobby::Guest {
     void drain(std::string reason);  // ends it when its lease ends
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     [[nodiscard]] SessionView view() const;
+    // Where it stands, without a copy of anything.
+    struct Glance {
+        bool login = true;  // not yet let in
+        bool console = false, waiting = false, leased = false, pinned = false, replicating = false;
+    };
+    [[nodiscard]] Glance glance() const noexcept;
+    [[nodiscard]] const std::string& user() const noexcept { return user_; }
+    // Of its transaction, literals masked; empty without one.
+    [[nodiscard]] std::string last_statement() const;
     [[nodiscard]] std::string_view dialect() const noexcept { return dialect_.name(); }
 
   private:

@@ -55,6 +55,7 @@ struct Shared {
     metrics::Sessions counts;
     boost::asio::thread_pool computing{2};  // PBKDF2 and the like: milliseconds each
     boost::asio::thread_pool lookups{1};    // the system's table of users, which a directory may serve slowly
+    boost::asio::thread_pool reports{1};    // the console's rows, made of what the workers tell
     admin::Console* console = nullptr;
     Operations operations;
     Homes* homes = nullptr;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/show.hpp"
 
+#include "daemon/admin/events.hpp"
 #include "daemon/admin/records.hpp"
-#include "daemon/admin/snapshot.hpp"
-#include "daemon/admin/tables.hpp"
-#include "daemon/metrics/registry.hpp"
+#include "daemon/admin/stats.hpp"
+#include "daemon/snapshots.hpp"
 #include "daemon/worker.hpp"
+
+#include <unistd.h>
 
 namespace leasehold::daemon {
 namespace {
@@ -13,150 +15,92 @@ namespace {
 using namespace admin;
 constexpr auto no_time = wire::Clock::time_point::min();
 
-std::string_view mode_name(config::Mode mode) {
-    switch (mode) {
-        case config::Mode::transaction: return "transaction";
-        case config::Mode::session: return "session";
-        case config::Mode::statement: return "statement";
-    }
-    return "transaction";
+SystemTime wall() { return std::chrono::system_clock::now(); }
+
+Table table(std::string name, const Columns& columns, std::string description, Gather gather) {
+    return {std::move(name), columns, Permission::read, std::move(description), std::move(gather)};
 }
 
-template <class D>
-D since(wire::Clock::time_point at) {
-    return at == no_time ? D{0} : std::chrono::duration_cast<D>(wire::Clock::now() - at);
+// A table of what the workers tell.
+template <class T, class MakeRows>
+Table from_workers(Shared& shared, std::string name, const Columns& columns, std::string description, Take<T> take,
+                   MakeRows rows) {
+    return table(std::move(name), columns, std::move(description), [&shared, take, rows](Done done) {
+        collect<T>(shared, take, [rows, done = std::move(done)](std::vector<T> all) { done(rows(std::move(all))); });
+    });
 }
 
-SystemTime on_the_wall(wire::Clock::time_point at) {
-    return std::chrono::system_clock::now() -
-           std::chrono::duration_cast<std::chrono::system_clock::duration>(wire::Clock::now() - at);
+void register_live(Tables& tables, Shared& shared) {
+    tables.add(from_workers<PoolRow>(shared, "POOLS", pools_columns(),
+                                     "each pool: who is served, who waits, what is open", pools_of,
+                                     [](const std::vector<PoolRow>& all) { return pools_rows(all); }));
+    tables.add(from_workers<ClientRow>(shared, "CLIENTS", clients_columns(), "each client session", clients_of,
+                                       [](std::vector<ClientRow> all) {
+                                           std::ranges::sort(all, {}, &ClientRow::id);
+                                           return clients_rows(all);
+                                       }));
+    tables.add(from_workers<ServerRow>(shared, "SERVERS", servers_columns(), "each backend connection", servers_of,
+                                       [](const std::vector<ServerRow>& all) { return servers_rows(all, wall()); }));
+    tables.add(from_workers<LeaseRow>(
+        shared, "LEASES", leases_columns(), "who holds which backend, since when, and what it runs", leases_of,
+        [](std::vector<LeaseRow> all) {
+            std::ranges::stable_sort(all, std::greater{}, [](const LeaseRow& lease) { return lease.backend.in_state; });
+            return leases_rows(all, wall());
+        }));
+    tables.add(from_workers<WaiterRow>(shared, "WAITERS", waiters_columns(), "who waits for a backend, in its order",
+                                       waiters_of,
+                                       [](const std::vector<WaiterRow>& all) { return waiters_rows(all, wall()); }));
+    tables.add(from_workers<LeaseRow>(shared, "PINS", pins_columns(),
+                                      "why leases do not end with their transactions, counted by reason", leases_of,
+                                      [](const std::vector<LeaseRow>& all) { return pins_rows(all); }));
 }
 
-ClientRow client_row(const SessionView& view, std::string_view dialect) {
-    ClientRow row;
-    row.id = view.id;
-    row.dialect = dialect;
-    row.user = view.user;
-    row.pool = view.database;
-    const std::size_t colon = view.address.rfind(':');
-    row.address = view.address.substr(0, colon);
-    if (colon != std::string::npos) {
-        row.port = static_cast<std::uint16_t>(std::strtoul(view.address.c_str() + colon + 1, nullptr, 10));
-    }
-    row.connected = on_the_wall(view.connected);
-    row.application = view.application;
-    row.pin = view.pin;
-    row.waiting = since<std::chrono::microseconds>(view.waiting_since);
-    row.transaction_time = since<std::chrono::milliseconds>(view.transaction_since);
-    if (view.transaction == "active") row.transaction = wire::TransactionStatus::active;
-    if (view.transaction == "failed") row.transaction = wire::TransactionStatus::failed;
-    row.server_id = view.server_id;
-    if (view.state == "login") {
-        row.state = ClientRow::State::login;
-    } else if (view.state == "waiting") {
-        row.state = ClientRow::State::waiting;
-    } else if (view.state == "replication") {
-        row.state = ClientRow::State::replication;
-    } else {
-        row.state = view.leased || view.state == "console" ? ClientRow::State::active : ClientRow::State::idle;
-    }
-    return row;
+Counts added_up(const std::vector<Counts>& all) {
+    Counts sum;
+    for (const Counts& one : all) sum += one;
+    return sum;
 }
 
-std::vector<ClientRow> clients_of(const Worker& worker) {
-    std::vector<ClientRow> rows;
-    for (const auto& [id, session] : worker.sessions()) rows.push_back(client_row(session->view(), session->dialect()));
-    return rows;
+// The workers are asked twice: figures of one line fit together, those of two lines may be a moment apart.
+void gather_lists(Shared& shared, const Done& done) {
+    collect<Counts>(shared, counts_of, [&shared, done](const std::vector<Counts>& counted) {
+        collect<PoolRow>(shared, pools_of,
+                         [&shared, done, counts = added_up(counted)](const std::vector<PoolRow>& all) {
+                             done(lists_rows(*shared.config(), counts, all));
+                         });
+    });
 }
 
-std::vector<PoolRow> pools_of(const Worker& worker) {
-    std::vector<PoolRow> rows;
-    for (const HomePtr& home : worker.homes()) {
-        const std::shared_ptr<const config::Pool> settings = home->settings();
-        PoolRow row;
-        row.name = home->name();
-        row.user = home->user;
-        row.mode = mode_name(settings->mode);
-        row.url = settings->url.render();
-        row.stats = home->pool->stats();
-        for (const auto& [id, session] : worker.sessions()) {
-            if (session->home() != home) continue;
-            const SessionView view = session->view();
-            if (view.state == "waiting") {
-                ++row.clients_waiting;
-            } else {
-                ++(view.leased ? row.clients_active : row.clients_idle);
-            }
-            if (!view.pin.empty() && view.leased) ++row.pinned;
-        }
-        rows.push_back(std::move(row));
-    }
-    return rows;
-}
-
-std::vector<ServerRow> servers_of(const Worker& worker) {
-    std::vector<ServerRow> rows;
-    for (const HomePtr& home : worker.homes()) {
-        for (pool::BackendRow& backend : home->pool->backends()) {
-            rows.push_back({home->name(), home->user, "leasehold " + home->name(), std::move(backend)});
-        }
-    }
-    for (const auto& [id, session] : worker.sessions()) {
-        const SessionView view = session->view();
-        if (view.state != "replication") continue;
-        pool::BackendRow backend;
-        backend.id = backend.session = id;
-        backend.server_id = view.server_id;
-        backend.address = view.server_address;
-        backend.state = view.state;
-        backend.age = backend.in_state = since<std::chrono::milliseconds>(view.connected);
-        rows.push_back({view.pool, session->home()->user, view.application, std::move(backend)});
-    }
-    return rows;
-}
-
-// A table whose rows each worker makes on its own thread.
-Table per_worker(Shared& shared, std::string name, std::vector<dialects::Column> columns, std::string description,
-                 std::function<Rows(const Worker&)> rows) {
-    Table table;
-    table.name = std::move(name);
-    table.columns = std::move(columns);
-    table.description = std::move(description);
-    table.gather = [&shared, rows = std::move(rows)](Done done) {
-        const Part part = join(shared.workers.size(), std::move(done));
-        for (std::size_t i = 0; i < shared.workers.size(); ++i) {
-            Worker* worker = shared.workers[i];
-            worker->post([worker, part, rows, i] { part(i, rows(*worker)); });
-        }
-    };
-    return table;
+void register_inventory(Tables& tables, Shared& shared) {
+    tables.add(from_workers<PoolRow>(shared, "DATABASES", databases_columns(),
+                                     "each database that clients may ask for, and the servers behind it", pools_of,
+                                     [](const std::vector<PoolRow>& all) { return databases_rows(all); }));
+    tables.add(from_workers<Counts>(
+        shared, "USERS", users_columns(), "who may log in, and to what", counts_of,
+        [&shared](const std::vector<Counts>& all) { return users_rows(*shared.config(), added_up(all)); }));
+    tables.add(table("CONFIG", config_columns(), "every key with the value in force and its default",
+                     [&shared](const Done& done) { done(config_rows(*shared.config())); }));
+    tables.add(table("LISTS", lists_columns(), "how many there are of everything",
+                     [&shared](const Done& done) { gather_lists(shared, done); }));
+    tables.add(from_workers<PoolRow>(
+        shared, "STATE", state_columns(), "the daemon itself: active, paused, draining; since when", pools_of,
+        [&shared, started = wall()](const std::vector<PoolRow>& all) {
+            const Daemon daemon{shared.draining.load(), started, ::getpid(), static_cast<int>(shared.workers.size())};
+            return state_rows(*shared.config(), daemon, all, wall());
+        }));
 }
 
 }  // namespace
 
-void register_tables(Tables& tables, Shared& shared, QuarantineRecords& records, metrics::Registry& metrics) {
-    tables.add(per_worker(shared, "POOLS", pools_columns(), "each pool: who is served, who waits, what is open",
-                          [](const Worker& worker) { return pools_rows(pools_of(worker)); }));
-    tables.add(per_worker(shared, "CLIENTS", clients_columns(), "each client session",
-                          [](const Worker& worker) { return clients_rows(clients_of(worker)); }));
-    tables.add(per_worker(shared, "SERVERS", servers_columns(), "each backend connection", [](const Worker& worker) {
-        return servers_rows(servers_of(worker), std::chrono::system_clock::now());
-    }));
-    Table quarantine;
-    quarantine.name = "QUARANTINE";
-    quarantine.columns = quarantine_columns();
-    quarantine.description = "unfinished transactions that were ended, newest first";
-    quarantine.gather = [&records](Done done) {
-        const std::vector<pool::QuarantineRecord> kept = records.snapshot();
-        done(quarantine_rows(kept));
-    };
-    tables.add(std::move(quarantine));
-    Table stats;
-    stats.name = "STATS";
-    stats.columns = stats_columns();
-    stats.description = "each pool's counters since the start";
-    stats.gather = [&metrics](Done done) { done(stats_rows(metrics)); };
-    tables.add(std::move(stats));
+void register_tables(Tables& tables, Shared& shared, QuarantineRecords& records, metrics::Registry& metrics,
+                     const Averages& averages) {
+    register_live(tables, shared);
+    register_inventory(tables, shared);
+    register_stats(tables, metrics, averages);
+    tables.add(table("QUARANTINE", quarantine_columns(), "unfinished transactions that were ended, newest first",
+                     [&records](const Done& done) { done(quarantine_rows(records.snapshot())); }));
+    tables.add(table("EVENTS", events_columns(), "the last life-cycle events of the process, newest first",
+                     [](const Done& done) { done(events_rows(event_records().snapshot())); }));
 }
 
 void describe_holders(Home& home) {
@@ -181,8 +125,10 @@ void describe_holders(Home& home) {
         std::string text = std::to_string(in_transaction) + " in transactions, " + std::to_string(pinned) + " pinned";
         if (oldest != nullptr) {
             const SessionView view = oldest->view();
-            text += "; the oldest for " + std::to_string(daemon::since<std::chrono::seconds>(since).count()) +
-                    " s by " + view.user + "@" + view.address;
+            text +=
+                "; the oldest for " +
+                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(wire::Clock::now() - since).count()) +
+                " s by " + view.user + "@" + view.address;
             if (!view.application.empty()) text += " (" + view.application + ")";
             if (!view.pin.empty()) text += ", pinned: " + view.pin;
         }

@@ -7,6 +7,7 @@
 namespace leasehold::daemon {
 
 namespace admin {
+class Averages;
 class QuarantineRecords;
 class Tables;
 }  // namespace admin
@@ -15,7 +16,7 @@ class Registry;
 }
 
 void register_tables(admin::Tables& tables, Shared& shared, admin::QuarantineRecords& records,
-                     metrics::Registry& metrics);
+                     metrics::Registry& metrics, const admin::Averages& averages);
 // Lets the pool's time-out say who holds its backends.
 void describe_holders(Home& home);
 

@@ -80,6 +80,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
     [[nodiscard]] Stats stats() const;                       // size, checkedin, checkedout, overflow, waiting, ...
     [[nodiscard]] std::vector<BackendRow> backends() const;  // for SHOW SERVERS
+    [[nodiscard]] std::vector<WaitingRow> waiting() const;   // for SHOW WAITERS; first the one whose turn is next
     [[nodiscard]] const Params& params() const noexcept;
     [[nodiscard]] Connector& connector() const noexcept;
     [[nodiscard]] Executor executor() const noexcept;

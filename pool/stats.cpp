@@ -65,9 +65,20 @@ std::vector<BackendRow> Pool::backends() const {
         row.in_state = millis(time - entry->since);
         row.leases = entry->leases;
         row.session = entry->session;
+        row.stale = entry->backend && impl_->stale(*entry).has_value();
         row.variant = entry->variant;
         row.fingerprint = entry->backend ? entry->backend->fingerprint() : 0;
         rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+std::vector<WaitingRow> Pool::waiting() const {
+    const auto time = impl_->now();
+    std::vector<WaitingRow> rows;
+    rows.reserve(impl_->waiters.size());
+    for (const auto& [ticket, waiter] : impl_->waiters) {
+        rows.push_back({waiter.wanted.session, micros(time - waiter.since)});
     }
     return rows;
 }

@@ -24,6 +24,12 @@ struct Stats {
     [[nodiscard]] std::string status() const;
 };
 
+// One that waits, in the queue's order.
+struct WaitingRow {
+    std::uint64_t session = 0;  // 0: none of a client's
+    std::chrono::microseconds waited{0};
+};
+
 struct BackendRow {
     std::uint64_t id = 0;  // of the entry
     std::uint64_t server_id = 0;
@@ -32,6 +38,7 @@ struct BackendRow {
     std::chrono::milliseconds age{0}, in_state{0};
     std::uint64_t leases = 0;
     std::uint64_t session = 0;  // the holder's, 0 for none
+    bool stale = false;         // closed when it comes back: it was invalidated, or its server was lost, meanwhile
     Variant variant = 0;
     Fingerprint fingerprint = 0;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/admin/console.hpp"
 
+#include "config/nearest.hpp"
 #include "daemon/logging.hpp"
 
 #include <atomic>
@@ -196,10 +197,19 @@ void Console::show(const std::vector<Token>& words, Permission permission, Reply
         if (const auto table = tables_.find(words[1].text)) return show_table(*table, permission, std::move(reply));
     }
     if (auto polite = courtesy(words)) return reply(std::move(*polite));
+    std::vector<std::string> known;
+    for (const auto& table : tables_.list()) known.push_back(table->name);
+    std::string wanted, hint;
+    if (words.size() > 1) {
+        const std::string name = upper(words[1].text);
+        wanted = " \"" + shortened(words[1].text) + '"';
+        hint = words.size() > 2 ? std::string() : std::string(absent_table(name));
+        if (hint.empty()) hint = config::did_you_mean(name, known);
+        if (!hint.empty()) hint = ": " + hint;
+    }
     std::string names;
-    for (const auto& table : tables_.list()) names += (names.empty() ? "" : ", ") + table->name;
-    const std::string wanted = words.size() > 1 ? " \"" + shortened(words[1].text) + '"' : "";
-    reply(syntax_error("SHOW knows no table" + wanted + "; there are: " + names));
+    for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+    reply(syntax_error("SHOW knows no table" + wanted + hint + "; there are: " + names));
 }
 
 void Console::show_table(const Table& table, Permission permission, Reply reply) const {

@@ -64,6 +64,9 @@ class Console {
     std::map<std::string, Command, std::less<>> commands_;
 };
 
+// What to ask instead of a table of PgBouncer's that there is none of here, its name in capitals; empty for others.
+[[nodiscard]] std::string_view absent_table(std::string_view name) noexcept;
+
 // What clients send by themselves, answered as a server would; none for everything else. `words` is not empty.
 [[nodiscard]] std::optional<Answer> courtesy(const std::vector<Token>& words);
 

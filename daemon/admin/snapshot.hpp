@@ -2,12 +2,14 @@
 // What the workers tell the console about themselves: plain copies taken on the worker, read anywhere.
 #pragma once
 
+#include "config/model.hpp"
 #include "dialects/wire/tracker.hpp"
 #include "pool/events.hpp"
 #include "pool/stats.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace leasehold::daemon::admin {
@@ -24,6 +26,10 @@ struct PoolRow {
     int clients_waiting = 0;  // sessions in its queue
     int clients_idle = 0;     // logged in, without a lease
     int pinned = 0;           // leases that do not end at the next boundary
+    int replicating = 0;      // connections of replication sessions' own, beside the pool
+    int server_limit = 0;     // of the server, for all pools together; 0: none
+    bool disabled = false;
+    std::shared_ptr<const config::Pool> settings;
 };
 
 struct ClientRow {
@@ -35,13 +41,20 @@ struct ClientRow {
     State state = State::login;  // active: holds a lease
     std::string address;         // "192.0.2.7", or "unix"
     std::uint16_t port = 0;
+    std::string local_address;  // of the listener
+    std::uint16_t local_port = 0;
     SystemTime connected{};
+    SystemTime requested{};                // when it last sent something for a backend; the epoch: never
     std::chrono::microseconds waiting{0};  // in the queue, up to now
     std::string application;
     std::string pin;  // the reason, empty when not pinned
     wire::TransactionStatus transaction = wire::TransactionStatus::idle;
     std::chrono::milliseconds transaction_time{0};
     std::uint64_t server_id = 0;  // of the backend it holds, 0: none
+    std::string link;             // that backend's name (server_name), or empty
+    bool running = false;         // a request's reply is due
+    bool ending = false;          // it is told to go at the end of its lease
+    bool encrypted = false;
 };
 
 struct ServerRow {
@@ -52,5 +65,9 @@ struct ServerRow {
 };
 
 [[nodiscard]] std::string_view to_string(ClientRow::State state) noexcept;
+
+// What tells sessions and backends apart in the tables, for as long as the process lives: "c17", "orders/app#9".
+[[nodiscard]] std::string client_name(std::uint64_t session);
+[[nodiscard]] std::string server_name(const std::string& pool, const std::string& user, std::uint64_t id);
 
 }  // namespace leasehold::daemon::admin

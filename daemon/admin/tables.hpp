@@ -8,10 +8,6 @@
 
 #include <span>
 
-namespace leasehold::daemon::metrics {
-class Registry;
-}
-
 namespace leasehold::daemon::admin {
 
 using Columns = std::vector<dialects::Column>;
@@ -28,11 +24,7 @@ using Columns = std::vector<dialects::Column>;
 [[nodiscard]] const Columns& quarantine_columns();
 [[nodiscard]] Rows quarantine_rows(std::span<const pool::QuarantineRecord> records);
 
-// By pool, from the metrics; what nobody counts is NULL. Times in microseconds, as PgBouncer's.
-[[nodiscard]] const Columns& stats_columns();
-[[nodiscard]] Rows stats_rows(const metrics::Registry& registry);
-
-// "2026-01-01 00:00:00 UTC"
-[[nodiscard]] std::string in_utc(SystemTime at);
+// "2026-01-01 00:00:00 UTC", "2026-01-01 00:00:00.250 UTC"
+[[nodiscard]] std::string in_utc(SystemTime at, bool milliseconds = false);
 
 }  // namespace leasehold::daemon::admin

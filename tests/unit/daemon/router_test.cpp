@@ -160,4 +160,12 @@ TEST_F(RouterTest, LetsOnlyAdministratorsToTheConsole) {
     EXPECT_EQ(ask(postgres, "root", "leasehold").credential.kind, Credential::trust);
 }
 
+// pgbouncer_exporter, check_pgbouncer and fingers ask for the console by its name at PgBouncer.
+TEST_F(RouterTest, KnowsTheConsoleByPgbouncersNameUnlessThatIsAPool) {
+    EXPECT_EQ(ask(postgres, "root", "pgbouncer").kind, Kind::console);
+    EXPECT_EQ(ask(postgres, "app", "pgbouncer").credential.kind, Credential::none);
+    config->pools.front().alias.push_back("pgbouncer");
+    EXPECT_EQ(ask(postgres, "root", "pgbouncer").kind, Kind::pool);
+}
+
 }  // namespace

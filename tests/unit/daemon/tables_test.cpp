@@ -2,8 +2,6 @@
 #include "daemon/admin/tables.hpp"
 
 #include "daemon/admin/records.hpp"
-#include "daemon/metrics/names.hpp"
-#include "daemon/metrics/registry.hpp"
 
 #include <gtest/gtest.h>
 
@@ -54,15 +52,16 @@ TEST(PoolsTable, ShowsAPool) {
     pool.stats.waiting = 4;
     pool.stats.dialling = 6;
     pool.stats.quarantined = 7;
+    pool.stats.open = 28;  // two of them are pinged
     pool.stats.oldest_wait = 1250ms;
     auto row = by_name(pools_columns(), pools_rows({&pool, 1}).at(0));
     EXPECT_EQ(row["database"], "orders");
-    EXPECT_EQ(row["cl_active"], "12");
+    EXPECT_EQ(row["cl_active"], "97") << "those that hold a lease and those that want none";
     EXPECT_EQ(row["cl_waiting"], "3");
     EXPECT_EQ(row["cl_idle"], "85");
     EXPECT_EQ(row["sv_active"], "12");
     EXPECT_EQ(row["sv_idle"], "1");
-    EXPECT_EQ(row["sv_tested"], "7");
+    EXPECT_EQ(row["sv_tested"], "9");
     EXPECT_EQ(row["sv_login"], "6");
     EXPECT_EQ(row["maxwait"], "1");
     EXPECT_EQ(row["maxwait_us"], "250000");
@@ -130,7 +129,7 @@ TEST(ServersTable, ShowsABackend) {
     server.pool = "orders";
     server.user = "app";
     server.application = "leasehold orders";
-    server.backend = {9, 4711, "[::1]:5432", "leased", 90s, 1500ms, 33, 17, 0, 0};
+    server.backend = {9, 4711, "[::1]:5432", "leased", 90s, 1500ms, 33, 17, true, 0, 0};
     auto row = by_name(servers_columns(), servers_rows({&server, 1}, new_year + 90s).at(0));
     EXPECT_EQ(row["type"], "S");
     EXPECT_EQ(row["state"], "active");
@@ -142,6 +141,9 @@ TEST(ServersTable, ShowsABackend) {
     EXPECT_EQ(row["state_seconds"], "1");
     EXPECT_EQ(row["leases"], "33");
     EXPECT_EQ(row["session"], "17");
+    EXPECT_EQ(row["ptr"], "orders/app#9");
+    EXPECT_EQ(row["link"], "c17");
+    EXPECT_EQ(row["close_needed"], "1");
 }
 
 TEST(ServersTable, ShowsABackendThatIsStillBeingDialled) {
@@ -185,30 +187,10 @@ TEST(QuarantineTable, TellsWhoDidWhatAndWhatBecameOfIt) {
     EXPECT_EQ(row["took_ms"], "7");
 }
 
-TEST(StatsTable, AddsUpEachPoolsMetrics) {
-    namespace names = metrics::names;
-    metrics::Registry registry(2);
-    metrics::Scope orders(registry, {{"pool", "orders"}});
-    metrics::Scope stock(registry, {{"pool", "stock"}});
-    orders.counter(names::checkouts, "").add(0, 3);
-    orders.counter(names::checkouts, "").add(1, 4);
-    orders.counter(names::closes, "", {{"reason", "recycled"}}).add(0, 1);
-    orders.counter(names::closes, "", {{"reason", "overflow"}}).add(0, 2);
-    orders.histogram(names::wait_seconds, "").observe(1, 1500us);
-    stock.counter(names::checkouts, "").add(0, 9);
-    (void)registry.counter("leasehold_other_total", "");
-    const Rows rows = stats_rows(registry);
-    ASSERT_EQ(rows.size(), 2u);
-    auto row = by_name(stats_columns(), rows[0]);
-    EXPECT_EQ(row["database"], "orders");
-    EXPECT_EQ(row["checkouts"], "7");
-    EXPECT_EQ(row["closes"], "3");
-    EXPECT_EQ(row["total_wait_time"], "1500");
-    EXPECT_EQ(row["total_query_count"], "NULL");  // nobody counts it here
-    EXPECT_EQ(by_name(stats_columns(), rows[1])["checkouts"], "9");
+TEST(TableTimes, AreInUtc) {
+    EXPECT_EQ(in_utc(new_year - 1ms), "2025-12-31 23:59:59 UTC");
+    EXPECT_EQ(in_utc(new_year - 1ms, true), "2025-12-31 23:59:59.999 UTC");
 }
-
-TEST(TableTimes, AreInUtc) { EXPECT_EQ(in_utc(new_year - 1ms), "2025-12-31 23:59:59 UTC"); }
 
 }  // namespace
 }  // namespace leasehold::daemon::admin
