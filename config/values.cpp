@@ -186,7 +186,7 @@ auto find(const Says<T> (&says)[N], std::string_view key) {
 }
 
 template <class T, std::size_t N>
-void add(std::vector<Value>& all, const std::string& prefix, Part part, const T& from, const Says<T> (&says)[N]) {
+void add(std::vector<InForce>& all, const std::string& prefix, Part part, const T& from, const Says<T> (&says)[N]) {
     for (const Key& key : keys(part)) {
         const auto text = find(says, key.name);
         if (text == nullptr) continue;
@@ -194,7 +194,7 @@ void add(std::vector<Value>& all, const std::string& prefix, Part part, const T&
     }
 }
 
-void add_lists(std::vector<Value>& all, const Config& config, std::string_view key) {
+void add_lists(std::vector<InForce>& all, const Config& config, std::string_view key) {
     if (key == "listen") {
         for (std::size_t i = 0; i < config.listen.size(); ++i) {
             const std::string prefix = "listen[" + std::to_string(i) + "].";
@@ -216,8 +216,8 @@ void add_lists(std::vector<Value>& all, const Config& config, std::string_view k
 
 }  // namespace
 
-std::vector<Value> values(const Config& config) {
-    std::vector<Value> all;
+std::vector<InForce> values(const Config& config) {
+    std::vector<InForce> all;
     for (const Key& key : keys(Part::top)) {
         if (key.name == "admin") {
             add(all, "admin.", Part::admin, config.admin, admin_says);

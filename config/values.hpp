@@ -8,7 +8,7 @@
 
 namespace leasehold::config {
 
-struct Value {
+struct InForce {
     std::string key;    // "pools.orders.pool_size", "listen[0].auth"
     std::string value;  // "5", "1h", "postgresql://app:***@db:5432/orders"; empty where nothing was said
     std::string fallback;
@@ -16,6 +16,6 @@ struct Value {
 };
 
 // Every key of every part that there is, in the order of the reference.
-[[nodiscard]] std::vector<Value> values(const Config& config);
+[[nodiscard]] std::vector<InForce> values(const Config& config);
 
 }  // namespace leasehold::config

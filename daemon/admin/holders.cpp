@@ -37,7 +37,7 @@ Rows leases_rows(std::span<const LeaseRow> leases, SystemTime now) {
         const bool own = holder.id == 0;
         const bool open = holder.transaction != wire::TransactionStatus::idle;
         const char* const state = own                  ? "internal"
-                                  : lease.running      ? "running"
+                                  : holder.running     ? "running"
                                   : open               ? "idle in transaction"
                                   : holder.pin.empty() ? "idle"
                                                        : "pinned";

@@ -10,7 +10,6 @@ struct LeaseRow {
     std::string pool;
     pool::BackendRow backend;
     ClientRow holder;       // id 0: leasehold itself
-    bool running = false;   // a request's reply is due
     std::string statement;  // the last, masked; empty: none yet, or not to be had
 };
 

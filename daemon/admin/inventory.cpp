@@ -147,7 +147,7 @@ const Columns& config_columns() {
 
 Rows config_rows(const config::Config& config) {
     Rows rows;
-    for (const config::Value& value : config::values(config)) {
+    for (const config::InForce& value : config::values(config)) {
         rows.push_back({value.key, value.value, value.fallback, yes(value.reloadable)});
     }
     return rows;

@@ -102,7 +102,7 @@ TEST_F(ConsoleTest, NamesTheTablesWhenItKnowsNoSuchOne) {
     EXPECT_EQ(answer.error->sqlstate, "42601");
     EXPECT_EQ(answer.error->number, 1064);
     EXPECT_EQ(answer.error->message,
-              "SHOW knows no table \"POOOLS\"; there are: HELP, POOLS, SECRETS, TABLES, VERSION");
+              "SHOW knows no table \"POOOLS\": did you mean POOLS? There are: HELP, POOLS, SECRETS, TABLES, VERSION");
     EXPECT_EQ(ask("SHOW").error->sqlstate, "42601");
     EXPECT_EQ(ask("SHOW POOLS please").error->sqlstate, "42601");
 }

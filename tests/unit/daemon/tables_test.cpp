@@ -2,26 +2,12 @@
 #include "daemon/admin/tables.hpp"
 
 #include "daemon/admin/records.hpp"
-
-#include <gtest/gtest.h>
-
-#include <map>
+#include "tests/unit/daemon/cells.hpp"
 
 namespace leasehold::daemon::admin {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr SystemTime new_year{1767225600s};
-
-// The row's values by column; fails when there are more or fewer values than columns.
-std::map<std::string, std::string> by_name(const Columns& columns, const Row& row) {
-    std::map<std::string, std::string> result;
-    EXPECT_EQ(columns.size(), row.size());
-    for (std::size_t i = 0; i < columns.size() && i < row.size(); ++i) {
-        EXPECT_TRUE(result.emplace(columns[i].name, row[i].value_or("NULL")).second) << columns[i].name << " twice";
-    }
-    return result;
-}
 
 std::string first_columns(const Columns& columns, std::size_t n) {
     std::string names;
