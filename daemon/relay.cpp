@@ -20,7 +20,7 @@ constexpr std::size_t unused_bytes = 2 * 1024 * 1024;
 Relay::Relay(wire::Transport& client, wire::Inbox inbox, wire::Tracker& tracker, pool::Pool& pool,
              std::span<std::uint8_t> buffer, Limits limits, std::uint64_t session, const metrics::Traffic* traffic)
     : client_(client), client_in_(std::move(inbox)), tracker_(tracker), pool_(pool), buffer_(buffer), limits_(limits),
-      session_(session), traffic_(traffic), counted_sent_(client.sent()) {}
+      session_(session), traffic_(traffic) {}
 
 Relay::~Relay() {
     client_.on_readable({});
@@ -55,7 +55,6 @@ wire::awaitable<Relay::Outcome> Relay::next() {
 // Ends the run. The coroutine is resumed from the loop, so that callers may return through their own frames.
 void Relay::finish(Outcome outcome) {
     if (outcome_) return;
-    count_answers();
     mode_ = Mode::stopped;
     client_.on_readable({});
     client_.on_writable({});
@@ -256,15 +255,15 @@ void Relay::backend_readable() {
 
 void Relay::on_backend(wire::Bytes in, bool from_inbox) {
     const Verdict verdict = tracker_.from_backend(in, to_client_, to_backend_);
+    count_answers();  // before the client can know: who asks for the figures then finds them
+    if (!tracker_.busy()) {
+        quiet_since_ = wire::Clock::now();
+        count_times(quiet_since_, tracker_.status() == wire::TransactionStatus::idle);
+    }
     if (!to_backend_.empty()) ship_to_backend();
     const bool client_open = ship_to_client();
     keep_tail(in.subspan(verdict.consumed), from_inbox, verdict.consumed, backend_->inbox());
-    count_answers();
-    if (!tracker_.busy()) {
-        quiet_since_ = wire::Clock::now();
-        sent_mark_ = backend_->transport().sent();
-        count_times(quiet_since_, tracker_.status() == wire::TransactionStatus::idle);
-    }
+    if (!tracker_.busy()) sent_mark_ = backend_->transport().sent();
     if (verdict.kind == Verdict::Kind::fatal) {
         backend_->mark_dead();
         finish({Event::fatal, {}});
@@ -340,6 +339,7 @@ void Relay::backend_gone(std::string reason) {
 
 bool Relay::ship_to_client() {
     if (to_client_.empty()) return true;
+    if (traffic_ != nullptr && !gone_) traffic_->sent(to_client_.size());
     const bool open = gone_ || client_.send(to_client_);
     to_client_.clear();
     return open;
@@ -368,7 +368,6 @@ void Relay::client_writable() {
         gone_ = true;  // also behind a goodbye: a large result that nobody takes is given up
         finish({Event::client_gone, {}});
     } else {
-        count_answers();
         if (backend_ != nullptr) arm_backend();
         go_on();
     }

@@ -101,7 +101,6 @@ class Relay {
     Limits limits_;
     std::uint64_t session_;  // for the pool's books
     const metrics::Traffic* traffic_;
-    std::uint64_t counted_sent_;  // of what the client was sent, counted so far
     std::uint64_t counted_requests_ = 0, counted_transactions_ = 0;
 
     pool::Lease lease_;

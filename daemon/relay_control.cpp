@@ -61,6 +61,7 @@ pool::Lease Relay::release() {
 
 void Relay::say(wire::Outbox& to_client) {
     if (to_client.empty()) return;
+    if (traffic_ != nullptr && !gone_) traffic_->sent(to_client.size());
     if (!client_.send(to_client)) gone_ = true;
     to_client.clear();
 }
@@ -69,10 +70,6 @@ void Relay::say(wire::Outbox& to_client) {
 
 void Relay::count_answers() noexcept {
     if (traffic_ == nullptr) return;
-    if (const std::uint64_t sent = client_.sent(); sent != counted_sent_) {
-        traffic_->sent(sent - counted_sent_);
-        counted_sent_ = sent;
-    }
     const wire::Tracker::Counts& counts = tracker_.counts();
     if (counts.requests == counted_requests_ && counts.transactions == counted_transactions_) return;
     traffic_->answered(counts.requests - counted_requests_, counts.transactions - counted_transactions_);
