@@ -4,6 +4,7 @@ what, since when, and why."""
 import contextlib
 import os
 import re
+import resource
 import threading
 import time
 
@@ -14,6 +15,7 @@ import pytest
 from conftest import PASSWORD, USER
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from processes import LOOPBACK, end_process, free_port, spawn, tail, temp_dir, wait_until
+from skips import skip_loudly
 
 PGBOUNCER = "/usr/sbin/pgbouncer"
 
@@ -351,3 +353,49 @@ def test_show_events_has_the_last_life_cycle_events_newest_first(orders):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC", row["time"])
     assert [row["time"] for row in rows] == sorted((row["time"] for row in rows), reverse=True)
     assert "literal" not in str(rows) and PASSWORD not in str(rows)
+
+
+# --- many -------------------------------------------------------------------------------------------------------------
+
+def test_show_clients_of_2000_sessions_holds_nobody_up(leasehold, postgres):
+    count = 2000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2 * count + 400:
+        skip_loudly("2000 sessions at once", f"only {hard} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 400, hard))
+    port = free_port()
+    daemon = leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": 4}},
+                       listen=[{"dialect": "postgresql", "address": f"{LOOPBACK}:{port}", "auth": "trust"}], start=False)
+    daemon.port = port
+    daemon.start()
+    sessions, done, times = [], threading.Event(), []
+    try:
+        for _ in range(count):
+            sessions.append(login(daemon, application_name="one of many"))
+
+        def bystander():
+            with login(daemon) as session:
+                while not done.is_set():
+                    begin = time.monotonic()
+                    session.ok("SELECT 1")
+                    times.append(time.monotonic() - begin)
+                    time.sleep(0.001)
+
+        thread = threading.Thread(target=bystander)
+        thread.start()
+        with contextlib.closing(daemon.connect("leasehold", CONSOLE_USER, CONSOLE_PASSWORD, autocommit=True)) as console:
+            for _ in range(10):
+                with console.cursor() as cursor:
+                    cursor.execute("SHOW CLIENTS")
+                    rows = cursor.fetchall()
+                    identities = [row[[c.name for c in cursor.description].index("id")] for row in rows]
+                    assert len(rows) == count + 2 and identities == sorted(set(identities))
+        done.set()
+        thread.join()
+        times.sort()
+        assert times[len(times) * 99 // 100] < 0.25, f"p99 of a bystander: {times[len(times) * 99 // 100]:.3f} s"
+    finally:
+        done.set()
+        for session in sessions:
+            session.drop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
