@@ -209,7 +209,8 @@ void Console::show(const std::vector<Token>& words, Permission permission, Reply
     }
     std::string names;
     for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-    reply(syntax_error("SHOW knows no table" + wanted + hint + (hint.ends_with('?') ? " There are: " : "; there are: ") + names));
+    reply(syntax_error("SHOW knows no table" + wanted + hint +
+                       (hint.ends_with('?') ? " There are: " : "; there are: ") + names));
 }
 
 void Console::show_table(const Table& table, Permission permission, Reply reply) const {
