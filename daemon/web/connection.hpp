@@ -18,7 +18,7 @@ struct Http::State {
 
     // The route of a path that this kind of socket has; null: none.
     [[nodiscard]] const Route* find(const std::string& path, bool control) const;
-    // Of the door's connections that wait for a request for a second or more, ends the one that has waited longest.
+    // Of the door's connections that have waited for a request for a moment, ends the one that has waited longest.
     [[nodiscard]] bool make_room(Door door);
     [[nodiscard]] std::size_t count(Door door) const;
 

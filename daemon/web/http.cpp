@@ -19,7 +19,7 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr int accept_at_once = 16;
-constexpr auto patience = std::chrono::seconds(1);  // with a client that has said nothing, when others wait
+constexpr auto patience = std::chrono::milliseconds(250);  // with a client that has said nothing, when others wait
 constexpr auto pause = std::chrono::milliseconds(50);
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "daemon/logging.hpp"
 #include "daemon/web/console.hpp"
 #include "daemon/web/exposition.hpp"
+#include "daemon/web/json.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,8 +50,9 @@ Prepared::~Prepared() {
 }
 
 Server::Server(wire::Executor loop, Sources sources)
-    : sources_(sources), sampler_(loop, sources.shared, patience), http_(loop, Limits{}) {
-    add_routes();
+    : sources_(sources), sampler_(loop, sources.shared, patience), tables_(loop, sources.console, patience),
+      http_(loop, Limits{}) {
+    add_routes(loop);
 }
 
 Server::~Server() {
@@ -58,12 +60,21 @@ Server::~Server() {
     if (control_door_.door != 0) (void)::unlink(control_door_.address.c_str());
 }
 
-void Server::add_routes() {
-    http_.add(console_route(sources_.console));
+void Server::add_routes(wire::Executor loop) {
+    http_.add(console_route(loop, sources_.console));
     http_.add(
         {"/metrics", Method::get, false, false, [this](const Request&, const Respond& respond) { metrics(respond); }});
     http_.add(
         {"/healthz", Method::get, false, false, [this](const Request&, const Respond& respond) { health(respond); }});
+    http_.add({"/", Method::get, false, false, [this](const Request&, const Respond& respond) {
+                   tables_.take([this, respond](const std::vector<Section>& sections) {
+                       respond({200, "text/html; charset=utf-8", page(about(), sections)});
+                   });
+               }});
+    http_.add({"/status.json", Method::get, false, false, [this](const Request&, const Respond& respond) {
+                   tables_.take(
+                       [this, respond](const std::vector<Section>& sections) { respond(to_json(about(), sections)); });
+               }});
     http_.add({"/readyz", Method::get, false, false, [this](const Request&, const Respond& respond) {
                    if (sources_.shared.draining) return respond({503, Response{}.type, "draining\n"});
                    respond({200, Response{}.type, "ready\n"});
@@ -76,6 +87,18 @@ void Server::metrics(const Respond& respond) {
         const Facts facts{shared.workers.size(), shared.config()->limits.max_clients, shared.draining};
         respond({200, exposition_type, exposition(sources_.metrics, figures, facts, read_process())});
     });
+}
+
+About Server::about() const {
+    const Shared& shared = sources_.shared;
+    About about;
+    about.version = LEASEHOLD_VERSION;
+    about.uptime = std::chrono::duration_cast<std::chrono::seconds>(wire::Clock::now() - started_);
+    about.draining = shared.draining;
+    about.workers = shared.workers.size();
+    about.clients = shared.clients;
+    about.clients_limit = shared.config()->limits.max_clients;
+    return about;
 }
 
 void Server::health(const Respond& respond) {

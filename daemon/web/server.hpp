@@ -7,6 +7,7 @@
 #include "daemon/shared.hpp"
 #include "daemon/web/figures.hpp"
 #include "daemon/web/http.hpp"
+#include "daemon/web/status.hpp"
 
 #include <optional>
 #include <string>
@@ -68,12 +69,15 @@ class Server {
         Http::Door door = 0;
     };
     void swap(Serving& serving, Prepared::Wanted& wanted, bool control);
-    void add_routes();
+    void add_routes(wire::Executor loop);
     void metrics(const Respond& respond);
     void health(const Respond& respond);
+    [[nodiscard]] About about() const;
 
     Sources sources_;
+    const wire::Clock::time_point started_ = wire::Clock::now();
     Sampler sampler_;
+    StatusTables tables_;
     Http http_;
     Serving http_door_, control_door_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/web/console.hpp"
 
+#include "daemon/web/json.hpp"
+
 #include <gtest/gtest.h>
 
 namespace leasehold::daemon::web {
