@@ -96,7 +96,7 @@ About Server::about() const {
     about.uptime = std::chrono::duration_cast<std::chrono::seconds>(wire::Clock::now() - started_);
     about.draining = shared.draining;
     about.workers = shared.workers.size();
-    about.clients = shared.clients;
+    about.clients = shared.places.clients();
     about.clients_limit = shared.config()->limits.max_clients;
     return about;
 }
