@@ -140,7 +140,7 @@ def scrape(where):
 def catalog():
     """{name: (type, {labels})} as the sources describe them."""
     names = dict(re.findall(r'string_view (\w+) = "([a-z_]+)"', (ROOT / "daemon/metrics/names.hpp").read_text()))
-    rows = re.findall(r'Metric\{names::(\w+),\s*Type::(\w+),\s*"([^"]*)"', (ROOT / "daemon/metrics/catalog.hpp").read_text())
+    rows = re.findall(r'Metric\{\s*names::(\w+),\s*Type::(\w+),\s*"([^"]*)"', (ROOT / "daemon/metrics/catalog.hpp").read_text())
     assert len(rows) > 40
     return {names[name]: (type_, set(labels.split(", ")) - {""}) for name, type_, labels in rows}
 

@@ -34,7 +34,8 @@ class SamplerTest : public testing::Test {
     }
 
     boost::asio::io_context loop;
-    Shared shared;
+    metrics::Registry registry{2};
+    Shared shared{registry};
     Worker one{shared, 0}, two{shared, 1};
     Sampler sampler{loop.get_executor(), shared, 100ms};
     std::vector<std::vector<int>> missing;
