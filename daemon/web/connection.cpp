@@ -186,7 +186,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     // Unless all of the request has been read, what follows on this connection cannot be told from its rest.
     void refuse(Response response) {
-        keep_ = keep_ && parser_->is_done();
+        keep_ = keep_ && parser_->is_done() && response.status != 400;
         write(std::move(response));
     }
 
