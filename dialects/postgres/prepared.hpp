@@ -118,6 +118,14 @@ class StatementCache {
     std::list<PreparedText*> idle_;  // longest unused first
 };
 
+// What a session's name stands for, and how the schema stood when the session prepared it: a backend whose own copy is
+// older than that has to parse it again, or the session would meet a plan that it never knew.
+struct Prepared : TextRef {
+    Prepared() noexcept = default;
+    Prepared(TextRef text) noexcept : TextRef(std::move(text)) {}  // NOLINT(google-explicit-constructor)
+    std::uint64_t since = 0;                                       // of the schema clock
+};
+
 // One session's names. Names are cut at 63 bytes, as the server does.
 class Namespace {
   public:
@@ -125,7 +133,7 @@ class Namespace {
         using is_transparent = void;
         std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>()(name); }
     };
-    using Map = std::unordered_map<std::string, TextRef, Hash, std::equal_to<>>;
+    using Map = std::unordered_map<std::string, Prepared, Hash, std::equal_to<>>;
     using Named = Map::value_type;  // stays where it is, also when removed, until settle()
 
     [[nodiscard]] Named* find(std::string_view name) noexcept;

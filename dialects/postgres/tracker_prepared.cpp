@@ -95,8 +95,12 @@ void Tracker::ensure_named(Namespace::Named& named, Flow& flow) {
     if (text.kept() && text.reading != reading() && !lease_->statements.touch(text.id)) {
         TextRef now = cache().intern(
             text.tail, text.conforming, [&text] { return text.digest; }, reading());
-        if (now) named.second = std::move(now);
+        if (now) static_cast<TextRef&>(named.second) = std::move(now);
     }
+    const std::uint64_t id = named.second->id;
+    if (named.second->kept() && lease_->statements.touch(id) &&
+        !lease_->statements.parsed_since(id, named.second.since))
+        inject_close(id, flow);
     ensure_held(*named.second, flow);
 }
 
@@ -199,10 +203,11 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
     begin_scope(flow, false);
     const std::uint64_t id = text->id;
     Namespace::Named& named = names_.add(name, std::move(text));
+    const std::uint64_t changed = std::max(SchemaClock::last_change(), own_schema_);
+    named.second.since = changed;
     // Known on this backend, and nothing outstanding can make the server refuse it: no need to ask.
     const bool certain = status_ != 'E' && scope_done_ + 1 == scope_;
     const bool held = lease_->statements.touch(id);
-    const std::uint64_t changed = std::max(SchemaClock::last_change(), own_schema_);
     if (held && certain && lease_->statements.parsed_since(id, changed)) {
         outstanding_.push({.type = frontend::parse, .reply = Request::Reply::synthesise});
     } else {

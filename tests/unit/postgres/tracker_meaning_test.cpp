@@ -54,6 +54,23 @@ TEST_F(Tracking, ParsesAKnownTextAnewAfterAChangeOfTheSchema) {
     EXPECT_EQ(parses(), rolled_back + 1);
 }
 
+// Symptom: the same after the statement had been prepared on one backend, when it was executed on another, which held the
+// text from before the change.
+TEST_F(Tracking, ParsesAStatementAnewWhereItIsOlderThanTheSessionsOwn) {
+    ask(client.parse("a", "SELECT 1").sync());  // on the first
+    ask(client.query("ALTER TABLE t"));         // on the second
+    ask(client.query("SELECT 2"));
+    ask(client.parse("b", "SELECT 1").sync());  // on the second
+    const std::size_t before = first.server.parses, there = second.server.parses;
+    const auto execute = [this] { return ask(client.bind("b").execute().sync()); };
+    EXPECT_EQ(execute(), "2 D(SELECT 1) C(SELECT 1) Z(I)");
+    EXPECT_EQ(first.server.parses, before + 1);
+    EXPECT_EQ(execute(), "2 D(SELECT 1) C(SELECT 1) Z(I)");
+    EXPECT_EQ(execute(), "2 D(SELECT 1) C(SELECT 1) Z(I)");
+    EXPECT_EQ(first.server.parses, before + 1);
+    EXPECT_EQ(second.server.parses, there);
+}
+
 TEST_F(Tracking, SharesNoStatementOfATransactionThatReadsTextsInItsOwnWay) {
     const auto parses = [this] { return first.server.parses + second.server.parses; };
     ask(client.query("BEGIN").parse("a", "SELECT 1").sync());
