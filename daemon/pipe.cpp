@@ -12,9 +12,9 @@ namespace asio = boost::asio;
 }  // namespace
 
 Pipe::Pipe(wire::Transport& client, wire::Inbox from_client, dialects::Backend& server, wire::Seam& seam,
-           std::span<std::uint8_t> buffer)
+           std::span<std::uint8_t> buffer, const metrics::Traffic* traffic)
     : client_(client), server_(server.transport()), from_client_(std::move(from_client)),
-      from_server_(std::move(server.inbox())), seam_(seam), buffer_(buffer) {
+      from_server_(std::move(server.inbox())), seam_(seam), buffer_(buffer), traffic_(traffic) {
     server.inbox() = {};
 }
 
@@ -73,6 +73,7 @@ void Pipe::client_readable() {
 // A server that takes no more has its last words read from it.
 void Pipe::to_server(wire::Bytes bytes) {
     out_.pass(bytes);
+    if (traffic_ != nullptr) traffic_->received(bytes.size());
     const bool open = server_.send(out_);
     out_.clear();
     if (!open) return;
@@ -102,6 +103,7 @@ void Pipe::server_readable() {
 
 void Pipe::to_client(wire::Bytes bytes) {
     out_.pass(bytes.first(seam_.pass(bytes, stopping_)));
+    if (traffic_ != nullptr) traffic_->sent(out_.size());
     const bool open = client_.send(out_);
     out_.clear();
     if (!open) {

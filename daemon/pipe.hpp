@@ -3,6 +3,7 @@
 // A side that does not take more stops the other; between two messages of the server it can be stopped with a last word.
 #pragma once
 
+#include "daemon/metrics/traffic.hpp"
 #include "dialects/dialect.hpp"
 
 #include <optional>
@@ -17,9 +18,10 @@ class Pipe {
         stopped,      // stop(): something may be said to the client now, if speakable()
     };
 
-    // All references outlive the pipe; `buffer` is the worker's, used within one callback only.
+    // All references outlive the pipe; `buffer` is the worker's, used within one callback only; `traffic` is the pool's
+    // (null: nobody counts).
     Pipe(wire::Transport& client, wire::Inbox from_client, dialects::Backend& server, wire::Seam& seam,
-         std::span<std::uint8_t> buffer);
+         std::span<std::uint8_t> buffer, const metrics::Traffic* traffic = nullptr);
     ~Pipe();
     Pipe(const Pipe&) = delete;
     Pipe& operator=(const Pipe&) = delete;
@@ -44,6 +46,7 @@ class Pipe {
     wire::Inbox from_client_, from_server_;
     wire::Seam& seam_;
     std::span<std::uint8_t> buffer_;
+    const metrics::Traffic* traffic_;
     wire::Outbox out_;
     std::optional<End> end_;
     wire::Callback resume_;

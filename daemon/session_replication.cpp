@@ -141,7 +141,8 @@ wire::awaitable<void> Session::run_pipe() {
     wire::Outbox out;
     out.own().append(last.bytes());
     (void)client_->send(out);
-    pipe_ = std::make_unique<Pipe>(*client_, std::move(inbox_), *replica_, *seam_, worker_->buffer());
+    pipe_ =
+        std::make_unique<Pipe>(*client_, std::move(inbox_), *replica_, *seam_, worker_->buffer(), home_->traffic.get());
     inbox_ = {};
     const Pipe::End end = co_await pipe_->run();
     const bool speaks = end == Pipe::End::stopped && pipe_->speakable();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/snapshots.hpp"
 
+#include "daemon/logging.hpp"
 #include "daemon/worker.hpp"
 
 namespace leasehold::daemon {
@@ -75,6 +76,17 @@ ClientRow client_row(const Session& session, const Now& now) {
 }  // namespace
 
 void post_to(Worker& worker, std::function<void()> task) { worker.post(std::move(task)); }
+
+// Without memory, say, the question goes unanswered; the daemon does not.
+void post_report(Shared& shared, std::function<void()> task) {
+    boost::asio::post(shared.reports, [task = std::move(task)] {
+        try {
+            task();
+        } catch (const std::exception& problem) {
+            log_error("console_failed", {{"reason", problem.what()}});
+        }
+    });
+}
 
 std::vector<ClientRow> clients_of(const Worker& worker) {
     std::unordered_map<std::uint64_t, std::string> links;  // by session: the backend that it holds

@@ -7,8 +7,6 @@
 #include "daemon/admin/inventory.hpp"
 #include "daemon/shared.hpp"
 
-#include <boost/asio/post.hpp>
-
 namespace leasehold::daemon {
 
 [[nodiscard]] std::vector<admin::ClientRow> clients_of(const Worker& worker);
@@ -22,39 +20,20 @@ namespace leasehold::daemon {
 template <class T>
 using Take = std::vector<T> (*)(const Worker&);
 
-// Runs `task` on that worker's thread; for collect().
+// For collect(): runs `task` on that worker's thread; on the one for reports.
 void post_to(Worker& worker, std::function<void()> task);
+void post_report(Shared& shared, std::function<void()> task);
 
-// Asks every worker, each on its own thread; `done` gets everything, in the workers' order, on a thread for reports.
+// Asks every worker, each on its own thread; `done` gets everything, in the workers' order, on the thread for reports.
 template <class T>
 void collect(Shared& shared, Take<T> take, std::function<void(std::vector<T>)> done) {
-    struct Joint {
-        std::mutex mutex;
-        std::vector<std::vector<T>> parts;
-        std::size_t missing = 0;
-        std::function<void(std::vector<T>)> done;
-    };
-    auto joint = std::make_shared<Joint>();
-    joint->parts.resize(shared.workers.size());
-    joint->missing = shared.workers.size();
-    joint->done = std::move(done);
+    const admin::Part<T> part =
+        admin::join<T>(shared.workers.size(), [&shared, done = std::move(done)](std::vector<T> all) {
+            post_report(shared, [done, all = std::move(all)]() mutable { done(std::move(all)); });
+        });
     for (std::size_t i = 0; i < shared.workers.size(); ++i) {
         Worker* const worker = shared.workers[i];
-        post_to(*worker, [&shared, joint, worker, take, i] {
-            std::vector<T> part = take(*worker);
-            {
-                const std::lock_guard lock(joint->mutex);
-                joint->parts[i] = std::move(part);
-                if (--joint->missing > 0) return;
-            }
-            boost::asio::post(shared.reports, [joint] {
-                std::vector<T> all;
-                for (std::vector<T>& some : joint->parts) {
-                    all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
-                }
-                joint->done(std::move(all));
-            });
-        });
+        post_to(*worker, [part, worker, take, i] { part(i, take(*worker)); });
     }
 }
 

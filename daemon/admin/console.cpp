@@ -197,6 +197,11 @@ void Console::show(const std::vector<Token>& words, Permission permission, Reply
         if (const auto table = tables_.find(words[1].text)) return show_table(*table, permission, std::move(reply));
     }
     if (auto polite = courtesy(words)) return reply(std::move(*polite));
+    if (words.size() > 2) {
+        if (const auto table = tables_.find(words[1].text)) {
+            return reply(syntax_error("SHOW " + table->name + " takes nothing behind it: it shows everything"));
+        }
+    }
     std::vector<std::string> known;
     for (const auto& table : tables_.list()) known.push_back(table->name);
     std::string wanted, hint;

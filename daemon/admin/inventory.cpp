@@ -150,6 +150,10 @@ Rows config_rows(const config::Config& config) {
     for (const config::InForce& value : config::values(config)) {
         rows.push_back({value.key, value.value, value.fallback, yes(value.reloadable)});
     }
+    // Exporters look it up by PgBouncer's name.
+    const config::Key& most = config::key(config::Part::limits, "max_clients");
+    rows.push_back(
+        {"max_client_conn", text(config.limits.max_clients), std::string(most.fallback), yes(most.reloadable)});
     return rows;
 }
 

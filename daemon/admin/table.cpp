@@ -39,37 +39,4 @@ std::vector<std::shared_ptr<const Table>> Tables::list() const {
     return result;
 }
 
-Part join(std::size_t parts, Done done) {
-    if (parts == 0) {
-        done({});
-        return [](std::size_t, const Rows&) {};
-    }
-    struct Joint {
-        std::mutex mutex;
-        std::vector<Rows> rows;
-        std::vector<bool> given;
-        std::size_t missing = 0;
-        Done done;
-    };
-    auto joint = std::make_shared<Joint>();
-    joint->rows.resize(parts);
-    joint->given.resize(parts);
-    joint->missing = parts;
-    joint->done = std::move(done);
-    return [joint](std::size_t index, Rows rows) {
-        Rows all;
-        {
-            const std::lock_guard lock(joint->mutex);
-            if (index >= joint->given.size() || joint->given[index]) return;
-            joint->given[index] = true;
-            joint->rows[index] = std::move(rows);
-            if (--joint->missing > 0) return;
-            for (Rows& part : joint->rows) {
-                all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
-            }
-        }
-        joint->done(std::move(all));
-    };
-}
-
 }  // namespace leasehold::daemon::admin

@@ -46,10 +46,37 @@ class Tables {
     std::map<std::string, std::shared_ptr<const Table>, std::less<>> tables_;
 };
 
-// For a table whose rows lie in `parts` places (workers): give each place's rows once, from any thread; `done` is
-// called with all of them in the places' order, on the thread that gives the last.
-using Part = std::function<void(std::size_t index, Rows rows)>;
-[[nodiscard]] Part join(std::size_t parts, Done done);
+// For what lies in `parts` places (workers): give each place's share once, from any thread; `done` is called with all
+// of them in the places' order, on the thread that gives the last.
+template <class T>
+using Part = std::function<void(std::size_t index, std::vector<T> share)>;
+template <class T>
+[[nodiscard]] Part<T> join(std::size_t parts, std::function<void(std::vector<T>)> done) {
+    struct Joint {
+        std::mutex mutex;
+        std::vector<std::optional<std::vector<T>>> shares;
+        std::size_t missing = 0;
+        std::function<void(std::vector<T>)> done;
+    };
+    auto joint = std::make_shared<Joint>();
+    joint->shares.resize(parts);
+    joint->missing = parts;
+    joint->done = std::move(done);
+    if (parts == 0) joint->done({});
+    return [joint](std::size_t index, std::vector<T> share) {
+        std::vector<T> all;
+        {
+            const std::lock_guard lock(joint->mutex);
+            if (index >= joint->shares.size() || joint->shares[index]) return;
+            joint->shares[index] = std::move(share);
+            if (--joint->missing > 0) return;
+            for (auto& one : joint->shares) {
+                all.insert(all.end(), std::make_move_iterator(one->begin()), std::make_move_iterator(one->end()));
+            }
+        }
+        joint->done(std::move(all));
+    };
+}
 
 [[nodiscard]] std::string upper(std::string_view text);  // ASCII
 

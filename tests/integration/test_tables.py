@@ -90,6 +90,7 @@ def test_a_table_that_is_not_there_names_the_nearest_or_what_to_ask_instead(orde
     for table in pgbouncer.ABSENT:
         assert error(f"SHOW {table}").startswith(f'SHOW knows no table "{table}": '), table
     assert "SHOW CLIENTS and SHOW SERVERS" in error("SHOW sockets")
+    assert "SHOW CLIENTS takes nothing behind it" in error("SHOW clients orders")
 
 
 def test_the_console_answers_to_pgbouncers_name_and_in_any_case(orders):
@@ -255,6 +256,7 @@ def test_show_config_has_every_key_and_no_secret(leasehold, postgres):
     rows = {row["key"]: row for row in daemon.console("SHOW CONFIG")}
     assert (rows["pools.orders.pool_size"]["value"], rows["pools.orders.pool_size"]["default"]) == ("7", "5")
     assert rows["limits.max_clients"]["value"] == "321"
+    assert rows["max_client_conn"]["value"] == "321", "what exporters look up"
     assert (rows["workers"]["changeable"], rows["drain_timeout"]["changeable"]) == ("no", "yes")
     assert rows["users[0].password"]["value"] == "***"
     assert all("geheim" not in str(row) and PASSWORD not in str(row) and "kx%25" not in str(row) for row in rows.values())

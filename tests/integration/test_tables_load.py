@@ -6,6 +6,7 @@ import threading
 import time
 
 import pgwire
+import psycopg2
 from conftest import PASSWORD, USER
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from processes import LOOPBACK, free_port, wait_until
@@ -125,3 +126,32 @@ def test_show_clients_of_2000_sessions_holds_nobody_up(leasehold, postgres):
         for session in sessions:
             session.drop()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_daemon_ends_in_order_while_tables_are_asked_for(leasehold, postgres):
+    daemon = leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD)}}, workers=3)
+    asked, failures = threading.Semaphore(0), []
+
+    def ask():
+        try:
+            with contextlib.closing(daemon.connect("leasehold", CONSOLE_USER, CONSOLE_PASSWORD,
+                                                   autocommit=True)) as console, console.cursor() as cursor:
+                for number in range(100_000):
+                    cursor.execute(("SHOW CLIENTS", "SHOW LISTS", "SHOW STATS", "SHOW EVENTS")[number % 4])
+                    cursor.fetchall()
+                    asked.release()
+        except psycopg2.Error:
+            pass  # the daemon has said goodbye
+        except Exception as problem:  # noqa: BLE001
+            failures.append(problem)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(60):
+        assert asked.acquire(timeout=20)
+    assert daemon.stop() == 0
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert not failures

@@ -55,7 +55,7 @@ TEST(ThreadSafety, ConsolesGatherFromAllWorkersAtOnce) {
     Tables tables;
     Console console(tables);
     tables.add({"POOLS", {{"worker"}}, Permission::read, "", [&loops](Done done) {
-                    const Part part = join(workers, std::move(done));
+                    const Part<Row> part = join<Row>(workers, std::move(done));
                     for (std::size_t i = 0; i < workers; ++i) {
                         loops[i].post([part, i] { part(i, {{std::to_string(i)}}); });
                     }

@@ -38,7 +38,7 @@ TEST(Tables, AreListedByName) {
 
 TEST(TableJoin, WaitsForEveryPartAndKeepsTheirOrder) {
     std::optional<Rows> got;
-    const Part part = join(3, [&](Rows rows) { got = std::move(rows); });
+    const Part<Row> part = join<Row>(3, [&](Rows rows) { got = std::move(rows); });
     part(2, {{"c"}});
     part(0, {{"a"}, {"b"}});
     EXPECT_FALSE(got);
@@ -48,7 +48,7 @@ TEST(TableJoin, WaitsForEveryPartAndKeepsTheirOrder) {
 
 TEST(TableJoin, CountsAPartThatComesTwiceOnce) {
     int calls = 0;
-    const Part part = join(2, [&](const Rows&) { ++calls; });
+    const Part<Row> part = join<Row>(2, [&](const Rows&) { ++calls; });
     part(0, {});
     part(0, {});
     part(7, {});
@@ -60,7 +60,7 @@ TEST(TableJoin, CountsAPartThatComesTwiceOnce) {
 
 TEST(TableJoin, OfNothingIsDoneAtOnce) {
     int calls = 0;
-    (void)join(0, [&](const Rows& rows) { calls += rows.empty() ? 1 : 0; });
+    (void)join<Row>(0, [&](const Rows& rows) { calls += rows.empty() ? 1 : 0; });
     EXPECT_EQ(calls, 1);
 }
 
