@@ -2,6 +2,7 @@
 // The pipe over socket pairs; a message of this "protocol" ends with a semicolon.
 #include "daemon/pipe.hpp"
 
+#include "daemon/metrics/names.hpp"
 #include "tests/unit/daemon/relay_fixture.hpp"
 
 namespace leasehold::daemon::lines {
@@ -40,7 +41,7 @@ class PipeTest : public testing::Test {
         wire::Inbox sent;
         sent.append(wire::as_bytes(from_client));
         server->inbox().append(wire::as_bytes(from_server));
-        pipe = std::make_unique<Pipe>(*client, std::move(sent), *server, seam, buffer);
+        pipe = std::make_unique<Pipe>(*client, std::move(sent), *server, seam, buffer, &traffic);
         boost::asio::co_spawn(io, pipe->run(), [this](const std::exception_ptr& failure, Pipe::End how) {
             EXPECT_FALSE(failure);
             end = how;
@@ -62,6 +63,8 @@ class PipeTest : public testing::Test {
         return all;
     }
 
+    metrics::Registry registry{1};
+    metrics::Traffic traffic{registry, 0, "orders"};
     boost::asio::io_context io{1};
     std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(4096);
     Semicolons seam;
@@ -81,6 +84,8 @@ TEST_F(PipeTest, CarriesWhatEitherSideSendsWhatWasReadBeforeIncluded) {
     tell(server_end, "three");
     EXPECT_EQ(heard(client_end), "three");
     EXPECT_FALSE(end);
+    EXPECT_EQ(registry.value(metrics::names::received_bytes, {{"pool", "orders"}}), 12);
+    EXPECT_EQ(registry.value(metrics::names::sent_bytes, {{"pool", "orders"}}), 11);
 }
 
 TEST_F(PipeTest, EndsWithItsClient) {
