@@ -50,14 +50,6 @@ constexpr std::array pool_rows{
               "the audit of hidden state comes with a later version"},
     Row<Pool>{"soft_hold", [](const Pool& p) { return p.soft_hold.count() > 0; },
               "holding softly comes with a later version"},
-    Row<Pool>{"echo", [](const Pool& p) { return p.echo; }, "logging statements comes with a later version"},
-};
-
-constexpr std::array whole_rows{
-    Row<Config>{"log.slow_statement", [](const Config& c) { return c.log.slow_statement.count() > 0; },
-                "comes with a later version"},
-    Row<Config>{"log.slow_wait", [](const Config& c) { return c.log.slow_wait.count() > 0; },
-                "comes with a later version"},
 };
 
 // The first element that uses it is named, the others are counted. A default that the file does not name is no use.
@@ -94,9 +86,6 @@ void report_pending(const Config& config, Findings& findings) {
             row, std::span(config.pools), [&](std::size_t i) { return "pools." + printable(config.pools[i].name); },
             findings);
     }
-    for (const auto& row : whole_rows)
-        report(
-            row, std::span(&config, 1), [](std::size_t) { return std::string(); }, findings);
 }
 
 }  // namespace leasehold::config

@@ -10,6 +10,7 @@ std::shared_ptr<const Terms> Home::terms() const {
 
 void Home::set_terms(Terms terms) {
     auto made = std::make_shared<const Terms>(std::move(terms));
+    echoes.store(made->settings && made->settings->echo, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     terms_.swap(made);
 }

@@ -35,13 +35,16 @@ struct Home {
 
     bool from_template = false;
 
-    std::atomic<int> sessions{0};  // of one made from the template
+    std::atomic<int> sessions{0};     // of one made from the template
+    std::atomic<bool> echoes{false};  // `echo` of its settings
 
     // The worker's thread only.
     wire::Clock::time_point unused_since = wire::Clock::now();
     std::unique_ptr<pool::Events> events;       // the pool reports to it to its end
     std::unique_ptr<metrics::Traffic> traffic;  // its sessions' counts
     std::shared_ptr<pool::Pool> pool;
+    wire::Clock::time_point waits_told_since{};  // slow waits that the log describes, within a second
+    unsigned waits_told = 0;
     int replicating = 0;   // sessions with a replication connection of their own
     bool retired = false;  // the configuration does not name it any more; it goes with its last session
     // Set when the pool is pointed at another server: how often, and when nobody may hold the old one any more.

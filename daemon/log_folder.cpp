@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::size_t max_held = 512;  // distinct lines that repeat at one time; further ones are not folded
 constexpr std::size_t max_kin = 64;    // of one event
-constexpr std::chrono::seconds fold_window{1};
+constexpr std::chrono::seconds shortest_window{1};
+constexpr std::chrono::seconds longest_window{60};
 
 // What makes two lines the same.
 std::string identity(const LogLine& line) {
@@ -40,72 +41,83 @@ std::vector<LogLine> LogFolder::take(LogLine line, Time now) {
     }
     std::string key = identity(line);
     if (const auto held = held_.find(key); held != held_.end()) {
-        line.repeated = held->second.last.repeated + 1;
-        held->second.last = std::move(line);
+        count(held->second, std::move(line), now);
         return result;
     }
     // Life-cycle lines are many and seldom equal; they must not take all places from the warnings of the same second.
     const bool grave = line.level == LogLevel::warn || line.level == LogLevel::error;
-    if (held_.size() < (grave ? max_held : max_held / 2)) held_.emplace(std::move(key), Held{now, line, 0});
+    if (held_.size() < (grave ? max_held : max_held / 2)) {
+        Held& held = held_[std::move(key)];
+        held.since = held.seen = now;
+        next_scan_ = std::min(next_scan_, held.due());
+    }
     result.push_back(std::move(line));
     return result;
 }
 
+LogFolder::Time LogFolder::Held::due() const noexcept { return std::min(since + window, seen + shortest_window); }
+
+void LogFolder::count(Held& held, LogLine line, Time now) {
+    line.repeated = held.last.repeated + 1;
+    held.last = std::move(line);
+    held.seen = now;
+}
+
 // False: it was counted, and kept if it is the last.
 bool LogFolder::shows_kin(LogLine& line, Time now) {
-    auto crowd_of = crowds_.find(line.event);
-    if (crowd_of == crowds_.end()) crowd_of = crowds_.emplace(line.event, Crowd{now, 0, {}, {}}).first;
-    Crowd& crowd = crowd_of->second;
+    auto found = crowds_.find(line.event);
+    if (found == crowds_.end()) found = crowds_.emplace(line.event, Crowd()).first;
+    Crowd& crowd = found->second;
+    if (now - crowd.since >= shortest_window) {
+        crowd.since = now;
+        crowd.shown = 0;
+    }
     Held* held = &crowd.others;
     if (const auto known = crowd.kin.find(line.kin); known != crowd.kin.end()) {
         held = &known->second;
     } else if (crowd.kin.size() < max_kin) {
-        held = &crowd.kin.emplace(line.kin, Held{now, {}, 0}).first->second;
+        held = &crowd.kin[line.kin];
     }
-    if (held->shown < kin_burst && crowd.shown < event_burst) {
-        ++held->shown;
+    if (held->shown == 0) {
+        held->since = held->seen = now;
+        next_scan_ = std::min(next_scan_, held->due());
+    }
+    ++held->shown;
+    if (held->shown <= kin_burst && crowd.shown < event_burst) {
         ++crowd.shown;
         return true;
     }
-    ++held->shown;
-    line.repeated = held->last.repeated + 1;
-    held->last = std::move(line);
+    count(*held, std::move(line), now);
     return false;
 }
 
-// Its second is over: what was counted is shown.
-void LogFolder::collect(Held& held, Time now, std::vector<LogLine>& into) {
-    if (held.last.repeated > 0) into.push_back(held.last);
+// Shows what was counted. True: nothing was, and it may be forgotten.
+bool LogFolder::collect(Held& held, Time now, std::vector<LogLine>& into) {
+    if (held.last.repeated == 0) return true;
+    const bool goes_on = now - held.seen < shortest_window;
+    into.push_back(held.last);
     held.last.repeated = 0;
-    held.shown = 0;
     held.since = now;
+    held.window = goes_on ? std::min(held.window * 2, longest_window) : shortest_window;
+    return !goes_on;
 }
 
 std::vector<LogLine> LogFolder::due(Time now) {
     std::vector<LogLine> result;
-    if ((held_.empty() && crowds_.empty()) || now < next_scan_) return result;
-    next_scan_ = now + fold_window;
-    for (auto held = held_.begin(); held != held_.end();) {
-        if (now - held->second.since < fold_window) {
-            next_scan_ = std::min(next_scan_, held->second.since + fold_window);
-            ++held;
-        } else if (held->second.last.repeated == 0) {
-            held = held_.erase(held);
-        } else {
-            collect(held->second, now, result);
-            ++held;
-        }
-    }
+    if (now < next_scan_) return result;
+    next_scan_ = Time::max();
+    const auto over = [&](Held& held) {
+        if (now >= held.due() && collect(held, now, result)) return true;
+        next_scan_ = std::min(next_scan_, held.due());
+        return false;
+    };
+    const auto prune = [&over](std::unordered_map<std::string, Held>& all) {
+        for (auto held = all.begin(); held != all.end();) held = over(held->second) ? all.erase(held) : std::next(held);
+    };
+    prune(held_);
     for (auto& [event, crowd] : crowds_) {
-        if (now - crowd.since < fold_window) {
-            next_scan_ = std::min(next_scan_, crowd.since + fold_window);
-            continue;
-        }
-        for (auto& [kin, held] : crowd.kin) collect(held, now, result);
-        collect(crowd.others, now, result);
-        crowd.kin.clear();
-        crowd.shown = 0;
-        crowd.since = now;
+        prune(crowd.kin);
+        if (crowd.others.shown > 0 && over(crowd.others)) crowd.others = Held();
     }
     std::ranges::sort(result, {}, &LogLine::at);
     return result;

@@ -73,6 +73,11 @@ void append_escaped(std::string& out, std::string_view text, const char* hexadec
             std::snprintf(code.data(), code.size(), hexadecimal,
                           length == 2 ? static_cast<unsigned char>(text[++i]) : c);
             out += code.data();
+        } else if (length == 3 && (text.substr(i, 3) == "\xe2\x80\xa8" || text.substr(i, 3) == "\xe2\x80\xa9")) {
+            // Ends of lines to some readers.
+            out += text[i + 2] == '\xa8' ? "\\u2028" : "\\u2029";
+            i += length;
+            continue;
         } else {
             out.append(text, i, length);
             i += length;

@@ -56,8 +56,9 @@ wire::awaitable<void> Session::serve() {
     }
     const bool welcomed = co_await welcome();
     if (welcomed) {
-        log_debug("session_start", {{"session", id_}, {"pool", home_->name()}, {"user", user_}, {"client", peer_}});
+        log_login(false);
         co_await serve_requests();
+        if (logged_in_) log_end(relay_->gone() ? "client_gone" : "refused");
     }
     relay_.reset();
     co_await linger();
@@ -107,6 +108,7 @@ wire::awaitable<bool> Session::checkout() {
     const pool::Wanted wanted{tracker_->variant(), tracker_->fingerprint(), id_};
     pool::Checkout checkout = co_await home_->pool->checkout(wanted, &ticket_);
     waiting_ = false;
+    end_wait(checkout);
     waiting_since_ = no_time;
     relay_->watch_client({});
     if (relay_->gone()) {
@@ -154,8 +156,9 @@ wire::awaitable<bool> Session::align() {
 }
 
 bool Session::refuse_request(wire::Diagnostics error) {
-    log_warn("request_refused",
-             {{"session", id_}, {"pool", home_->name()}, {"sqlstate", error.sqlstate}, {"message", error.message}});
+    const LogField fields[] = {{"session", id_},  {"pool", home_->name()},      {"user", user_},
+                               {"client", peer_}, {"sqlstate", error.sqlstate}, {"message", error.message}};
+    log_kin(LogLevel::warn, home_->name() + '\0' + error.sqlstate, "request_refused", fields);
     if (!error.from_server) {
         error.detail = "leasehold session " + std::to_string(id_);
         shared_.counts.told(worker_->index(), error.sqlstate);
@@ -185,11 +188,14 @@ bool Session::lose(const wire::Loss& loss) {
         case wire::Loss::Kind::killed: lease.checkin(pool::EndReason::killed, std::move(who)); break;
     }
     shared_.counts.lost(worker_->index(), wire::to_string(loss.kind));
-    log_info("lease_lost", {{"session", id_},
-                            {"pool", home_->name()},
-                            {"kind", wire::to_string(loss.kind)},
-                            {"reason", loss.reason},
-                            {"session_lives", aftermath == wire::Aftermath::lives}});
+    const LogField fields[] = {{"session", id_},
+                               {"pool", home_->name()},
+                               {"user", user_},
+                               {"client", peer_},
+                               {"kind", wire::to_string(loss.kind)},
+                               {"reason", loss.reason},
+                               {"session_lives", aftermath == wire::Aftermath::lives}};
+    log_kin(LogLevel::info, home_->name(), "lease_lost", fields);
     if (aftermath == wire::Aftermath::ends) log_end("lease_lost");
     return aftermath == wire::Aftermath::lives;
 }
@@ -213,21 +219,11 @@ pool::Holder Session::holder(bool with_statements) const {
     return who;
 }
 
-void Session::log_end(std::string_view reason) {
-    // A client that breaks the protocol has been told this id, and may ask.
-    if (reason == "protocol_error") {
-        log_warn(
-            "protocol_error",
-            {{"session", id_}, {"client", peer_}, {"user", user_}, {"pool", home_->name()}, {"sqlstate", "08P01"}});
-    }
-    shared_.counts.ended(worker_->index(), reason);
-    log_debug("session_end", {{"session", id_}, {"reason", reason}, {"client", peer_}});
-}
-
 // --- from outside ----------------------------------------------------------------------------------------------
 
 void Session::tick(wire::Clock::time_point now) {
     if (relay_) relay_->tick(now);
+    watch(now);
     if (pipe_) pipe_->tick(now);
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/pipe.hpp"
 #include "daemon/relay.hpp"
 #include "daemon/shared.hpp"
+#include "daemon/statement_log.hpp"
 
 #include <functional>
 #include <memory>
@@ -83,7 +84,6 @@ class Session : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<void> deliver_cancel();
     [[nodiscard]] wire::awaitable<Identity> identify();
     [[nodiscard]] wire::awaitable<void> end_login(std::error_code ec, wire::Diagnostics said);
-    void note_failed_login(const wire::Diagnostics& error, std::string_view hint);
     [[nodiscard]] wire::awaitable<void> refuse(wire::Diagnostics error, std::string_view hint = {});
     [[nodiscard]] wire::awaitable<void> linger();
     // session_places.cpp
@@ -128,7 +128,14 @@ class Session : private Lobby::Guest {
     void end_lease(pool::EndReason reason);
     [[nodiscard]] pool::Holder holder(bool with_statements) const;
     [[nodiscard]] wire::Diagnostics failure(dialects::Dialect::Failure kind, std::string message) const;
+    // session_log.cpp
+    void log_login(bool console);
     void log_end(std::string_view reason);
+    void note_failed_login(const wire::Diagnostics& error, std::string_view hint);
+    void watch(wire::Clock::time_point now);
+    void tell_wait(wire::Clock::time_point now);
+    void end_wait(const pool::Checkout& checkout);
+    [[nodiscard]] std::string holders_of_pool() const;
 
     Shared& shared_;
     Worker* worker_;
@@ -148,6 +155,7 @@ class Session : private Lobby::Guest {
     HomePtr home_;
     std::string user_, database_, application_;
 
+    std::unique_ptr<StatementLog> statements_;  // while they are logged
     std::unique_ptr<wire::Tracker> tracker_;
     std::unique_ptr<Relay> relay_;
     pool::Permit replica_permit_;                 // outlives the connection that it stands for
@@ -162,6 +170,8 @@ class Session : private Lobby::Guest {
     bool welcoming_ = false;  // authenticated, not yet in
     bool gone_ = false;       // the client, before it had a relay
     bool cancelled_ = false;
+    bool logged_in_ = false;  // the log knows of it, and waits for its end
+    bool wait_told_ = false;  // the log knows of the wait
     bool console_ = false;
     std::string stop_reason_;
 };

@@ -58,7 +58,9 @@ wire::awaitable<Session::Next> Session::login() {
     const bool admitted = co_await authenticate();
     if (!admitted) co_return Next::done;
     if (route_.kind == Route::Kind::console) {
+        log_login(true);
         co_await run_console();
+        log_end("closed");
         co_return Next::done;
     }
     co_return Next::move;
@@ -106,6 +108,8 @@ wire::awaitable<bool> Session::greet() {
 // so that the client's next statement is not hit by what was meant for the last one.
 wire::awaitable<void> Session::deliver_cancel() {
     const CancelRegistry::Target target = shared_.cancels.find(login_->request().cancel);
+    const LogField fields[] = {{"session", target.session}, {"client", peer_}, {"known", target.worker != nullptr}};
+    log_kin(LogLevel::info, {}, "cancel", fields);
     if (target.worker == nullptr) co_return;
     const auto wait = std::make_shared<Timer>(client_->executor(), cancel_wait);
     // The timer dies with this worker's loop; another's may still hold what would have told it.
@@ -219,19 +223,6 @@ wire::awaitable<void> Session::end_login(std::error_code ec, wire::Diagnostics s
         if (said.message.empty()) said.message = ec.message();
         note_failed_login(said, route_.hint);
     }
-}
-
-// Each failed login is counted and logged once, with its reason and without a credential.
-void Session::note_failed_login(const wire::Diagnostics& error, std::string_view hint) {
-    shared_.login_failures.add(worker_->index());
-    log_info("login_failed", {{"session", id_},
-                              {"client", peer_},
-                              {"listen", address_of(*listen_)},
-                              {"user", user_},
-                              {"database", database_},
-                              {"sqlstate", error.sqlstate},
-                              {"message", error.message},
-                              {"hint", hint}});
 }
 
 // The protocol's refusal during a login, then the close.

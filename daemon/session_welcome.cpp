@@ -92,6 +92,7 @@ wire::awaitable<pool::Checkout> Session::lease_for_login() {
     const pool::Wanted wanted{login_->variant(), login_->fingerprint(), id_};
     pool::Checkout checkout = co_await home_->pool->checkout(wanted, &ticket_);
     waiting_ = false;
+    end_wait(checkout);
     waiting_since_ = wire::Clock::time_point::min();
     co_return checkout;
 }
@@ -171,6 +172,7 @@ void Session::begin(const dialects::ServerFacts& facts, pool::Lease lease) {
     relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits,
                                      id_, home_->traffic.get());
     inbox_ = {};
+    watch(wire::Clock::now());
     if (lease) {
         relay_->take(std::move(lease));
         if (relay_->backend()->aligned(*tracker_)) relay_->attach();

@@ -8,14 +8,19 @@
 namespace leasehold::daemon::metrics {
 namespace {
 
-// What a log line about this pool begins with, then its own fields.
+// What a log line about this pool begins with, then its own fields. A pool that connects and closes all the time does not
+// fill the log with it.
 void report(LogLevel level, std::string_view event, const std::string& pool, const std::string& user,
             std::initializer_list<LogField> more) {
     if (!log_enabled(level)) return;
     std::vector<LogField> fields{{"pool", pool}};
     if (!user.empty()) fields.push_back({"user", user});
     fields.insert(fields.end(), more.begin(), more.end());
-    log(level, event, fields);
+    if (level == LogLevel::info) {
+        log_kin(level, pool + '\0' + user, event, fields);
+    } else {
+        log(level, event, fields);
+    }
 }
 
 // One series per value of the pool's enumeration, whose words end with the last value.

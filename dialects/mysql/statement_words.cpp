@@ -352,42 +352,4 @@ void classify_set(const std::vector<Token>& tokens, bool lost, Statement& into) 
     if (mode && into.count > 1) into.merge_pin("sql_mode in a multi-statement");
 }
 
-std::string masked(std::string_view text, bool literals, std::size_t max_bytes) {
-    std::string made;
-    char quote = 0;
-    bool in_number = false;
-    for (std::size_t i = 0; i < text.size() && made.size() < max_bytes; ++i) {
-        const char c = text[i];
-        if (literals) {
-            made += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-            continue;
-        }
-        if (quote != 0) {
-            if (c == '\\' && quote != '`') {
-                ++i;
-            } else if (c == quote) {
-                quote = 0;
-            }
-            continue;
-        }
-        const bool digit = c >= '0' && c <= '9';
-        const bool after_word =
-            !made.empty() && (std::string_view("_$`").find(made.back()) != std::string_view::npos ||
-                              (made.back() >= '0' && made.back() <= '9') ||
-                              (made.back() >= 'a' && made.back() <= 'z') || (made.back() >= 'A' && made.back() <= 'Z'));
-        if (in_number && (digit || c == '.' || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == 'x')) continue;
-        in_number = false;
-        if (c == '\'' || c == '"') {
-            quote = c;
-            made += '?';
-        } else if (digit && !after_word) {
-            in_number = true;
-            made += '?';
-        } else {
-            made += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-    }
-    return made;
-}
-
 }  // namespace leasehold::mysql

@@ -70,6 +70,7 @@ void Tracker::attach(wire::LeaseState& backend) {
 }
 
 void Tracker::detach() noexcept {
+    if (watching_) watch_loss();
     if (lease_ != nullptr && dirty()) lease_->dirty = true;
     lease_ = nullptr;
     request_.active = false;

@@ -10,6 +10,7 @@
 #include "dialects/mysql/statements.hpp"
 #include "dialects/mysql/transcript.hpp"
 
+#include <memory>
 #include <optional>
 
 namespace leasehold::mysql {
@@ -61,7 +62,11 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool dirty() const noexcept override { return dirty_ || !prepared_.empty(); }
     [[nodiscard]] std::string_view application() const noexcept override { return options_.application; }
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override {
-        return transcript_.statements(literals);
+        return transcript_.statements(literals, backslash_escapes());
+    }
+    void observe(wire::StatementObserver* observer) override;
+    [[nodiscard]] std::string masked(std::string_view statement, std::size_t limit) const override {
+        return mysql::masked(statement, false, limit, backslash_escapes());
     }
 
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
@@ -118,10 +123,17 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool settle(wire::Outbox& to_backend);
     void inject(Due::For whose, std::string_view sql, wire::Outbox& to_backend);
 
+    // tracker_observed.cpp
+    struct Watching;
+    void watch_request(const Incoming& packet);
+    void watch_reply();
+    void watch_loss();
+
     // tracker.cpp
     void pin_to_end(std::string_view reason);
     void reset_session();
     [[nodiscard]] LexMode lex_mode() const noexcept;
+    [[nodiscard]] bool backslash_escapes() const noexcept { return (status_ & status::no_backslash_escapes) == 0; }
     [[nodiscard]] bool in_transaction() const noexcept { return (status_ & status::in_transaction) != 0; }
     [[nodiscard]] bool receiving() const noexcept { return body_.left > 0 || body_.continues || infile_; }
     // tracker_loss.cpp
@@ -181,7 +193,8 @@ class Tracker final : public wire::Tracker {
     std::optional<std::string> lost_;          // why the transaction is lost; the next request hears it
     std::optional<wire::Diagnostics> doomed_;  // the next command hears it and ends the session
     Transcript transcript_;
-    bool uncounted_ = false;  // requests were answered of which no transaction has been counted
+    std::shared_ptr<Watching> watching_;  // while somebody observes
+    bool uncounted_ = false;              // requests were answered of which no transaction has been counted
 };
 
 }  // namespace leasehold::mysql

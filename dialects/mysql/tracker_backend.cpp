@@ -96,6 +96,7 @@ void Tracker::on_reply() {
     request_.active = false;
     ++counts_.requests;
     uncounted_ = true;
+    if (watching_) watch_reply();
     if (reply.failed() || reply.warned()) lease_->has_warnings = true;
     if (reply.had_rows()) foreign_found_rows_ = false;
     if (reply.insert_id() != 0 || (statement.may_insert && reply.had_rows()) || statement.calls)

@@ -301,6 +301,7 @@ Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statemen
     const bool runs_text = packet.command == Command::query || packet.command == Command::stmt_prepare ||
                            packet.command == Command::stmt_execute;
     if (runs_text) put_in_front(statement, packet.to_backend);
+    if (watching_) watch_request(packet);
     request_ = {true, packet.command, std::move(statement), in_transaction(), 0, pin_.empty(), dirty_, lease_->dirty};
     if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
     state_unknown_ = false;

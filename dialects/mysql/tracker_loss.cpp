@@ -32,7 +32,7 @@ wire::Diagnostics Tracker::loss_of_request(const wire::Loss& loss, bool was_in_t
         return failure(Fault::transaction_lost, detail);
     }
     std::string detail = loss.reason;
-    const std::string text = masked(transcript_.last(), false, 80);
+    const std::string text = mysql::masked(transcript_.last(), false, 80, backslash_escapes());
     if (!text.empty()) (detail += " while running: ") += text;
     return failure(Fault::outcome_unknown, detail);
 }

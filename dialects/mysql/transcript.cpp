@@ -16,11 +16,11 @@ std::string_view Transcript::last() const noexcept {
     return count_ == 0 ? std::string_view() : std::string_view(texts_[(count_ - 1) % max_statements]);
 }
 
-std::vector<std::string> Transcript::statements(bool literals) const {
+std::vector<std::string> Transcript::statements(bool literals, bool backslash_escapes) const {
     std::vector<std::string> all;
     const std::size_t kept = std::min(count_, max_statements);
     for (std::size_t i = count_ - kept; i < count_; ++i) {
-        all.push_back(masked(texts_[i % max_statements], literals, max_bytes));
+        all.push_back(masked(texts_[i % max_statements], literals, max_bytes, backslash_escapes));
     }
     return all;
 }

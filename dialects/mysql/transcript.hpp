@@ -19,7 +19,7 @@ class Transcript {
     void add(std::string_view text);
     [[nodiscard]] std::string_view last() const noexcept;
     // Oldest first; literals masked unless asked for.
-    [[nodiscard]] std::vector<std::string> statements(bool literals) const;
+    [[nodiscard]] std::vector<std::string> statements(bool literals, bool backslash_escapes = true) const;
 
   private:
     std::array<std::string, max_statements> texts_;  // a ring

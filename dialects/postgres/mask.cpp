@@ -72,7 +72,7 @@ namespace {
 
 }  // namespace
 
-std::string mask(std::string_view text, std::size_t limit) {
+std::string mask(std::string_view text, std::size_t limit, std::optional<bool> conforming) {
     std::string out;
     out.reserve(text.size() < limit ? text.size() : limit);
     std::size_t at = 0;
@@ -90,9 +90,9 @@ std::string mask(std::string_view text, std::size_t limit) {
         std::size_t end = at + 1;
         bool literal = false;
         if (c == '\'') {
-            // Which of the two rules held is not known here: the longer reading shows less.
+            // With the wrong one of the two rules, what is outside of quotes and what is inside would change places.
             const std::size_t plain = after_text(text, at, false), escaped = after_text(text, at, true);
-            end = text.substr(at, plain - at).find('\\') != std::string_view::npos && escaped > plain ? escaped : plain;
+            end = plain == escaped ? plain : !conforming ? text.size() : *conforming ? plain : escaped;
             literal = true;
         } else if (c == '"') {
             end = text.find('"', at + 1);
@@ -108,7 +108,8 @@ std::string mask(std::string_view text, std::size_t limit) {
             end = after_word(text, at);
             const bool prefix = end == at + 1 && end < text.size() && text[end] == '\'';
             if (prefix) {  // E'..', B'..', X'..', N'..'
-                end = after_text(text, end, c == 'e' || c == 'E');
+                end = after_text(text, end,
+                                 c == 'e' || c == 'E' || (!conforming.value_or(true) && (c == 'n' || c == 'N')));
                 literal = true;
             }
         }

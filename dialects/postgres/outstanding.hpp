@@ -83,6 +83,8 @@ class Outstanding {
         ++count_;
         return back() = request;
     }
+    // The number of the one in front, or of the next one.
+    [[nodiscard]] std::uint64_t first() const noexcept { return first_; }
     // How many there ever were.
     [[nodiscard]] std::uint64_t pushed() const noexcept { return first_ + count_ - 1; }
     // Of the request pushed last.

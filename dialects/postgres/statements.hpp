@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -201,6 +202,7 @@ void each_statement(std::string_view text, bool standard_conforming_strings, Eac
 }
 
 // The text for records: literals as ?, comments dropped, blanks folded, cut at `limit` bytes (at a character's edge).
-[[nodiscard]] std::string mask(std::string_view text, std::size_t limit = 256);
+// Where it is not known which standard_conforming_strings held, and it matters, nothing of the rest is shown.
+[[nodiscard]] std::string mask(std::string_view text, std::size_t limit = 256, std::optional<bool> conforming = {});
 
 }  // namespace leasehold::postgres

@@ -71,6 +71,7 @@ void Tracker::attach(wire::LeaseState& backend) {
 
 void Tracker::detach() noexcept {
     if (lease_ == nullptr) return;
+    if (watching_) watch_loss();
     write_unfinished();
     change_.reset();
     lease_ = nullptr;
@@ -124,7 +125,9 @@ std::string_view Tracker::application() const noexcept {
     return settings_.find("application_name").value_or(std::string_view());
 }
 
-std::vector<std::string> Tracker::transcript(bool literals) const { return transcript_.statements(literals); }
+std::vector<std::string> Tracker::transcript(bool literals) const {
+    return transcript_.statements(literals, conforming_);
+}
 
 // --- settings and pins -------------------------------------------------------------------------------------------
 

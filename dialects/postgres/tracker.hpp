@@ -9,6 +9,7 @@
 // tracker_backend     the server's messages
 // tracker_errors      its errors, under the client's names
 // tracker_settings    settings that are carried although the server does not report them
+// tracker_observed    its statements, for whoever wants to know of each
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
@@ -62,6 +63,11 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool dirty() const noexcept override;
     [[nodiscard]] std::string_view application() const noexcept override;
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override;
+
+    void observe(wire::StatementObserver* observer) override;
+    [[nodiscard]] std::string masked(std::string_view statement, std::size_t limit) const override {
+        return mask(statement, limit, conforming_);
+    }
 
     // What a backend must hold before attach(): the startup packet's settings and what the session changed since.
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
@@ -200,6 +206,19 @@ class Tracker final : public wire::Tracker {
     void change_complete(std::string_view tag) noexcept;
     void end_change(const Request& ready);
 
+    // tracker_observed.cpp
+    struct Watching;
+    void watch_query(std::string_view sql, std::size_t length);
+    void watch_call();
+    void watch_parse(std::string_view sql, std::size_t length);
+    void watch_bind(std::string_view portal, std::string_view sql);
+    void watch_execute(std::string_view portal);
+    void watch_sync();
+    void watch_done() noexcept;
+    void watch_error(Bytes body) noexcept;
+    void watch_ends();
+    void watch_loss();
+
     // tracker_loss.cpp
     struct Answering;
     void answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client);
@@ -271,7 +290,8 @@ class Tracker final : public wire::Tracker {
     bool refused_ = false;      // the next request has its error already
 
     Transcript transcript_;
-    bool transaction_over_ = true;  // the transcript is of a transaction that has ended
+    bool transaction_over_ = true;        // the transcript is of a transaction that has ended
+    std::shared_ptr<Watching> watching_;  // while somebody observes
 };
 
 [[nodiscard]] std::unique_ptr<wire::Tracker> make_tracker(TrackerOptions options);

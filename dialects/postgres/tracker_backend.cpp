@@ -87,6 +87,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         take_turn();
     }
     pass_run();
+    if (watching_) watch_ends();
     const bool ended = at == in.size() && boundary();
     return {ended ? What::boundary : What::more, at};
 }
@@ -186,6 +187,7 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
     if (request.type != frontend::query && request.type != frontend::execute) return Passing::fatal;
     copy_in_ = false;
     request.bits |= Request::done;
+    if (watching_) watch_done();
     if (change_ && type == backend::command_complete) change_complete(parse_command_complete(body).value_or(""));
     if (request.has(Request::drops) && type == backend::command_complete) {
         const std::string_view tag = parse_command_complete(body).value_or(std::string_view());

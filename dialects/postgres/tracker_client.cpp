@@ -122,6 +122,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     }
     outstanding_.push(
         {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
+    if (watching_) watch_query(sql, message.size - header_size - 1);
     if (changes) change_->request = outstanding_.pushed();
     unnamed_.send_drop();
     if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
@@ -140,6 +141,7 @@ Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
     if (!message.whole()) all |= Request::partial;
     outstanding_.push(
         {.type = frontend::function_call, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
+    if (watching_) watch_call();
     soiled_ = true;  // whatever the function does
     forward(message, flow);
     start_stream(message, Rest::forward);
@@ -161,6 +163,7 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
         .bits = static_cast<std::uint16_t>(what | Request::executes),
         .text = portal_text_,
     });
+    if (watching_) watch_execute(portal);
     run_change();
     forward(message, flow);
     return Step::taken;
@@ -170,6 +173,7 @@ Tracker::Step Tracker::on_sync(const Message& message, Flow& flow) {
     std::uint16_t all = 0;
     if (skipping_) all |= Request::failed;
     outstanding_.push({.type = frontend::sync, .bits = all, .number = scope_++});
+    if (watching_) watch_sync();
     scope_open_ = skipping_ = false;
     forward(message, flow);
     return Step::taken;

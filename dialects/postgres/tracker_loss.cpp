@@ -25,6 +25,7 @@ struct Tracker::Answering {
 
 wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     if (lease_ == nullptr) return wire::Aftermath::lives;
+    if (watching_) watch_loss();
     write_unfinished();
     const bool midway = reply_left_ > 0;
     const bool state = !pinned_.empty() || (session_pinned_ && soiled_);
@@ -159,9 +160,9 @@ void Tracker::finish_rollback(Answering& how, std::size_t from, std::size_t to) 
 std::string Tracker::loss_detail(std::size_t from, std::size_t to, std::string_view reason) const {
     std::string detail;
     for (std::size_t i = from; i < to && detail.empty(); ++i) {
-        detail = mask(transcript_.find(outstanding_[i].text), 120);
+        detail = masked(transcript_.find(outstanding_[i].text), 120);
     }
-    if (detail.empty()) detail = mask(transcript_.find(portal_text_), 120);
+    if (detail.empty()) detail = masked(transcript_.find(portal_text_), 120);
     if (!detail.empty()) detail += ": ";
     return detail += reason;
 }

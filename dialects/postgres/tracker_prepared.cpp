@@ -133,6 +133,7 @@ Tracker::Step Tracker::on_parse(const Message& message, Flow& flow) {
     std::string_view sql = cursor.cstring();
     if (!cursor.ok() && message.whole()) return Step::fatal;
     if (!cursor.ok()) sql = wire::as_text(tail);
+    if (watching_) watch_parse(sql, message.whole() ? sql.size() : message.size - header_size - name.size() - 1);
     if (message.whole() && name.empty()) return parse_unnamed(message, sql, flow);
     if (message.whole()) return parse_named(message, name, tail, flow);
 
@@ -256,6 +257,7 @@ void Tracker::bound(std::string_view portal, const Digest* digest, std::string_v
         named_portal_bits_ |= what;
     }
     portal_text_ = transcript_.add(sql);
+    if (watching_) watch_bind(portal, sql);
 }
 
 Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
@@ -332,6 +334,7 @@ Tracker::Step Tracker::execute_deallocate(const Message& message, Flow& flow) {
     constexpr std::uint16_t added = Request::executes | Request::retagged;
     const auto all = static_cast<std::uint16_t>(portal_bits_ | added);
     outstanding_.push({.type = frontend::execute, .bits = all, .text = portal_text_});
+    if (watching_) watch_execute({});
     outstanding_.add({.kind = Effect::Kind::session_remove, .named = named});
     names_.remove(*named);
     change_scope_ = scope_;

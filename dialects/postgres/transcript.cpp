@@ -48,12 +48,12 @@ std::string_view Transcript::find(std::uint32_t number) const noexcept {
     return {bytes_.data() + at + 2, length_at(bytes_, at)};
 }
 
-std::vector<std::string> Transcript::statements(bool literals) const {
+std::vector<std::string> Transcript::statements(bool literals, std::optional<bool> conforming) const {
     std::vector<std::string> all;
     all.reserve(count_);
     for (std::size_t at = 0; at < bytes_.size(); at += 2 + length_at(bytes_, at)) {
         const std::string_view text(bytes_.data() + at + 2, length_at(bytes_, at));
-        all.push_back(literals ? std::string(text) : mask(text, max_bytes));
+        all.push_back(literals ? std::string(text) : mask(text, max_bytes, conforming));
     }
     return all;
 }

@@ -19,7 +19,7 @@ class Transcript {
     std::uint32_t add(std::string_view text);
     // Empty when it is no longer there.
     [[nodiscard]] std::string_view find(std::uint32_t number) const noexcept;
-    [[nodiscard]] std::vector<std::string> statements(bool literals) const;
+    [[nodiscard]] std::vector<std::string> statements(bool literals, std::optional<bool> conforming = {}) const;
 
   private:
     std::vector<char> bytes_;  // length in two bytes, text; oldest first

@@ -13,6 +13,7 @@
 
 #include "dialects/wire/buffer.hpp"
 #include "dialects/wire/exchange.hpp"
+#include "dialects/wire/observed.hpp"
 
 #include <optional>
 #include <string>
@@ -107,6 +108,12 @@ class Tracker {
     // Statements of the transaction in progress (or the last), oldest first, at most a few, shortened; literals masked
     // unless `literals`.
     [[nodiscard]] virtual std::vector<std::string> transcript(bool literals) const = 0;
+
+    // Tells of each statement that begins from now on; null: of none any more. Who observes outlives the tracker, or
+    // takes itself away.
+    virtual void observe(StatementObserver*) {}
+    // A statement as records show it: one line of at most `limit` bytes, literals masked.
+    [[nodiscard]] virtual std::string masked(std::string_view, std::size_t) const { return {}; }
 
     // Since the session began: the client's requests that a server has answered, and the transactions that ended with
     // one of them (a statement outside of a transaction is one).

@@ -25,10 +25,7 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
     EXPECT_EQ(
         rendered(loaded),
         "f.yaml:3: warning: pools.a.audit: the audit of hidden state comes with a later version (and 2 more like it)\n"
-        "f.yaml:3: warning: pools.a.soft_hold: holding softly comes with a later version\n"
-        "f.yaml:5: warning: pools.c.echo: logging statements comes with a later version\n"
-        "f.yaml:7: warning: log.slow_statement: comes with a later version\n"
-        "f.yaml:7: warning: log.slow_wait: comes with a later version\n");
+        "f.yaml:3: warning: pools.a.soft_hold: holding softly comes with a later version\n");
 }
 
 TEST(Pending, IsSilentAboutDefaultsAndWhatIsSwitchedOff) {

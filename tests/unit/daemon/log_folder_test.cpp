@@ -43,14 +43,28 @@ TEST_F(Folding, ShowsTheFirstAtOnceAndCountsTheRest) {
     EXPECT_EQ(take(refused("db", "4"), start + 3s), (Lines{"warn event=connect_failed address=db ms=4"}));
 }
 
-TEST_F(Folding, GoesOnFoldingWhileTheRepeatsGoOn) {
+TEST_F(Folding, GoesOnFoldingWhileTheRepeatsGoOnAndSaysSoLessAndLessOften) {
     Lines shown;
-    for (int ms = 0; ms < 3000; ms += 100) {
+    for (int ms = 0; ms < 8000; ms += 100) {
         for (auto& line : take(refused("db", "1"), start + std::chrono::milliseconds(ms))) shown.push_back(line);
     }
     EXPECT_EQ(shown, (Lines{"warn event=connect_failed address=db ms=1",
                             "warn event=connect_failed address=db ms=1 repeated=9",
-                            "warn event=connect_failed address=db ms=1 repeated=10"}));
+                            "warn event=connect_failed address=db ms=1 repeated=20",
+                            "warn event=connect_failed address=db ms=1 repeated=40"}));
+    EXPECT_EQ(due(start + 7999ms), Lines{});
+    // A second without one ends it, whatever the window.
+    EXPECT_EQ(due(start + 8900ms), (Lines{"warn event=connect_failed address=db ms=1 repeated=10"}));
+    EXPECT_EQ(take(refused("db", "1"), start + 9s).size(), 1u);
+}
+
+// A server that is away for an hour, noticed a hundred times a second.
+TEST_F(Folding, WritesSomeLinesAnHourForWhatNeverEnds) {
+    std::size_t lines = 0;
+    for (int ms = 0; ms < 3600 * 1000; ms += 10) {
+        lines += take(refused("db", "1"), start + std::chrono::milliseconds(ms)).size();
+    }
+    EXPECT_LE(lines, 70u);
 }
 
 TEST_F(Folding, KeepsDifferentTextsApart) {
@@ -132,19 +146,25 @@ TEST_F(Crowds, WritesABoundedNumberOfLinesForAnyNumberOfKin) {
     EXPECT_EQ(shown + counted, 100000u);
 }
 
-TEST_F(Crowds, GoesOnSecondAfterSecond) {
+TEST_F(Crowds, SaysLessAndLessOftenWhileItGoesOn) {
     std::size_t lines = 0, events = 0;
     std::uint64_t counted = 0;
-    for (int i = 0; i < 50000; ++i) {
-        for (const LogLine& line : folder.take(login("orders app", i), start + i * 100us)) {
+    for (int i = 0; i < 100000; ++i) {
+        for (const LogLine& line : folder.take(login("orders app", i), start + i * 1ms)) {
             ++lines;
             counted += line.repeated;
             events += line.repeated == 0 ? 1 : 0;
         }
     }
     for (const LogLine& line : folder.all()) counted += line.repeated;
-    EXPECT_EQ(events + counted, 50000u);
-    EXPECT_LE(lines, 5 * (LogFolder::kin_burst + 1));
+    EXPECT_EQ(events + counted, 100000u);
+    EXPECT_LE(lines, LogFolder::kin_burst + 8);
+}
+
+TEST_F(Crowds, ShowsEachOfThoseThatComeAtAnEverydayPace) {
+    std::size_t lines = 0;
+    for (int i = 0; i < 600; ++i) lines += take(login("orders app", i), start + i * 100ms).size();
+    EXPECT_EQ(lines, 600u);
 }
 
 TEST_F(Crowds, LeavesAloneWhatIsNeverFolded) {

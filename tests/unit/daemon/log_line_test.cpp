@@ -56,6 +56,16 @@ TEST(LogText, LetsNoPeerForgeALineOrReachTheTerminal) {
     EXPECT_EQ(value("\xed\xa0\x80"), "warn event=e k=\"\\xed\\xa0\\x80\"");  // half a surrogate pair
 }
 
+TEST(LogText, HasNoOtherEndsOfLinesEither) {
+    const auto line = line_of(LogLevel::info, "e",
+                              {{"k",
+                                "a\xe2\x80\xa8"
+                                "b\xe2\x80\xa9",
+                                true}});
+    EXPECT_EQ(render_text(line, false), "info event=e k=\"a\\u2028b\\u2029\"");
+    EXPECT_NE(render_json(line).find(R"("k":"a\u2028b\u2029")"), std::string::npos);
+}
+
 TEST(LogJson, WritesNumbersBareAndTextEscaped) {
     auto line = line_of(LogLevel::error, "listen_failed",
                         {{"address", "a\"b\\c\n\x01", true}, {"port", "6432", false}, {"tls", "true", false}});

@@ -305,6 +305,10 @@ TEST(Mask, HidesLiterals) {
     EXPECT_EQ(mask("SELECT 'cut in the mid"), "SELECT ?");
     EXPECT_EQ(mask("SELECT $tag$cut in the mid"), "SELECT ?");
     EXPECT_EQ(mask("SELECT '\\' secret'"), "SELECT ?");  // whichever rule held
+    EXPECT_EQ(mask("SELECT 'C:\\', 'secret'"), "SELECT ?");
+    EXPECT_EQ(mask("SELECT 'C:\\', 'secret', a", 256, true), "SELECT ?, ?, a");
+    EXPECT_EQ(mask("SELECT 'it\\'s', 'secret', a", 256, false), "SELECT ?, ?, a");
+    EXPECT_EQ(mask("SELECT 'C:\\x', 'secret', a"), "SELECT ?, ?, a");
     EXPECT_EQ(mask(std::string(300, 'a')).size(), 256u);
     EXPECT_EQ(mask("\xC3\xA9\xC3\xA9", 3), "\xC3\xA9");
     EXPECT_EQ(mask(""), "");
