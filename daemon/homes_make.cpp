@@ -97,13 +97,18 @@ void Homes::apply(const Step& step) {
     if (change == Change::none) {
         const std::string error = next.connector->reload_certificates();
         // The loader has just read the same files: they have changed since.
-        if (!error.empty()) log_error("certificates_unusable", {{"pool", home.name()}, {"message", error}});
+        if (!error.empty()) {
+            log_error("certificates_unusable", {{"pool", home.name()}, {"user", home.user}, {"message", error}});
+        } else if (!step.settings->url.option("sslrootcert").empty() || !step.settings->url.option("sslcert").empty()) {
+            log_info("certificates_read", {{"pool", home.name()}, {"user", home.user}});
+        }
     } else {
         next.connector = connector_for(home, *step.settings, step.password);
         if (before->password == step.password) next.connector->learn(before->connector->learned());
         next.quota = supplies_.capacity.quota_for(step.settings->url);
     }
     home.pool->resize(params_for(*step.settings));
+    home.pool->forget_refusals();  // certificates may be others
     if (change != Change::none) home.pool->repoint(next.connector, next.quota);
     if (change == Change::server) {
         ++home.moves;

@@ -121,7 +121,7 @@ struct Listener::State {
 
 Listener::Listener(Worker& worker, std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect,
                    int descriptor, std::size_t lobby_places)
-    : worker_(worker), listen_(std::move(listen)), dialect_(dialect),
+    : worker_(worker), listen_(std::move(listen)), dialect_(&dialect),
       state_(std::make_unique<State>(worker.executor(), ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0))),
       lobby_(std::make_shared<Lobby>(lobby_places)) {}
 
@@ -135,6 +135,19 @@ void Listener::close() {
     state_->timer.cancel();
 }
 
+void Listener::change(std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect) {
+    listen_ = std::move(listen);
+    dialect_ = &dialect;
+}
+
+void Listener::accept_waiting() {
+    for (;;) {
+        const int client = ::accept4(state_->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client < 0) return;
+        worker_.accepted(listen_, *dialect_, client, lobby_);
+    }
+}
+
 void Listener::wait() {
     state_->socket.async_wait(asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& ec) {
         if (!ec) accept();
@@ -146,7 +159,7 @@ void Listener::accept() {
     for (int i = 0; i < accept_at_once; ++i) {
         const int client = ::accept4(state_->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
-            worker_.accepted(listen_, dialect_, client, lobby_);
+            worker_.accepted(listen_, *dialect_, client, lobby_);
             if (lobby_->has_room()) continue;
             pause();  // the others wait in the kernel's queue
             return;

@@ -37,6 +37,9 @@ class Listener {
     Listener& operator=(const Listener&) = delete;
     void start();
     void close();
+    // Other rules for those who come from now on.
+    void change(std::shared_ptr<const config::Listen> listen, const dialects::Dialect& dialect);
+    void accept_waiting();  // those who have connected already, before close()
     [[nodiscard]] Worker* worker() const noexcept { return &worker_; }
 
   private:
@@ -47,7 +50,7 @@ class Listener {
     struct State;
     Worker& worker_;
     std::shared_ptr<const config::Listen> listen_;
-    const dialects::Dialect& dialect_;
+    const dialects::Dialect* dialect_;
     std::unique_ptr<State> state_;
     const std::shared_ptr<Lobby> lobby_;
 };

@@ -58,8 +58,11 @@ class Relay {
     void stop();   // at once
     void drain();  // at the end of the lease
     void cancel_finished();
+    void set_limits(Limits limits) noexcept { limits_ = limits; }
 
     [[nodiscard]] bool leased() const noexcept { return static_cast<bool>(lease_); }
+    // The pool has been pointed at another server since the lease began.
+    [[nodiscard]] bool outdated() const noexcept { return lease_ && lease_.outdated(); }
     [[nodiscard]] bool gone() const noexcept { return gone_; }
     [[nodiscard]] wire::Clock::time_point transaction_since() const noexcept { return transaction_since_; }
     // When the client last sent something for its backend; its epoch: never.

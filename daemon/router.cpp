@@ -169,23 +169,58 @@ Route Router::find(const config::Listen& listen, const dialects::LoginRequest& r
         return route;
     }
     if (pool->name == "*") return from_template(*pool, request, name);
+    return of_pool(*pool, request.user);
+}
+
+Route Router::of_pool(const config::Pool& pool, const std::string& user_name) const {
+    Route route;
     route.kind = Route::Kind::pool;
-    const auto found = by_pool_and_user_.find({pool->name, request.user});
+    const auto found = by_pool_and_user_.find({pool.name, user_name});
     if (found != by_pool_and_user_.end()) {
         route.home = found->second.home;
         route.account = account_of(found->second);
         return route;
     }
     for (const config::User& user : config_->users) {
-        const bool allowed = user.pools.empty() || std::ranges::find(user.pools, pool->name) != user.pools.end();
-        if (user.name != request.user || !user.as_pool || !allowed) continue;
-        const auto shared = by_pool_and_user_.find({pool->name, pool->url.user});
+        const bool allowed = user.pools.empty() || std::ranges::find(user.pools, pool.name) != user.pools.end();
+        if (user.name != user_name || !user.as_pool || !allowed) continue;
+        const auto shared = by_pool_and_user_.find({pool.name, pool.url.user});
         if (shared == by_pool_and_user_.end()) continue;
         route.home = shared->second.home;
         route.account = {true, unless_empty(user.password)};
         return route;
     }
     return route;
+}
+
+std::string Router::objection(const config::Listen& listen, const std::string& user, const Home& home) const {
+    const config::Pool* pool = find_pool(listen, home.name());
+    const bool same_kind = pool != nullptr && home.from_template == (pool->name == "*");
+    if (!same_kind) {
+        const bool elsewhere =
+            std::ranges::find(config_->pools, home.name(), &config::Pool::name) != config_->pools.end();
+        return "pool \"" + home.name() + (elsewhere ? "\" is not served here any more" : "\" was removed") +
+               " (leasehold's configuration changed)";
+    }
+    dialects::LoginRequest request;
+    request.user = user;
+    const Route route = home.from_template ? from_template(*pool, request, home.name()) : of_pool(*pool, user);
+    if (!route.account.known) {
+        return "user \"" + user + "\" may not use pool \"" + home.name() +
+               "\" any more (leasehold's configuration changed)";
+    }
+    const bool same = home.from_template ? route.user == home.user : route.home.get() == &home;
+    if (same) return {};
+    return "user \"" + user +
+           "\" is served by other connections now (leasehold's configuration changed); connect again";
+}
+
+std::string Router::console_objection(const std::string& user, bool administrator) const {
+    dialects::LoginRequest request;
+    request.user = user;
+    const Route route = console(request);
+    if (route.account.known && route.administrator == administrator) return {};
+    return "what user \"" + user + "\" may do here was changed; connect again";
 }
 
 std::vector<HomePtr> Router::served_by(const config::Listen& listen) const {

@@ -36,6 +36,9 @@ class Router {
 
     [[nodiscard]] Route route(const config::Listen& listen, const dialects::LoginRequest& request,
                               const Identity& identity) const;
+    // Why a client of that pool may not go on with it, for the client; empty: it may. Nobody is asked for a password again.
+    [[nodiscard]] std::string objection(const config::Listen& listen, const std::string& user, const Home& home) const;
+    [[nodiscard]] std::string console_objection(const std::string& user, bool administrator) const;
     // The pools that a listener serves, in the file's order (each once, with its URL's own user).
     [[nodiscard]] std::vector<HomePtr> served_by(const config::Listen& listen) const;
     [[nodiscard]] std::span<const HomePtr> homes() const noexcept { return homes_; }
@@ -52,6 +55,7 @@ class Router {
     [[nodiscard]] std::string name_for(const config::Listen& listen, const dialects::LoginRequest& request) const;
     // What serves the request, and what is known of its user.
     [[nodiscard]] Route find(const config::Listen& listen, const dialects::LoginRequest& request) const;
+    [[nodiscard]] Route of_pool(const config::Pool& pool, const std::string& user) const;
     [[nodiscard]] Route from_template(const config::Pool& pattern, const dialects::LoginRequest& request,
                                       const std::string& database) const;
     [[nodiscard]] Route console(const dialects::LoginRequest& request) const;

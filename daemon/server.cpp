@@ -7,11 +7,12 @@
 #include "daemon/capacity.hpp"
 #include "daemon/descriptors.hpp"
 #include "daemon/homes.hpp"
-#include "daemon/listener.hpp"
+#include "daemon/listeners.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/metrics/names.hpp"
 #include "daemon/metrics/registry.hpp"
 #include "daemon/metrics/reloads.hpp"
+#include "daemon/reload.hpp"
 #include "daemon/show.hpp"
 #include "daemon/web/server.hpp"
 #include "daemon/worker.hpp"
@@ -47,7 +48,6 @@ class Server {
     [[nodiscard]] bool open_web();
     void make_console();
     [[nodiscard]] bool read_certificates();
-    void reload_certificates();
     void on_signal(int signal);
     void drain();
     void stop_now();
@@ -67,7 +67,8 @@ class Server {
     std::unique_ptr<Homes> homes_;
     Shared shared_;
     std::vector<std::unique_ptr<Worker>> workers_;
-    std::vector<std::unique_ptr<Listener>> listeners_;
+    Listeners listeners_{shared_.workers};
+    std::unique_ptr<Reload> reload_;
     std::unique_ptr<web::Server> web_;
     std::size_t draining_ = 0;
 };
@@ -86,13 +87,14 @@ Server::Server(std::shared_ptr<const config::Config> config)
 }
 
 Server::~Server() {
+    reload_.reset();
     capacity_.stop();
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
     shared_.computing.join();
     shared_.lookups.join();
     shared_.reports.join();
-    listeners_.clear();
+    listeners_.close();
     shared_.publish({});
     shared_.homes = nullptr;
     homes_.reset();
@@ -100,24 +102,11 @@ Server::~Server() {
 }
 
 bool Server::listen() {
-    bool all = true;
-    for (const config::Listen& listen : config_->listen) {
-        const Opened opened = open_listener(listen);
-        if (!opened.error.empty()) {
-            log_error("listen_failed", {{"listen", address_of(listen)}, {"message", opened.error}});
-            all = false;
-            continue;
-        }
-        const std::shared_ptr<const config::Listen> kept(config_, &listen);
-        for (const auto& worker : workers_) {
-            listeners_.push_back(
-                std::make_unique<Listener>(*worker, kept, *dialects::find(listen.dialect), opened.descriptor,
-                                           std::max<std::size_t>(64, logins_per_listener / workers_.size())));
-        }
-        ::close(opened.descriptor);
-        log_info("listening", {{"listen", address_of(listen)}, {"dialect", listen.dialect}});
-    }
-    return all;
+    Listeners::Prepared prepared = listeners_.prepare(*config_);
+    for (const std::string& message : prepared.errors) log_error("listen_failed", {{"message", message}});
+    if (!prepared.errors.empty()) return false;
+    listeners_.commit(config_, std::move(prepared));
+    return true;
 }
 
 bool Server::open_web() {
@@ -152,27 +141,9 @@ bool Server::read_certificates() {
     return all;
 }
 
-// New connections use the new ones, on both legs; those that live go on as they are.
-void Server::reload_certificates() {
-    (void)read_certificates();
-    for (const HomePtr& home : homes_->all()) {
-        const std::shared_ptr<const Terms> terms = home->terms();
-        if (!terms->connector) continue;
-        const std::string error = terms->connector->reload_certificates();
-        const config::TlsMode mode = terms->settings->url.server_tls();
-        if (!error.empty()) {
-            log_error("certificates_unusable", {{"pool", home->name()}, {"user", home->user}, {"message", error}});
-        } else if (mode != config::TlsMode::disable) {
-            log_info("certificates_read", {{"pool", home->name()}, {"user", home->user}});
-        }
-    }
-}
-
 void Server::on_signal(int signal) {
     if (signal == SIGHUP) {
-        reload_certificates();
-        log_warn("reload_unavailable",
-                 {{"hint", "only certificates were read anew: restart leasehold to apply a changed configuration"}});
+        reload_->request({});
     } else if (!shared_.draining.exchange(true)) {
         drain();
     } else {
@@ -186,13 +157,11 @@ void Server::on_signal(int signal) {
 }
 
 void Server::drain() {
-    log_info("draining", {{"drain_timeout_ms", config_->drain_timeout}});
+    log_info("draining", {{"drain_timeout_ms", shared_.config()->drain_timeout}});
     draining_ = workers_.size();
+    listeners_.close();
     for (const auto& worker : workers_) {
         worker->post([this, worker = worker.get()] {
-            for (const auto& listener : listeners_) {
-                if (listener->worker() == worker) listener->close();
-            }
             worker->drain("leasehold is shutting down", [this] {
                 asio::post(main_, [this] {
                     if (--draining_ == 0) main_.stop();
@@ -200,7 +169,7 @@ void Server::drain() {
             });
         });
     }
-    drain_timer_.expires_after(config_->drain_timeout);
+    drain_timer_.expires_after(shared_.config()->drain_timeout);
     drain_timer_.async_wait([this](const boost::system::error_code& ec) {
         if (!ec) stop_now();
     });
@@ -226,9 +195,8 @@ int Server::run() {
     make_console();
     if (!listen() || !open_web()) return 69;
     for (const auto& worker : workers_) worker->start();
-    for (const auto& listener : listeners_) {
-        listener->worker()->post([listener = listener.get()] { listener->start(); });
-    }
+    reload_ = std::make_unique<Reload>(main_, Reload::Parts{shared_, *homes_, capacity_, listeners_, *web_, reloads_});
+    shared_.operations.reload = [this](Reload::Done done) { reload_->request(std::move(done)); };
     signals_.async_wait([this](const boost::system::error_code& ec, int signal) {
         if (!ec) on_signal(signal);
     });

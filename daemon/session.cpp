@@ -49,6 +49,8 @@ void Session::join(Worker& worker) {
 // --- serving ---------------------------------------------------------------------------------------------------
 
 wire::awaitable<void> Session::serve() {
+    welcoming_ = true;  // who may not stay after all is told so at the end of its welcome
+    reconsider(shared_.current());
     const bool replicates = !login_->request().replication.empty();
     if (replicates) {
         co_await replicate();
@@ -222,6 +224,7 @@ pool::Holder Session::holder(bool with_statements) const {
 // --- from outside ----------------------------------------------------------------------------------------------
 
 void Session::tick(wire::Clock::time_point now) {
+    leave_in_time(now);
     if (relay_) relay_->tick(now);
     watch(now);
     if (pipe_) pipe_->tick(now);

@@ -62,6 +62,7 @@ class Session : private Lobby::Guest {
     void cancel(std::function<void()> done);
     void stop(std::string reason);   // ends it now, with the protocol's farewell
     void drain(std::string reason);  // ends it when its lease ends
+    void reconsider(const GenerationPtr& current);
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     [[nodiscard]] SessionView view() const;
     // Where it stands, without a copy of anything.
@@ -120,6 +121,11 @@ class Session : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> connect_replica();
     [[nodiscard]] wire::awaitable<void> run_pipe();
 
+    // session_reload.cpp
+    [[nodiscard]] Relay::Limits limits() const;
+    [[nodiscard]] bool route_anew(const Identity& identity);
+    void leave_in_time(wire::Clock::time_point now);
+
     [[nodiscard]] wire::awaitable<void> serve_requests();
     [[nodiscard]] wire::awaitable<bool> checkout();
     [[nodiscard]] wire::awaitable<bool> align();
@@ -165,7 +171,11 @@ class Session : private Lobby::Guest {
     std::unique_ptr<Pipe> pipe_;
     pool::Pool::Ticket ticket_ = 0;
     wire::Clock::time_point waiting_since_ = wire::Clock::time_point::min();
-    int align_losses_ = 0;  // backends lost in a row while they were aligned
+    int align_losses_ = 0;      // backends lost in a row while they were aligned
+    GenerationPtr generation_;  // under which it was admitted, or that it was held against last
+    wire::Clock::time_point leave_by_ = wire::Clock::time_point::max();
+    unsigned replica_moves_ = 0;  // home_->moves when its replication began
+    bool moved_out_ = false;
     bool waiting_ = false;
     bool welcoming_ = false;  // authenticated, not yet in
     bool gone_ = false;       // the client, before it had a relay

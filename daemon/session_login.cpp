@@ -152,7 +152,8 @@ wire::awaitable<Identity> Session::identify() {
 wire::awaitable<bool> Session::authenticate() {
     const dialects::LoginRequest& request = login_->request();
     const Identity identity = co_await identify();
-    route_ = shared_.router()->route(*listen_, request, identity);
+    generation_ = shared_.current();
+    route_ = generation_->router->route(*listen_, request, identity);
     const bool console = route_.kind == Route::Kind::console;
     std::optional<TurnedAway> refused;
     if (!console) refused = refuse_before_password();
@@ -165,6 +166,10 @@ wire::awaitable<bool> Session::authenticate() {
     const std::error_code ec = co_await wire::drive(*client_, exchange, inbox_, deadline, &shared_.computing);
     if (ec) {
         co_await end_login(ec, exchange.diagnostics());
+        co_return false;
+    }
+    if (generation_ != shared_.current() && !route_anew(identity)) {
+        co_await refuse(failure(Failure::shutting_down, changed_meanwhile));
         co_return false;
     }
     if (route_.kind == Route::Kind::no_such_pool || route_.kind == Route::Kind::no_pool_named) {

@@ -114,6 +114,7 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::connect_replica() {
     }
     const auto deadline = wire::Clock::now() + home_->settings()->dial_timeout;
     const std::shared_ptr<dialects::Connector> connector = home_->connector();
+    replica_moves_ = home_->moves;
     dialects::Replicating made = co_await connector->connect_replication(*login_, deadline);
     if (!made.connected.backend) {
         log_warn("replication_failed",

@@ -57,7 +57,8 @@ void Session::watch_welcome() {
 wire::awaitable<bool> Session::welcome() {
     welcoming_ = true;
     watch_welcome();
-    Trial trial = co_await try_login();
+    Trial trial;
+    if (stop_reason_.empty()) trial = co_await try_login();
     welcoming_ = false;
     client_->on_readable({});
     if (gone_) {
@@ -110,6 +111,12 @@ wire::awaitable<Session::Trial> Session::try_login() {
         }
         trial.lease = std::move(checkout.lease);
         if (gone_ || !stop_reason_.empty()) co_return trial;
+        if (trial.lease.outdated()) {  // pointed elsewhere while this one was on its way here
+            trial.lease.checkin();
+            --attempt;
+            continue;
+        }
+        const std::shared_ptr<dialects::Connector> connector = home_->connector();
         // Somebody else may have tried the same meanwhile.
         if (!keeps) trial.facts = home_->connector()->facts_for(*login_);
         if (!keeps && trial.facts) {
@@ -121,8 +128,8 @@ wire::awaitable<Session::Trial> Session::try_login() {
         const auto deadline = wire::Clock::now() + trial_within;
         dialects::Backend::Tried tried = co_await backend.try_login(*login_, deadline);
         if (!tried.error) {
-            if (tried.facts) home_->connector()->remember(*login_, tried.facts);
-            trial.facts = tried.facts ? std::move(tried.facts) : home_->connector()->facts();
+            if (tried.facts) connector->remember(*login_, tried.facts);
+            trial.facts = tried.facts ? std::move(tried.facts) : connector->facts();
             if (!keeps) trial.lease.checkin();
             co_return trial;
         }
@@ -166,10 +173,8 @@ void Session::begin(const dialects::ServerFacts& facts, pool::Lease lease) {
     options.identity = "leasehold session " + std::to_string(id_);
     tracker_ = login_->tracker(facts, std::move(options));
     login_.reset();
-    const Relay::Limits limits{pool.transaction_idle_timeout, pool.transaction_timeout, pool.query_timeout,
-                               pool.pin_idle_timeout};
     if (inbox_.empty()) inbox_.release();  // an idle client owns no buffer
-    relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits,
+    relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits(),
                                      id_, home_->traffic.get());
     inbox_ = {};
     watch(wire::Clock::now());

@@ -8,7 +8,7 @@
     daemon.connect_mysql("shop", "app", "secret")         # PyMySQL through leasehold
     daemon.url("orders", "app", "secret")                 # for SQLAlchemy, psql, pgbench; scheme="mysql+pymysql" likewise
     daemon.console("SHOW POOLS")                          # list of dicts from the database `leasehold`
-    daemon.set_pool("orders", pool_size=7); daemon.reload()
+    daemon.set_pool("orders", pool_size=7); daemon.reload()   # [] when it is in force, else the problems
     daemon.log_text(); daemon.rss(); daemon.cpu(); daemon.stop(); daemon.kill(); daemon.close()
 
 The program is LEASEHOLD_BIN, or build/release/bin/leasehold. The configuration is a dict written as YAML (values of type
@@ -204,8 +204,29 @@ class Leasehold:
         self.stop()
         return self.start()
 
-    def reload(self):
+    def reload(self, timeout=30, wait=True):
+        """SIGHUP, and waits until the log tells the outcome: [] when the file is in force, else its problems."""
+        before = self._reloads()[0]
         os.kill(self.pid, signal.SIGHUP)
+        if not wait:
+            return None
+        wait_until(lambda: self._reloads()[0] > before, timeout, "the end of a reload", 0.01)
+        return self._reloads()[1]
+
+    def _reloads(self):
+        """The number of the last reload that has ended, and its problems."""
+        ended, problems = 0, {}
+        for line in self.log_text().splitlines():
+            number = re.search(r"event=(?:reloaded|reload_failed) reload=(\d+)", line)
+            if not number:
+                continue
+            failed = re.search(r"problem=(\d+) of=(\d+) message=(.*)", line)
+            if failed:
+                text = failed[3].strip()
+                problems.setdefault(int(number[1]), []).append(json.loads(text) if text.startswith('"') else text)
+            if not failed or failed[1] == failed[2]:
+                ended = int(number[1])
+        return ended, problems.get(ended, [])
 
     def close(self):
         """Ends the daemon and removes its folder; may be called twice. SIGINT, again after a second (then it does not wait

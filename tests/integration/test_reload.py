@@ -1,0 +1,480 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reload takes up everything that the file says while clients work, or nothing at all: nobody loses a transaction to it,
+and whoever asked for it is told all that is wrong."""
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+import pgwire
+import psycopg2
+import pymysql
+import pytest
+from conftest import PASSWORD, USER
+from processes import LOOPBACK, Port, wait_until
+from servers import Postgres, postgres_bin
+
+
+@pytest.fixture(scope="module")
+def second():
+    """Another PostgreSQL with the same user and database; its time zone tells it apart."""
+    with Postgres(settings={"timezone": "Asia/Tokyo"}) as server:
+        server.create_user(USER, PASSWORD)
+        server.create_database("orders", owner=USER)
+        yield server
+
+
+@pytest.fixture
+def start(leasehold, postgres):
+    """start(**keys of the pool `orders`): a daemon in front of the first server."""
+    def made(sections=None, **keys):
+        url = postgres.url("orders", USER, PASSWORD)
+        return leasehold(pools={"orders": {"url": url, "pool_size": 5, "max_overflow": 0, **keys}}, **(sections or {}))
+    return made
+
+
+def connect(daemon, user=USER, password=PASSWORD, database="orders", **options):
+    return daemon.connect(database, user, password, autocommit=True, **options)
+
+
+def value(connection, sql="SELECT inet_server_port()"):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+def applied(daemon):
+    daemon.write_config()
+    assert daemon.reload() == []
+
+
+def refusal(daemon, *arguments, **options):
+    """Why a login is refused."""
+    with pytest.raises(psycopg2.OperationalError) as caught:
+        connect(daemon, *arguments, **options).close()
+    return str(caught.value)
+
+
+def enter(daemon, user=USER, password=PASSWORD, database="orders", **options):
+    """A raw client: one that sees the last words which libpq keeps to itself."""
+    return pgwire.Connection(daemon.port, **options).login(user, database, password)
+
+
+def farewell(client):
+    """How an idle raw client was sent away."""
+    kind, body = client.read()
+    assert kind == "E" and client.closed_by_peer()
+    fields = pgwire.fields_of(body)
+    assert (fields["S"], fields["C"]) == ("FATAL", "57P01")
+    return fields["M"]
+
+
+def used(server):
+    """How many of the server's connections are the daemon's, whatever they are called."""
+    return server.value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND backend_type = 'client backend'"
+                        " AND application_name <> 'leasehold control'", [USER])
+
+
+class Load:
+    """pgbench with its own small transactions, until stop(): the number of those that failed, and of all."""
+    script = "BEGIN;\nSELECT count(*) FROM generate_series(1, 50);\nSELECT 1;\nCOMMIT;\n"
+
+    def __init__(self, daemon, clients=8, seconds=60):
+        path = os.path.join(daemon.folder, "load.sql")
+        with open(path, "w") as file:
+            file.write(self.script)
+        self.process = subprocess.Popen(
+            [postgres_bin("pgbench"), "-n", "-f", path, "-c", str(clients), "-j", "2", "-T", str(seconds), "-P", "1",
+             "-M", "extended", daemon.url("orders", USER, PASSWORD)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.output = []
+        self.thread = threading.Thread(target=lambda: self.output.extend(self.process.stdout))
+        self.thread.start()
+
+    def begun(self):
+        wait_until(lambda: any("progress" in line for line in self.output), 20, "pgbench at work")
+        return self
+
+    def stop(self):
+        """Says what went wrong; empty: nothing."""
+        self.process.send_signal(subprocess.signal.SIGINT)
+        self.process.wait(20)
+        self.thread.join()
+        return [line for line in self.output if re.search(r"error|abort|fatal|terminat|failed: [1-9]", line, re.I)]
+
+
+# --- pools ------------------------------------------------------------------------------------------------------------
+
+def test_a_pool_grows_and_shrinks_under_those_who_use_it(start):
+    daemon = start(pool_size=1, pool_timeout=20)
+    first = connect(daemon)
+    first.autocommit = False
+    value(first, "SELECT 1")
+    second_value = []
+    waiter = threading.Thread(target=lambda: second_value.append(value(connect(daemon), "SELECT 2")))
+    waiter.start()
+    wait_until(lambda: daemon.console("SHOW POOLS")[0]["cl_waiting"] == 1, 10, "somebody who waits")
+    daemon.set_pool("orders", pool_size=2)
+    applied(daemon)
+    waiter.join(10)
+    assert second_value == [2], "the new place is given to who waits"
+    assert re.search(r"event=reloaded reload=1 changes=\"?pools ~orders\(pool_size\)", daemon.log_text())
+    daemon.set_pool("orders", pool_size=1)
+    applied(daemon)
+    first.commit()
+    assert value(first, "SELECT 3") == 3
+
+
+def test_pools_are_added_and_served_at_once(start, postgres):
+    daemon = start()
+    assert "no pool" in refusal(daemon, database="reports")
+    daemon.set_pool("reports", url=postgres.url("orders", USER, PASSWORD))
+    applied(daemon)
+    with contextlib.closing(connect(daemon, database="reports")) as client:
+        assert value(client) == postgres.port
+    assert {row["database"] for row in daemon.console("SHOW POOLS")} >= {"orders", "reports"}
+
+
+def test_a_pool_goes_with_a_farewell_to_the_idle_and_time_for_the_others(start, postgres):
+    daemon = start(sections={"drain_timeout": "20s"}, pool_size=2)
+    daemon.set_pool("other", url=postgres.url("orders", USER, PASSWORD))
+    applied(daemon)
+    idle, active, pinned, waiting = (enter(daemon) for _ in range(4))
+    bystander = connect(daemon, database="other")
+    pinned.ok("SELECT pg_advisory_lock(7)")
+    active.ok("BEGIN")
+    waiting.send(pgwire.query("SELECT 1"))
+    wait_until(lambda: any(row["cl_waiting"] for row in daemon.console("SHOW POOLS")), 10, "somebody who waits")
+    del daemon.config["pools"]["orders"]
+    applied(daemon)
+    assert 'pool "orders" was removed' in farewell(idle)
+    assert 'pool "orders" was removed' in farewell(pinned)
+    assert 'pool "orders" was removed' in farewell(waiting)
+    assert "no pool" in refusal(daemon)
+    assert active.value("SELECT 2") == "2", "a transaction that runs goes on"
+    active.ok("COMMIT")
+    assert 'pool "orders" was removed' in farewell(active)
+    assert value(bystander) == postgres.port
+    wait_until(lambda: not [row for row in daemon.console("SHOW POOLS") if row["database"] == "orders"], 10, "its end")
+    assert not postgres.backends("leasehold orders")
+
+
+def test_what_is_left_of_a_removed_pool_ends_with_drain_timeout(start, postgres):
+    daemon = start(sections={"drain_timeout": "1s"})
+    daemon.set_pool("other", url=postgres.url("orders", USER, PASSWORD))
+    applied(daemon)
+    active = enter(daemon)
+    active.ok("BEGIN")
+    del daemon.config["pools"]["orders"]
+    applied(daemon)
+    wait_until(lambda: not postgres.backends("leasehold orders"), 15, "the end of its backend")
+    assert 'pool "orders" was removed' in farewell(active)
+
+
+# --- another server -----------------------------------------------------------------------------------------------------
+
+def test_a_pool_is_pointed_at_another_server_and_idle_clients_do_not_notice(start, postgres, second):
+    daemon = start()
+    client, plain = enter(daemon), connect(daemon)
+    client.ok("SET TIME ZONE 'Europe/Berlin'")
+    client.send(pgwire.parse("one", "SELECT inet_server_port()"), pgwire.SYNC)
+    assert not client.reply().errors
+    assert value(plain) == postgres.port
+    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
+    applied(daemon)
+    assert value(plain) == second.port
+    assert client.value("SELECT inet_server_port()") == str(second.port)
+    assert client.value("SHOW TIME ZONE") == "Europe/Berlin", "its settings go with it"
+    client.send(pgwire.bind("one"), pgwire.execute(), pgwire.SYNC)
+    assert client.reply().rows[0][0] == str(second.port), "so do its prepared statements"
+    wait_until(lambda: used(postgres) == 0, 10, "nothing left on the old server")
+
+
+def test_a_transaction_ends_on_the_server_it_began_on(start, postgres, second):
+    daemon = start()
+    client = connect(daemon)
+    client.autocommit = False
+    assert value(client) == postgres.port
+    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
+    applied(daemon)
+    assert value(client) == postgres.port
+    client.commit()
+    assert value(client) == second.port
+    client.commit()
+
+
+def test_who_stays_on_the_old_server_is_told_when_the_time_is_over(start, postgres, second):
+    daemon = start(sections={"drain_timeout": "1s"})
+    client = enter(daemon)
+    client.ok("BEGIN")
+    assert client.value("SELECT inet_server_port()") == str(postgres.port)
+    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
+    applied(daemon)
+    wait_until(lambda: used(postgres) == 0, 15, "the end of its backend")
+    assert "another server" in farewell(client)
+    assert value(connect(daemon)) == second.port
+
+
+def test_session_mode_moves_with_the_next_session(start, postgres, second):
+    daemon = start(sections={"drain_timeout": "1s"}, mode="session")
+    old = enter(daemon)
+    assert old.value("SELECT inet_server_port()") == str(postgres.port)
+    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
+    applied(daemon)
+    assert value(connect(daemon)) == second.port
+    wait_until(lambda: used(postgres) == 0, 15, "the end of the old session")
+    assert "another server" in farewell(old)
+
+
+def test_no_transaction_fails_while_a_pool_moves_to_and_fro_under_load(start, postgres, second):
+    daemon = start(pool_size=4)
+    load = Load(daemon).begun()
+    for server in (second, postgres, second, postgres, second):
+        daemon.set_pool("orders", url=server.url("orders", USER, PASSWORD))
+        applied(daemon)
+        wait_until(lambda s=server: used(s) > 1, 10, "load on the new server")
+        time.sleep(0.2)
+    assert load.stop() == []
+
+
+# --- users ----------------------------------------------------------------------------------------------------------------
+
+def test_users_come_and_go_and_change_their_passwords(start, postgres):
+    postgres.create_user("reader", "one")
+    daemon = start()
+    assert "authentication failed" in refusal(daemon, "reader", "one")
+    users = daemon.config["users"]
+    users.append({"name": "reader", "password": "one", "pools": ["orders"]})
+    applied(daemon)
+    reader = enter(daemon, "reader", "one")
+    assert reader.value("SELECT current_user") == "reader"
+    postgres.query("ALTER ROLE reader PASSWORD 'two'")
+    users[-1]["password"] = "two"
+    applied(daemon)
+    assert reader.value("SELECT 1") == "1", "who is in stays, and is served with the new password"
+    assert "authentication failed" in refusal(daemon, "reader", "one")
+    connect(daemon, "reader", "two").close()
+    users.pop()
+    applied(daemon)
+    assert 'user "reader" may not use pool "orders" any more' in farewell(reader)
+    assert "authentication failed" in refusal(daemon, "reader", "two")
+
+
+def test_the_urls_own_password_changes(start, postgres):
+    postgres.create_user("owner_", "before")
+    postgres.query("GRANT ALL ON DATABASE orders TO owner_")
+    daemon = start(url=postgres.url("orders", "owner_", "before"))
+    client = connect(daemon, "owner_", "before")
+    pid = value(client, "SELECT pg_backend_pid()")
+    postgres.query("ALTER ROLE owner_ PASSWORD 'after'")
+    daemon.set_pool("orders", url=postgres.url("orders", "owner_", "after"))
+    applied(daemon)
+    assert value(client, "SELECT pg_backend_pid()") != pid, "with the new password"
+    assert "authentication failed" in refusal(daemon, "owner_", "before")
+    connect(daemon, "owner_", "after").close()
+
+
+# --- listeners --------------------------------------------------------------------------------------------------------------
+
+def test_listeners_are_opened_changed_and_closed(start, postgres):
+    daemon = start()
+    first = connect(daemon)
+    with contextlib.closing(Port()) as port:
+        daemon.config["listen"].append({"dialect": "postgresql", "address": f"{LOOPBACK}:{port.number}"})
+        applied(daemon)
+        second_client = connect(daemon, port=port.number)
+        assert value(second_client) == postgres.port
+        daemon.config["listen"][1]["auth"] = "trust"
+        applied(daemon)
+        connect(daemon, password="wrong", port=port.number).close()
+        assert "authentication failed" in refusal(daemon, password="wrong")
+        daemon.config["listen"].pop()
+        applied(daemon)
+        with pytest.raises(OSError):
+            socket.create_connection((LOOPBACK, port.number), 5)
+        assert value(second_client) == postgres.port, "who came by it stays"
+        assert value(first) == postgres.port
+
+
+def test_a_listener_that_serves_a_pool_no_more_lets_its_clients_go(start, postgres):
+    daemon = start()
+    daemon.set_pool("other", url=postgres.url("orders", USER, PASSWORD))
+    applied(daemon)
+    client, kept = enter(daemon), connect(daemon, database="other")
+    daemon.config["listen"][0]["pools"] = ["other"]
+    applied(daemon)
+    assert "is not served here any more" in farewell(client)
+    assert value(kept, "SELECT 1") == 1
+    assert "no pool" in refusal(daemon)
+
+
+# --- what is wrong ------------------------------------------------------------------------------------------------------------
+
+def test_a_file_with_mistakes_changes_nothing_and_all_of_them_are_told(start, postgres):
+    daemon = start(pool_size=3)
+    client = connect(daemon)
+    value(client)
+    with contextlib.closing(socket.socket()) as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        good = daemon.config_text()
+        with open(daemon.config_file, "w") as file:
+            file.write(good.replace("pool_size: 3", "pool_sise: 3") + "drain_timeout: soon\n")
+        problems = daemon.reload()
+        assert len(problems) == 2, problems
+        assert re.search(r"leasehold\.yaml:\d+.*pools\.orders\.pool_sise: unknown key; did you mean pool_size", problems[0])
+        assert re.search(r"leasehold\.yaml:\d+.*drain_timeout", problems[1])
+        # An address that is taken, a certificate that is not there: what else is in the file does not count either.
+        daemon.set_pool("added", url=postgres.url("orders", USER, PASSWORD))
+        daemon.config["listen"].append({"dialect": "postgresql", "address": f"{LOOPBACK}:{taken.getsockname()[1]}"})
+        daemon.write_config()
+        problems = daemon.reload()
+        assert len(problems) == 1 and "another program uses this address" in problems[0], problems
+        daemon.config["listen"][1] = {"dialect": "postgresql", "address": f"{LOOPBACK}:{taken.getsockname()[1]}",
+                                      "tls": {"mode": "require", "cert": "/nowhere/cert", "key": "/nowhere/key"}}
+        daemon.write_config()
+        assert len(daemon.reload()) >= 2
+        assert "no pool" in refusal(daemon, database="added")
+    assert value(client) == postgres.port
+    os.unlink(daemon.config_file)
+    assert len(daemon.reload()) == 1
+    daemon.config["listen"].pop()
+    applied(daemon)
+    connect(daemon, database="added").close()
+
+
+def test_the_number_of_workers_waits_for_a_restart_and_is_named_each_time(start):
+    daemon = start(sections={"workers": 1})
+    daemon.config["workers"] = 2
+    daemon.write_config()
+    for time_ in (1, 2):
+        applied(daemon)
+        assert daemon.log_text().count("event=restart_needed keys=workers") == time_
+        time.sleep(1.1)  # repeats within a second are folded
+
+
+# --- log, limits, servers -----------------------------------------------------------------------------------------------------
+
+def test_log_limits_and_the_servers_places_change(start, postgres):
+    daemon = start()
+    client = connect(daemon)
+    target = os.path.join(daemon.folder, "other.log")
+    daemon.config.update({"log": {"level": "debug", "target": target}, "limits": {"max_clients": 1},
+                          "servers": {f"{LOOPBACK}:{postgres.port}": {"max_connections": 1}}})
+    daemon.write_config()
+    os.kill(daemon.pid, 1)
+    wait_until(lambda: os.path.exists(target) and "event=reloaded" in open(target).read(), 10, "the new log")
+    assert "too many clients" in refusal(daemon)
+    client.close()
+    wait_until(lambda: "debug event=session_end" in open(target).read(), 10, "the new level")
+    os.rename(target, target + ".1")  # as logrotate does
+    os.kill(daemon.pid, 1)
+    wait_until(lambda: os.path.exists(target) and "event=reloaded" in open(target).read(), 10, "the log in its place again")
+
+
+# --- MariaDB --------------------------------------------------------------------------------------------------------------
+
+def test_mariadb_reloads_the_same_way(leasehold, mariadb):
+    daemon = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD), "pool_size": 2},
+                              "till": {"url": mariadb.url("shop", USER, PASSWORD)}})
+    idle = daemon.connect_mysql("shop", USER, PASSWORD)
+    active = daemon.connect_mysql("shop", USER, PASSWORD)
+    other = daemon.connect_mysql("till", USER, PASSWORD)
+
+    def one(connection, sql="SELECT connection_id()"):
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()[0]
+
+    backend = one(idle)
+    daemon.set_pool("shop", url=mariadb.url("shop", USER, PASSWORD, connect_timeout="9"), pool_size=3)
+    applied(daemon)
+    assert one(idle) != backend, "another way to log in: another connection"
+    with active.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT 1")
+    del daemon.config["pools"]["shop"]
+    applied(daemon)
+    assert one(active, "SELECT 2") == 2
+    active.commit()
+    for gone in (idle, active):
+        with pytest.raises(pymysql.err.OperationalError):
+            one(gone)
+    assert one(other, "SELECT 3") == 3
+    with pytest.raises(pymysql.err.OperationalError):
+        daemon.connect_mysql("shop", USER, PASSWORD)
+
+
+# --- often, late, and in the middle of things -----------------------------------------------------------------------------------
+
+def test_fifty_reloads_under_load_cost_nobody_anything(start, postgres):
+    daemon = start(pool_size=4)
+    load = Load(daemon).begun()
+    with contextlib.closing(connect(daemon)) as idle:
+        for turn in range(50):
+            if turn == 10:
+                memory, descriptors = daemon.rss(), daemon.descriptors()
+            daemon.set_pool("orders", pool_size=4 + turn % 3, query_timeout=f"{30 + turn}s")
+            if turn % 2:
+                daemon.set_pool("extra", url=postgres.url("orders", USER, PASSWORD))
+            else:
+                daemon.config["pools"].pop("extra", None)
+            applied(daemon)
+        assert value(idle, "SELECT 1") == 1
+    assert load.stop() == []
+    assert daemon.descriptors() <= descriptors + 8
+    assert daemon.rss() <= memory + (64 if os.environ.get("LEASEHOLD_SANITIZED") else 4) * 1024 * 1024
+
+
+def test_a_reload_during_a_drain_is_refused(start):
+    daemon = start(sections={"drain_timeout": "20s"})
+    client = connect(daemon)
+    client.autocommit = False
+    value(client, "SELECT 1")
+    os.kill(daemon.pid, 15)
+    wait_until(lambda: "event=draining" in daemon.log_text(), 10, "the drain")
+    problems = daemon.reload()
+    assert len(problems) == 1 and "shutting down" in problems[0]
+    assert value(client, "SELECT 2") == 2
+    client.commit()
+    assert daemon.process.wait(20) == 0
+
+
+class Slow(pgwire.Connection):
+    """A client that does something else between the server's question and its own answer."""
+
+    def between(self):
+        pass
+
+    def authenticate(self, body, user, password, scram):
+        if body[:4] == (10).to_bytes(4, "big"):
+            self.between()
+        return super().authenticate(body, user, password, scram)
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["still there", "removed"])
+def test_a_login_that_a_reload_meets_is_held_against_the_new_file(start, postgres, removed):
+    if not postgres.query("SELECT 1 FROM pg_roles WHERE rolname = 'late'"):
+        postgres.create_user("late", "one")
+    daemon = start()
+    daemon.config["users"].append({"name": "late", "password": "one"})
+    applied(daemon)
+    client = Slow(daemon.port)
+
+    def meanwhile():
+        if removed:
+            daemon.config["users"].pop()
+        daemon.set_pool("orders", pool_size=6)
+        applied(daemon)
+
+    client.between = meanwhile
+    if removed:
+        with pytest.raises(pgwire.ServerError) as caught:
+            client.login("late", "orders", "one")
+        assert "configuration changed during this login" in caught.value.message
+    else:
+        client.login("late", "orders", "one")
+        assert client.value("SELECT current_user") == "late"
