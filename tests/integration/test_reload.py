@@ -5,105 +5,15 @@ import contextlib
 import os
 import re
 import socket
-import subprocess
 import threading
 import time
 
 import pgwire
-import psycopg2
 import pymysql
 import pytest
 from conftest import PASSWORD, USER
 from processes import LOOPBACK, Port, wait_until
-from servers import Postgres, postgres_bin
-
-
-@pytest.fixture(scope="module")
-def second():
-    """Another PostgreSQL with the same user and database; its time zone tells it apart."""
-    with Postgres(settings={"timezone": "Asia/Tokyo"}) as server:
-        server.create_user(USER, PASSWORD)
-        server.create_database("orders", owner=USER)
-        yield server
-
-
-@pytest.fixture
-def start(leasehold, postgres):
-    """start(**keys of the pool `orders`): a daemon in front of the first server."""
-    def made(sections=None, **keys):
-        url = postgres.url("orders", USER, PASSWORD)
-        return leasehold(pools={"orders": {"url": url, "pool_size": 5, "max_overflow": 0, **keys}}, **(sections or {}))
-    return made
-
-
-def connect(daemon, user=USER, password=PASSWORD, database="orders", **options):
-    return daemon.connect(database, user, password, autocommit=True, **options)
-
-
-def value(connection, sql="SELECT inet_server_port()"):
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchone()[0]
-
-
-def applied(daemon):
-    daemon.write_config()
-    assert daemon.reload() == []
-
-
-def refusal(daemon, *arguments, **options):
-    """Why a login is refused."""
-    with pytest.raises(psycopg2.OperationalError) as caught:
-        connect(daemon, *arguments, **options).close()
-    return str(caught.value)
-
-
-def enter(daemon, user=USER, password=PASSWORD, database="orders", **options):
-    """A raw client: one that sees the last words which libpq keeps to itself."""
-    return pgwire.Connection(daemon.port, **options).login(user, database, password)
-
-
-def farewell(client):
-    """How an idle raw client was sent away."""
-    kind, body = client.read()
-    assert kind == "E" and client.closed_by_peer()
-    fields = pgwire.fields_of(body)
-    assert (fields["S"], fields["C"]) == ("FATAL", "57P01")
-    return fields["M"]
-
-
-def used(server):
-    """How many of the server's connections are the daemon's, whatever they are called."""
-    return server.value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND backend_type = 'client backend'"
-                        " AND application_name <> 'leasehold control'", [USER])
-
-
-class Load:
-    """pgbench with its own small transactions, until stop(): the number of those that failed, and of all."""
-    script = "BEGIN;\nSELECT count(*) FROM generate_series(1, 50);\nSELECT 1;\nCOMMIT;\n"
-
-    def __init__(self, daemon, clients=8, seconds=60):
-        path = os.path.join(daemon.folder, "load.sql")
-        with open(path, "w") as file:
-            file.write(self.script)
-        self.process = subprocess.Popen(
-            [postgres_bin("pgbench"), "-n", "-f", path, "-c", str(clients), "-j", "2", "-T", str(seconds), "-P", "1",
-             "-M", "extended", daemon.url("orders", USER, PASSWORD)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.output = []
-        self.thread = threading.Thread(target=lambda: self.output.extend(self.process.stdout))
-        self.thread.start()
-
-    def begun(self):
-        wait_until(lambda: any("progress" in line for line in self.output), 20, "pgbench at work")
-        return self
-
-    def stop(self):
-        """Says what went wrong; empty: nothing."""
-        self.process.send_signal(subprocess.signal.SIGINT)
-        self.process.wait(20)
-        self.thread.join()
-        return [line for line in self.output if re.search(r"error|abort|fatal|terminat|failed: [1-9]", line, re.I)]
+from reloading import applied, connect, enter, farewell, refusal, start, value  # noqa: F401
 
 
 # --- pools ------------------------------------------------------------------------------------------------------------
@@ -172,72 +82,6 @@ def test_what_is_left_of_a_removed_pool_ends_with_drain_timeout(start, postgres)
     applied(daemon)
     wait_until(lambda: not postgres.backends("leasehold orders"), 15, "the end of its backend")
     assert 'pool "orders" was removed' in farewell(active)
-
-
-# --- another server -----------------------------------------------------------------------------------------------------
-
-def test_a_pool_is_pointed_at_another_server_and_idle_clients_do_not_notice(start, postgres, second):
-    daemon = start()
-    client, plain = enter(daemon), connect(daemon)
-    client.ok("SET TIME ZONE 'Europe/Berlin'")
-    client.send(pgwire.parse("one", "SELECT inet_server_port()"), pgwire.SYNC)
-    assert not client.reply().errors
-    assert value(plain) == postgres.port
-    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
-    applied(daemon)
-    assert value(plain) == second.port
-    assert client.value("SELECT inet_server_port()") == str(second.port)
-    assert client.value("SHOW TIME ZONE") == "Europe/Berlin", "its settings go with it"
-    client.send(pgwire.bind("one"), pgwire.execute(), pgwire.SYNC)
-    assert client.reply().rows[0][0] == str(second.port), "so do its prepared statements"
-    wait_until(lambda: used(postgres) == 0, 10, "nothing left on the old server")
-
-
-def test_a_transaction_ends_on_the_server_it_began_on(start, postgres, second):
-    daemon = start()
-    client = connect(daemon)
-    client.autocommit = False
-    assert value(client) == postgres.port
-    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
-    applied(daemon)
-    assert value(client) == postgres.port
-    client.commit()
-    assert value(client) == second.port
-    client.commit()
-
-
-def test_who_stays_on_the_old_server_is_told_when_the_time_is_over(start, postgres, second):
-    daemon = start(sections={"drain_timeout": "1s"})
-    client = enter(daemon)
-    client.ok("BEGIN")
-    assert client.value("SELECT inet_server_port()") == str(postgres.port)
-    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
-    applied(daemon)
-    wait_until(lambda: used(postgres) == 0, 15, "the end of its backend")
-    assert "another server" in farewell(client)
-    assert value(connect(daemon)) == second.port
-
-
-def test_session_mode_moves_with_the_next_session(start, postgres, second):
-    daemon = start(sections={"drain_timeout": "1s"}, mode="session")
-    old = enter(daemon)
-    assert old.value("SELECT inet_server_port()") == str(postgres.port)
-    daemon.set_pool("orders", url=second.url("orders", USER, PASSWORD))
-    applied(daemon)
-    assert value(connect(daemon)) == second.port
-    wait_until(lambda: used(postgres) == 0, 15, "the end of the old session")
-    assert "another server" in farewell(old)
-
-
-def test_no_transaction_fails_while_a_pool_moves_to_and_fro_under_load(start, postgres, second):
-    daemon = start(pool_size=4)
-    load = Load(daemon).begun()
-    for server in (second, postgres, second, postgres, second):
-        daemon.set_pool("orders", url=server.url("orders", USER, PASSWORD))
-        applied(daemon)
-        wait_until(lambda s=server: used(s) > 1, 10, "load on the new server")
-        time.sleep(0.2)
-    assert load.stop() == []
 
 
 # --- users ----------------------------------------------------------------------------------------------------------------
@@ -406,75 +250,3 @@ def test_mariadb_reloads_the_same_way(leasehold, mariadb):
     assert one(other, "SELECT 3") == 3
     with pytest.raises(pymysql.err.OperationalError):
         daemon.connect_mysql("shop", USER, PASSWORD)
-
-
-# --- often, late, and in the middle of things -----------------------------------------------------------------------------------
-
-def test_fifty_reloads_under_load_cost_nobody_anything(start, postgres):
-    daemon = start(pool_size=4)
-    load = Load(daemon).begun()
-    with contextlib.closing(connect(daemon)) as idle:
-        for turn in range(50):
-            if turn == 10:
-                memory, descriptors = daemon.rss(), daemon.descriptors()
-            daemon.set_pool("orders", pool_size=4 + turn % 3, query_timeout=f"{30 + turn}s")
-            if turn % 2:
-                daemon.set_pool("extra", url=postgres.url("orders", USER, PASSWORD))
-            else:
-                daemon.config["pools"].pop("extra", None)
-            applied(daemon)
-        assert value(idle, "SELECT 1") == 1
-    assert load.stop() == []
-    assert daemon.descriptors() <= descriptors + 8
-    assert daemon.rss() <= memory + (64 if os.environ.get("LEASEHOLD_SANITIZED") else 4) * 1024 * 1024
-
-
-def test_a_reload_during_a_drain_is_refused(start):
-    daemon = start(sections={"drain_timeout": "20s"})
-    client = connect(daemon)
-    client.autocommit = False
-    value(client, "SELECT 1")
-    os.kill(daemon.pid, 15)
-    wait_until(lambda: "event=draining" in daemon.log_text(), 10, "the drain")
-    problems = daemon.reload()
-    assert len(problems) == 1 and "shutting down" in problems[0]
-    assert value(client, "SELECT 2") == 2
-    client.commit()
-    assert daemon.process.wait(20) == 0
-
-
-class Slow(pgwire.Connection):
-    """A client that does something else between the server's question and its own answer."""
-
-    def between(self):
-        pass
-
-    def authenticate(self, body, user, password, scram):
-        if body[:4] == (10).to_bytes(4, "big"):
-            self.between()
-        return super().authenticate(body, user, password, scram)
-
-
-@pytest.mark.parametrize("removed", [False, True], ids=["still there", "removed"])
-def test_a_login_that_a_reload_meets_is_held_against_the_new_file(start, postgres, removed):
-    if not postgres.query("SELECT 1 FROM pg_roles WHERE rolname = 'late'"):
-        postgres.create_user("late", "one")
-    daemon = start()
-    daemon.config["users"].append({"name": "late", "password": "one"})
-    applied(daemon)
-    client = Slow(daemon.port)
-
-    def meanwhile():
-        if removed:
-            daemon.config["users"].pop()
-        daemon.set_pool("orders", pool_size=6)
-        applied(daemon)
-
-    client.between = meanwhile
-    if removed:
-        with pytest.raises(pgwire.ServerError) as caught:
-            client.login("late", "orders", "one")
-        assert "configuration changed during this login" in caught.value.message
-    else:
-        client.login("late", "orders", "one")
-        assert client.value("SELECT current_user") == "late"
