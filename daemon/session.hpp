@@ -38,7 +38,7 @@ struct SessionView {
     bool encrypted = false;
 };
 
-class Session : private Lobby::Guest {
+class Session final : private Lobby::Guest {
   public:
     // Takes the descriptor over.
     Session(Shared& shared, Worker& worker, std::shared_ptr<const config::Listen> listen,
