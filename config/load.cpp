@@ -157,7 +157,7 @@ Loaded load_file(const std::string& path, const Secrets& secrets, const TlsCheck
     if (out.clear_password && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0) {
         Problem problem{
             Problem::Severity::warning, path, 0, 0, "", "holds a password and can be read by everybody on this machine",
-            "chmod o-rwx " + path};
+            "chmod 0640 " + path + " && chown root:leasehold " + path};
         out.loaded.problems.insert(out.loaded.problems.begin(), std::move(problem));
     }
     return std::move(out.loaded);

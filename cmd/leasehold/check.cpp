@@ -2,6 +2,7 @@
 // `leasehold check`: every problem of the file and, with --connect, what the servers behind the pools say. It needs no
 // running daemon and changes nothing.
 #include "cmd/leasehold/commands.hpp"
+#include "cmd/leasehold/control/answer.hpp"
 
 #include "config/units.hpp"
 #include "daemon/certificates.hpp"
@@ -133,6 +134,20 @@ bool print_report(const config::Config& config, const Pool& pool, const ServerRe
     return true;
 }
 
+std::string as_json(const std::string& file, const config::Loaded& loaded) {
+    std::string problems;
+    for (const config::Problem& problem : loaded.problems) {
+        const bool error = problem.severity == config::Problem::Severity::error;
+        problems += std::string(problems.empty() ? "" : ", ") + R"({"severity": )" +
+                    (error ? R"("error")" : R"("warning")") + R"(, "line": )" + std::to_string(problem.line) +
+                    R"(, "column": )" + std::to_string(problem.column) + R"(, "key": )" + json_text(problem.key) +
+                    R"(, "message": )" + json_text(problem.message) + R"(, "suggestion": )" +
+                    json_text(problem.suggestion) + "}";
+    }
+    return R"({"file": )" + json_text(file) + R"(, "valid": )" + (loaded.config ? "true" : "false") +
+           R"(, "problems": [)" + problems + "]}\n";
+}
+
 }  // namespace
 
 void print_problems(const config::Loaded& loaded) {
@@ -142,6 +157,10 @@ void print_problems(const config::Loaded& loaded) {
 int check(const CheckOptions& options) {
     const config::Loaded loaded =
         config::load_file(options.config, config::Secrets::system(), daemon::check_tls_files, daemon::check_url_files);
+    if (options.json) {
+        const int code = print(as_json(options.config, loaded));
+        return code != exit_ok || loaded.config ? code : exit_configuration;
+    }
     print_problems(loaded);
     if (loaded.unreadable) return exit_configuration;
     std::cout << options.config << ": " << summary(loaded) << std::endl;

@@ -79,7 +79,9 @@ class Program {
         made->add_flag("--allow-root", run_.allow_root, "Run although the user is root");
         made = command("check", "Read the configuration and print all its problems", [this] { return check(check_); });
         add_config(made, check_.config);
-        made->add_flag("--connect", check_.connect, "Log in to every pool's server too, and report what does not fit");
+        auto* connect = made->add_flag("--connect", check_.connect,
+                                       "Log in to every pool's server too, and report what does not fit");
+        made->add_flag("--json", check_.json, "For programs: one object with all problems")->excludes(connect);
     }
 
     // Where the daemon is, for each command that asks it.
@@ -237,7 +239,8 @@ class Program {
         out.name = app->get_name();
         out.about = app->get_description();
         for (const CLI::Option* option : app->get_options()) {
-            if (option->get_group().empty()) continue;
+            if (option->get_group().empty() || (app->get_parent() != nullptr && option == app->get_help_ptr()))
+                continue;
             if (option->get_positional()) {
                 out.arguments.push_back({option->get_type_name(), option->get_required(), option->get_description()});
                 continue;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: what each command prints, how it exits, and that every refusal says what to do."""
+import json
 import os
 import resource
 import socket
@@ -123,6 +124,28 @@ def test_keys_whose_function_comes_later_are_accepted_with_a_warning():
     done = check(minimal(6432).replace("admin:", "    echo: true\nadmin:"))
     assert done.returncode == 0, text_of(done)
     assert [line for line in text_of(done).splitlines() if "echo" in line and "warning" in line.lower()]
+
+
+def test_check_for_programs_is_one_object():
+    done = check(minimal(6432).replace("orders:\n", "orders:\n    pool_sise: 3\n"), "--json")
+    assert done.returncode == CONFIGURATION and not done.stderr
+    told = json.loads(done.stdout)
+    assert told["valid"] is False and told["file"].endswith("leasehold.yaml")
+    errors = [problem for problem in told["problems"] if problem["severity"] == "error"]
+    assert [(p["line"], p["key"]) for p in errors] == [(5, "pools.orders.pool_sise")] and "pool_size" in errors[0]["suggestion"]
+    done = check(minimal(6432), "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["valid"] is True
+    done = run_program("check", "--json", "--config", "/nonexistent.yaml")
+    assert done.returncode == CONFIGURATION and json.loads(done.stdout)["problems"]
+    assert check(minimal(6432), "--json", "--connect").returncode == USAGE
+
+
+def test_a_file_with_a_password_that_others_can_read_is_warned_about():
+    done = check(minimal(6432))
+    assert done.returncode == 0 and "chmod 0640" in done.stderr and "chown root:leasehold" in done.stderr, text_of(done)
+    path = file_with(minimal(6432))
+    os.chmod(path, 0o640)
+    assert "chmod" not in text_of(run_program("check", "--config", path))
 
 
 def test_check_connect_reports_what_it_found(postgres, mariadb):

@@ -174,3 +174,21 @@ def test_the_schema_takes_what_the_readme_shows(schema):
     assert shown
     for text in shown:
         assert schema(text) == [], text
+
+
+# --- what a running daemon knows --------------------------------------------------------------------------------------
+
+def test_the_reference_has_the_tables_and_commands_of_a_running_daemon(orders):
+    text = reference("markdown")
+    console = text.partition("\n## Console\n")[2].partition("\n## ")[0]
+    tables = dict(re.findall(r"^\| `([A-Z_]+)` \| \w+ \| [^|]* \| ([^|]*) \|$", console.partition("### Tables")[2], re.M))
+    assert tables == {row["name"]: row["columns"] for row in orders.console("SHOW TABLES")}
+    commands = set(re.findall(r"^\| `([A-Z_]+)\b", console.partition("### Tables")[0], re.M))
+    told = {row["command"].split()[0] for row in orders.console("SHOW HELP")} - {"SHOW"}
+    assert commands == told
+
+
+def test_the_reference_describes_metrics():
+    metrics = reference("markdown").partition("\n## Metrics\n")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (counter|gauge|histogram) \| [^|]* \| [^|]+ \|$", metrics, re.M)
+    assert len(rows) == metrics.count("\n| `") > 40

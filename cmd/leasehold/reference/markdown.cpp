@@ -3,6 +3,9 @@
 #include "cmd/leasehold/reference/reference.hpp"
 #include "cmd/leasehold/reference/text.hpp"
 
+#include "daemon/metrics/catalog.hpp"
+#include "daemon/reference.hpp"
+
 namespace leasehold::cmd {
 namespace {
 
@@ -112,12 +115,52 @@ std::string command_line(const Usage& program) {
     return out;
 }
 
+std::string console() {
+    const daemon::ConsoleReference known = daemon::console_reference();
+    std::string out =
+        "\n## Console\n"
+        "A database of the name `admin.database` on every PostgreSQL listener, and `leasehold show` and its like over "
+        "the "
+        "control\nsocket. *read*: everybody named in `admin.users` or `admin.stats_users`, and whoever may use the "
+        "socket; "
+        "*administer*: those of\n`admin.users`, and over the socket root and the daemon's own user. Names are in any "
+        "case.\n";
+    if (!known.commands.empty()) out += "\n### Commands\n| command | permission | |\n|---|---|---|\n";
+    for (const auto& command : known.commands)
+        out += "| " + code(command.usage) + " | " + command.permission + " | " + cell(command.about) + " |\n";
+    out += "\n### Tables\n| SHOW | permission | | columns |\n|---|---|---|---|\n";
+    for (const auto& table : known.tables)
+        out += "| " + code(table.name) + " | " + table.permission + " | " + cell(table.about) + " | " +
+               cell(table.columns) + " |\n";
+    return out;
+}
+
+std::string_view word(daemon::metrics::Type type) {
+    switch (type) {
+        case daemon::metrics::Type::counter: return "counter";
+        case daemon::metrics::Type::gauge: return "gauge";
+        case daemon::metrics::Type::histogram: return "histogram";
+    }
+    return "";
+}
+
+std::string metrics() {
+    std::string out =
+        "\n## Metrics\n`/metrics` on `admin.http`, in Prometheus' text format.\n\n"
+        "| metric | type | labels | |\n|---|---|---|---|\n";
+    for (const daemon::metrics::Metric& metric : daemon::metrics::catalog) {
+        out += "| " + code(metric.name) + " | " + std::string(word(metric.type)) + " | " + cell(metric.labels) + " | " +
+               cell(metric.help) + " |\n";
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string reference_markdown(const Usage& program) {
     return "# Reference\n"
            "Printed by `leasehold reference`, from what the program itself works with; do not edit.\n" +
-           configuration() + command_line(program);
+           configuration() + command_line(program) + console() + metrics();
 }
 
 }  // namespace leasehold::cmd

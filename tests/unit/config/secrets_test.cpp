@@ -164,7 +164,8 @@ TEST_F(SystemSecrets, AFileWithAClearPasswordThatEverybodyReadsIsWarnedAbout) {
     const std::string path = write("l.yaml", with("", "admin: {http: off}\n"));
     ::chmod(path.c_str(), 0644);
     EXPECT_EQ(only_problem(load_file(path, secrets_)),
-              path + ": warning: holds a password and can be read by everybody on this machine; chmod o-rwx " + path);
+              path + ": warning: holds a password and can be read by everybody on this machine; chmod 0640 " + path +
+                  " && chown root:leasehold " + path);
     ::chmod(path.c_str(), 0640);
     EXPECT_EQ(rendered(load_file(path, secrets_)), "");
     ::setenv("LEASEHOLD_TEST_SECRET", "x", 1);
