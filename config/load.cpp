@@ -155,9 +155,13 @@ Loaded load_file(const std::string& path, const Secrets& secrets, const TlsCheck
     if (in.bad()) return unreadable(path, EIO);
     Read out = read(text, path, secrets, check_tls, check_url);
     if (out.clear_password && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0) {
-        Problem problem{
-            Problem::Severity::warning, path, 0, 0, "", "holds a password and can be read by everybody on this machine",
-            "chmod 0640 " + path + " && chown root:leasehold " + path};
+        Problem problem{Problem::Severity::warning,
+                        path,
+                        0,
+                        0,
+                        "",
+                        "holds a password and can be read by everybody on this machine",
+                        "chmod 0640 " + path + " && chown root:leasehold " + path};
         out.loaded.problems.insert(out.loaded.problems.begin(), std::move(problem));
     }
     return std::move(out.loaded);
