@@ -1,22 +1,26 @@
 # leasehold as a small image that runs as nobody in particular:
 #   docker build -t leasehold .
 #   docker run -v ./leasehold.yaml:/etc/leasehold/leasehold.yaml:ro -p 6432:6432 leasehold
-# The listeners in that file must name an address that the container has, for example 0.0.0.0:6432.
+# The listeners in that file must name an address that the container has, for example 0.0.0.0:6432, and the user of the
+# container must be able to read it. A changed file is taken over by: docker kill --signal=HUP CONTAINER
 FROM debian:bookworm-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends g++ cmake ninja-build pkg-config libboost1.81-dev \
-      libssl-dev libyaml-cpp-dev libcli11-dev libpq-dev default-libmysqlclient-dev
+COPY tests/support/install /source/tests/support/install
+RUN /source/tests/support/install build package
 COPY . /source
 WORKDIR /source
 RUN cmake --preset release -DLEASEHOLD_TESTS=OFF && cmake --build --preset release --target leasehold \
-    && strip build/release/bin/leasehold
+    && cpack --config build/release/CPackConfig.cmake -G DEB -B /package
 
+# The package knows what the program needs, and makes the user. Its documentation and units do no harm here.
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends libssl3 libyaml-cpp0.7 libpq5 libmariadb3 \
-      ca-certificates && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --no-create-home --shell /usr/sbin/nologin leasehold
-COPY --from=build /source/build/release/bin/leasehold /usr/bin/leasehold
+RUN --mount=type=bind,from=build,source=/package,target=/package \
+    apt-get update && apt-get install -y --no-install-recommends systemd-standalone-sysusers ca-certificates \
+      /package/leasehold_*.deb \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
+    && install -d -o leasehold -g leasehold /run/leasehold /var/lib/leasehold
 USER leasehold
 EXPOSE 6432 6033 9187
 STOPSIGNAL SIGTERM
+HEALTHCHECK CMD ["/usr/bin/leasehold", "show", "version"]
 ENTRYPOINT ["/usr/bin/leasehold"]
 CMD ["run", "--config", "/etc/leasehold/leasehold.yaml"]

@@ -7,6 +7,7 @@ set(private_file OWNER_READ OWNER_WRITE GROUP_READ)
 set(debian ${CMAKE_CURRENT_LIST_DIR}/debian)
 set(doc ${CMAKE_INSTALL_DATADIR}/doc/leasehold)
 
+target_link_options(leasehold PRIVATE LINKER:-z,relro,-z,now)  # no part of it is writable and called
 install(TARGETS leasehold RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # --- the service: folders that systemd looks into, whatever the prefix ------------------------------------------------
@@ -22,14 +23,30 @@ install(FILES README.md CHANGELOG.md DESTINATION ${doc})
 install(FILES ${debian}/copyright DESTINATION ${doc})
 install(DIRECTORY monitoring DESTINATION ${CMAKE_INSTALL_DATADIR}/leasehold OPTIONAL)
 
+install(FILES docs/reference.md DESTINATION ${doc})
+install(FILES docs/leasehold.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/leasehold)
+
 # Compressed as dpkg wants it, without a time in it: the same build gives the same package.
-function(install_compressed source destination name)
+function(install_compressed destination name)
   install(CODE "
     file(MAKE_DIRECTORY \"\$ENV{DESTDIR}${destination}\")
-    execute_process(COMMAND gzip -9nc \"${source}\" OUTPUT_FILE \"\$ENV{DESTDIR}${destination}/${name}\"
+    execute_process(COMMAND ${ARGN} COMMAND gzip -9nc OUTPUT_FILE \"\$ENV{DESTDIR}${destination}/${name}.gz\"
                     COMMAND_ERROR_IS_FATAL ANY)")
 endfunction()
-install_compressed(${debian}/changelog /usr/share/doc/leasehold changelog.gz)
+install_compressed(/usr/share/doc/leasehold changelog cat ${debian}/changelog)
+
+# What the program prints of itself.
+install_compressed(/usr/share/man/man1 leasehold.1 $<TARGET_FILE:leasehold> reference --format leasehold.1)
+install_compressed(/usr/share/man/man5 leasehold.yaml.5 $<TARGET_FILE:leasehold> reference --format leasehold.yaml.5)
+
+function(install_printed destination name)
+  install(CODE "
+    file(MAKE_DIRECTORY \"\$ENV{DESTDIR}${destination}\")
+    execute_process(COMMAND ${ARGN} OUTPUT_FILE \"\$ENV{DESTDIR}${destination}/${name}\" COMMAND_ERROR_IS_FATAL ANY)")
+endfunction()
+install_printed(/usr/share/bash-completion/completions leasehold $<TARGET_FILE:leasehold> completion bash)
+install_printed(/usr/share/zsh/vendor-completions _leasehold $<TARGET_FILE:leasehold> completion zsh)
+install_printed(/usr/share/fish/vendor_completions.d leasehold.fish $<TARGET_FILE:leasehold> completion fish)
 
 # --- the package ------------------------------------------------------------------------------------------------------
 set(CPACK_PACKAGE_NAME leasehold)

@@ -16,6 +16,7 @@ The box has mount, PID, IPC, UTS, network and cgroup namespaces of its own. Unav
 import atexit
 import contextlib
 import ctypes
+import itertools
 import os
 import pathlib
 import shutil
@@ -28,13 +29,14 @@ from skips import skip_loudly
 
 INIT = pathlib.Path(__file__).with_name("box.init")
 CLONE_NEWNET = 0x40000000
+_count = itertools.count()
 
 # Removes the cgroups of boxes whose test is gone, and of the one that is named.
 SWEEP = """
 mount --make-rprivate / && mount -t cgroup2 cgroup2 "$1" || exit 0
 for box in "$1"/leasehold-box-*; do
   pid=${box##*-}
-  if [ -d "$box" ] && { [ "$pid" = "$2" ] || ! kill -0 "$pid"; }; then find "$box" -depth -type d -exec rmdir {} +; fi
+  if [ -d "$box" ] && { [ "${box##*/}" = "$2" ] || ! kill -0 "$pid"; }; then find "$box" -depth -type d -exec rmdir {} +; fi
 done
 """
 
@@ -58,7 +60,7 @@ class Box:
         self.folder = temp_dir("lh-box-")
         self.log = self.folder + ".log"
         self.boots = boot
-        self.name = f"leasehold-box-{os.getpid()}"
+        self.name = f"leasehold-box-{next(_count)}-{os.getpid()}"
         self.process = self.pid = self._console = None
         atexit.register(self.close)
         try:
@@ -140,7 +142,7 @@ class Box:
         pathlib.Path(self.log).unlink(missing_ok=True)
 
     def _sweep(self):
-        subprocess.run(["unshare", "--mount", "--", "sh", "-c", SWEEP, "sweep", self.folder, str(os.getpid())],
+        subprocess.run(["unshare", "--mount", "--", "sh", "-c", SWEEP, "sweep", self.folder, self.name],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
     # --- commands and files -------------------------------------------------------------------------------------------
@@ -198,7 +200,7 @@ class Box:
     def install(self, package, *options):
         """dpkg -i, as apt would after it has fetched what the package depends on. Returns dpkg's output."""
         inside = self.copy(package, f"/tmp/{pathlib.Path(package).name}")
-        return self.run("dpkg", "--force-unsafe-io", *options, "--install", inside, timeout=120)
+        return self.run("dpkg", "--force-unsafe-io", "--no-triggers", *options, "--install", inside, timeout=120)
 
     @contextlib.contextmanager
     def network(self):
@@ -214,7 +216,7 @@ class Box:
 
     # --- systemd ------------------------------------------------------------------------------------------------------
 
-    def property(self, name, unit="leasehold.service"):
+    def show(self, name, unit="leasehold.service"):
         return self.run("systemctl", "show", "--value", "--property", name, unit)
 
     def journal(self, *options):
