@@ -100,6 +100,18 @@ def test_the_console_answers_to_pgbouncers_name_and_in_any_case(orders):
         assert ask(orders.port, CONSOLE_USER, CONSOLE_PASSWORD, f"show {table.lower()} ;")[0], table
 
 
+def test_the_documentation_names_every_table_and_every_column_that_is_left_out(orders):
+    with open(os.path.join(os.path.dirname(__file__), "../../docs/console.md")) as file:
+        text = file.read()
+    for row in orders.console("SHOW TABLES"):
+        assert re.search(rf"\b{row['name']}\b", text), row["name"]
+    for table, columns in pgbouncer.MISSING.items():
+        for column in columns:
+            assert f"`{column}`" in text, (table, column)
+    for table in pgbouncer.ABSENT:
+        assert table in text or table.startswith("DNS_"), table
+
+
 # --- who holds what, and who waits ------------------------------------------------------------------------------------
 
 def test_show_leases_tells_who_holds_which_backend_since_when_and_what_it_runs(orders):

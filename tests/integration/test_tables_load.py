@@ -73,11 +73,11 @@ def agree(daemon):
     assert lists["databases"] == len(show["DATABASES"]) == 2
     assert lists["pools"] == len(show["POOLS"])
     assert lists["users"] == len(show["USERS"])
-    every = [row["state"] for row in show["CLIENTS"]]
+    # Each question comes by a session of its own, of which the one before may not be quite gone.
+    every = [row["state"] for row in show["CLIENTS"] if row["database"] != "leasehold"]
     assert lists["login_clients"] == every.count("login") == 1
-    # The console's own session of each of these questions is one of them.
-    assert lists["used_clients"] == len(every) - 1 == 8 + 4 + 1
-    assert lists["console_clients"] == 1
+    assert lists["used_clients"] - lists["console_clients"] == len(every) - 1 == 8 + 4
+    assert lists["console_clients"] >= 1
     assert lists["used_servers"] == len(show["SERVERS"])
     assert lists["pinned_clients"] == 1
     clients = next(row["clients"] for row in show["USERS"] if row["name"] == USER)
