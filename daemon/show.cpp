@@ -103,36 +103,48 @@ void register_tables(Tables& tables, Shared& shared, QuarantineRecords& records,
                      [](const Done& done) { done(events_rows(event_records().snapshot())); }));
 }
 
+namespace {
+
+// "3 in transactions, 1 pinned; the oldest for 31 s by app@10.0.0.1:50000 (billing), pinned: temporary table"
+std::string described(const Home& home) {
+    int in_transaction = 0;
+    int pinned = 0;
+    std::optional<SessionView> oldest;
+    wire::Clock::time_point since = wire::Clock::time_point::max();
+    for (const pool::BackendRow& backend : home.pool->backends()) {
+        Session* const session = backend.session == 0 ? nullptr : home.worker->find(backend.session);
+        if (session == nullptr) continue;
+        SessionView view = session->view();
+        if (!view.leased) continue;
+        if (view.transaction_since != no_time) ++in_transaction;
+        if (!view.pin.empty()) ++pinned;
+        const auto began = view.transaction_since != no_time ? view.transaction_since : wire::Clock::now();
+        if (began < since) {
+            since = began;
+            oldest = std::move(view);
+        }
+    }
+    std::string text = std::to_string(in_transaction) + " in transactions, " + std::to_string(pinned) + " pinned";
+    if (!oldest) return text;
+    const auto passed = std::chrono::duration_cast<std::chrono::seconds>(wire::Clock::now() - since);
+    text += "; the oldest for " + std::to_string(passed.count()) + " s by " + oldest->user + "@" + oldest->address;
+    if (!oldest->application.empty()) text += " (" + oldest->application + ")";
+    if (!oldest->pin.empty()) text += ", pinned: " + oldest->pin;
+    return text;
+}
+
+}  // namespace
+
 void describe_holders(Home& home) {
-    // Called on the home's worker; the pool does not outlive its home.
-    home.pool->on_timeout_describe([&home] {
-        int in_transaction = 0;
-        int pinned = 0;
-        const Session* oldest = nullptr;
-        wire::Clock::time_point since = wire::Clock::time_point::max();
-        for (const auto& [id, session] : home.worker->sessions()) {
-            if (session->home().get() != &home) continue;
-            const SessionView view = session->view();
-            if (!view.leased) continue;
-            if (view.transaction_since != no_time) ++in_transaction;
-            if (!view.pin.empty()) ++pinned;
-            const auto began = view.transaction_since != no_time ? view.transaction_since : wire::Clock::now();
-            if (began < since) {
-                since = began;
-                oldest = session.get();
-            }
+    // Called on the home's worker; the pool does not outlive its home. Where thousands time out at once they are told
+    // the same.
+    home.pool->on_timeout_describe([&home, said = std::string(), at = no_time]() mutable {
+        const auto now = wire::Clock::now();
+        if (at == no_time || now - at > std::chrono::milliseconds(20)) {
+            said = described(home);
+            at = now;
         }
-        std::string text = std::to_string(in_transaction) + " in transactions, " + std::to_string(pinned) + " pinned";
-        if (oldest != nullptr) {
-            const SessionView view = oldest->view();
-            text +=
-                "; the oldest for " +
-                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(wire::Clock::now() - since).count()) +
-                " s by " + view.user + "@" + view.address;
-            if (!view.application.empty()) text += " (" + view.application + ")";
-            if (!view.pin.empty()) text += ", pinned: " + view.pin;
-        }
-        return text;
+        return said;
     });
 }
 
