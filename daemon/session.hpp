@@ -69,6 +69,8 @@ class Session final : private Lobby::Guest {
     struct Glance {
         bool login = true;  // not yet let in
         bool console = false, waiting = false, leased = false, pinned = false, replicating = false;
+        std::string_view pin;  // why, with a lease; valid until the session does anything
+        wire::Clock::time_point transaction_since = wire::Clock::time_point::min();  // min(): no transaction
     };
     [[nodiscard]] Glance glance() const noexcept;
     [[nodiscard]] const std::string& user() const noexcept { return user_; }

@@ -50,7 +50,10 @@ Session::Glance Session::glance() const noexcept {
     is.waiting = waiting_;
     is.replicating = replica_ != nullptr;
     is.leased = relay_ && relay_->leased();
-    is.pinned = is.leased && !tracker_->pin().empty();
+    if (is.leased) is.pin = tracker_->pin();
+    is.pinned = !is.pin.empty();
+    const bool in_transaction = is.leased && tracker_->status() != wire::TransactionStatus::idle;
+    if (in_transaction) is.transaction_since = relay_->transaction_since();
     is.login = !relay_ && !is.console && !is.waiting && !is.replicating;
     return is;
 }

@@ -11,12 +11,12 @@ namespace {
 constexpr std::size_t most_pin_labels = 40;
 constexpr auto no_time = wire::Clock::time_point::min();
 
-ClientState state_of(const SessionView& view) noexcept {
-    if (view.state == "login") return ClientState::login;
-    if (view.state == "waiting") return ClientState::waiting;
-    if (view.state == "replication") return ClientState::replication;
-    if (view.state == "console") return ClientState::console;
-    return view.leased ? ClientState::active : ClientState::idle;
+ClientState state_of(const Session::Glance& session) noexcept {
+    if (session.console) return ClientState::console;
+    if (session.replicating) return ClientState::replication;
+    if (session.waiting) return ClientState::waiting;
+    if (session.login) return ClientState::login;
+    return session.leased ? ClientState::active : ClientState::idle;
 }
 
 PoolFigures figures_of(const pool::Pool& pool) {
@@ -38,16 +38,16 @@ PoolFigures figures_of(const pool::Pool& pool) {
     return figures;
 }
 
-void count_session(const SessionView& view, ClientState state, wire::Clock::time_point now, PoolFigures& pool) {
+void count_session(const Session::Glance& session, ClientState state, wire::Clock::time_point now, PoolFigures& pool) {
     if (state == ClientState::waiting) ++pool.clients_waiting;
     if (state == ClientState::idle) ++pool.clients_idle;
     if (state == ClientState::active) ++pool.clients_active;
-    if (view.transaction_since != no_time) {
-        const auto open = std::chrono::duration_cast<std::chrono::milliseconds>(now - view.transaction_since);
+    if (session.transaction_since != no_time) {
+        const auto open = std::chrono::duration_cast<std::chrono::milliseconds>(now - session.transaction_since);
         pool.oldest_transaction = std::max(pool.oldest_transaction, open);
     }
-    if (!view.leased || view.pin.empty() || state == ClientState::replication) return;
-    const std::string_view label = pin_label(view.pin);
+    if (!session.pinned) return;
+    const std::string_view label = pin_label(session.pin);
     const bool room = pool.pinned.size() < most_pin_labels || pool.pinned.contains(label);
     ++pool.pinned[room ? std::string(label) : "other"];
 }
@@ -106,11 +106,11 @@ Figures figures_of(const Worker& worker) {
     for (const HomePtr& home : worker.homes()) pools[home.get()] = &figures.pools[{home->name(), home->user}];
     const auto now = wire::Clock::now();
     for (const auto& [id, session] : worker.sessions()) {
-        const SessionView view = session->view();
-        const ClientState state = state_of(view);
+        const Session::Glance glance = session->glance();
+        const ClientState state = state_of(glance);
         ++figures.clients[static_cast<std::size_t>(state)];
         if (const auto pool = pools.find(session->home().get()); pool != pools.end()) {
-            count_session(view, state, now, *pool->second);
+            count_session(glance, state, now, *pool->second);
         }
     }
     return figures;

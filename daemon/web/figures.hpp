@@ -16,10 +16,6 @@
 #include <utility>
 #include <vector>
 
-namespace leasehold::daemon {
-struct SessionView;
-}
-
 namespace leasehold::daemon::web {
 
 enum class ClientState : std::uint8_t { login, idle, waiting, active, replication, console };

@@ -41,12 +41,13 @@ std::string control_path(const config::Admin& admin) {
 
 Prepared::Prepared(Prepared&& other) noexcept
     : errors(std::move(other.errors)), warnings(std::move(other.warnings)), http_(std::exchange(other.http_, {})),
-      control_(std::exchange(other.control_, {})) {}
+      control_(std::exchange(other.control_, {})), undo_(std::exchange(other.undo_, nullptr)) {}
 
 Prepared::~Prepared() {
     for (const Wanted* wanted : {&http_, &control_}) {
         if (wanted->descriptor >= 0) ::close(wanted->descriptor);
     }
+    if (undo_) undo_();
 }
 
 Server::Server(wire::Executor loop, Sources sources)
@@ -110,33 +111,51 @@ void Server::health(const Respond& respond) {
     });
 }
 
-Prepared Server::prepare(const config::Config& config) const {
+Prepared Server::prepare(const config::Config& config) {
     Prepared prepared;
-    const auto open = [&](Prepared::Wanted& wanted, const Serving& serving, const config::Listen& listen, bool named,
-                          const std::string& key, const std::string& without) {
-        wanted.address = listen.port == 0 ? listen.host : address_of(listen);
-        wanted.keep = serving.door != 0 && serving.address == wanted.address;
-        if (wanted.keep) return;
-        const Opened opened = open_listener(listen, control_mode);
-        wanted.descriptor = opened.descriptor;
-        if (opened.error.empty()) return;
-        wanted.address.clear();
-        const std::string message = key + ": " + opened.error;
-        named ? prepared.errors.push_back(message) : prepared.warnings.push_back(message + "; " + without);
-    };
     const config::Admin& admin = config.admin;
-    if (admin.http_port != 0) {
-        open(prepared.http_, http_door_, socket_of(admin, {}), admin.http_named, "admin.http",
-             "there are no metrics and no status page");
-    }
+    if (admin.http_port != 0) open(prepared, socket_of(admin, {}), false, admin.http_named);
     if (const std::string path = control_path(admin); !path.empty()) {
-        open(prepared.control_, control_door_, socket_of(admin, path), admin.socket != "auto", "admin.socket",
-             "`leasehold show` cannot reach this daemon");
+        open(prepared, socket_of(admin, path), true, admin.socket != "auto");
     }
     return prepared;
 }
 
+void Server::open(Prepared& prepared, const config::Listen& listen, bool control, bool named) {
+    Prepared::Wanted& wanted = control ? prepared.control_ : prepared.http_;
+    Serving& serving = control ? control_door_ : http_door_;
+    wanted.listen = listen;
+    wanted.address = control ? listen.host : address_of(listen);
+    wanted.keep = serving.door != 0 && serving.address == wanted.address;
+    if (wanted.keep) return;
+    Opened opened = open_listener(listen, control_mode);
+    if (!opened.error.empty() && !control && serving.door != 0 && serving.listen.port == listen.port) {
+        // From 127.0.0.1 to 0.0.0.0: the two cannot be open at once.
+        http_.close(serving.door);
+        opened = open_listener(listen, control_mode);
+        if (opened.error.empty()) {
+            prepared.undo_ = [this, before = serving.listen] { serve_again(before); };
+        } else {
+            serve_again(serving.listen);
+        }
+    }
+    wanted.descriptor = opened.descriptor;
+    if (opened.error.empty()) return;
+    wanted.address.clear();
+    const std::string message = std::string(control ? "admin.socket: " : "admin.http: ") + opened.error;
+    const std::string without =
+        control ? "; `leasehold show` cannot reach this daemon" : "; there are no metrics and no status page";
+    named ? prepared.errors.push_back(message) : prepared.warnings.push_back(message + without);
+}
+
+void Server::serve_again(const config::Listen& listen) {
+    const Opened opened = open_listener(listen, control_mode);
+    http_door_.door = opened.error.empty() ? http_.listen(opened.descriptor, false) : 0;
+    if (!opened.error.empty()) log_error("listen_failed", {{"message", "admin.http: " + opened.error}});
+}
+
 void Server::commit(Prepared prepared) {
+    prepared.undo_ = nullptr;
     swap(http_door_, prepared.http_, false);
     swap(control_door_, prepared.control_, true);
 }
@@ -150,6 +169,7 @@ void Server::swap(Serving& serving, Prepared::Wanted& wanted, bool control) {
     serving = {};
     if (wanted.descriptor < 0) return;
     serving.address = wanted.address;
+    serving.listen = wanted.listen;
     serving.door = http_.listen(std::exchange(wanted.descriptor, -1), control);
     log_info("listening", {{"listen", wanted.address}, {"serves", control ? "control" : "http"}});
 }

@@ -9,7 +9,7 @@
 #include "daemon/web/http.hpp"
 #include "daemon/web/status.hpp"
 
-#include <optional>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,7 +23,8 @@ namespace leasehold::daemon::web {
 // /run/leasehold. Empty: off.
 [[nodiscard]] std::string control_path(const config::Admin& admin);
 
-// Sockets that are open and not served yet; dropped, they close.
+// Sockets that are open and not served yet; dropped, they close, and what was served before goes on. Must not outlive
+// the server that made it.
 class Prepared {
   public:
     Prepared() = default;
@@ -39,9 +40,11 @@ class Prepared {
     struct Wanted {
         std::string address;  // empty: off
         bool keep = false;    // it is open already
+        config::Listen listen;
         int descriptor = -1;
     };
     Wanted http_, control_;
+    std::function<void()> undo_;
 };
 
 // Main loop only. Shared, the console, the registry and the records outlive it.
@@ -60,14 +63,17 @@ class Server {
 
     // For the start and for each reload: opens what the configuration asks for and is not open; nothing that is served
     // changes before commit().
-    [[nodiscard]] Prepared prepare(const config::Config& config) const;
+    [[nodiscard]] Prepared prepare(const config::Config& config);
     void commit(Prepared prepared);
 
   private:
     struct Serving {
         std::string address;
         Http::Door door = 0;
+        config::Listen listen;
     };
+    void open(Prepared& prepared, const config::Listen& listen, bool control, bool named);
+    void serve_again(const config::Listen& listen);
     void swap(Serving& serving, Prepared::Wanted& wanted, bool control);
     void add_routes(wire::Executor loop);
     void metrics(const Respond& respond);
