@@ -9,6 +9,11 @@
 #include <algorithm>
 
 namespace leasehold::daemon {
+namespace {
+
+constexpr std::string_view unix_prefix = "unix:";  // as address_of() has it
+
+}  // namespace
 
 Listeners::Prepared::~Prepared() {
     for (const auto& [address, descriptor] : opened_) ::close(descriptor);
@@ -70,6 +75,7 @@ void Listeners::commit(const std::shared_ptr<const config::Config>& config, Prep
     }
     for (auto& [address, shares] : before) {
         close(shares, true);
+        if (address.starts_with(unix_prefix)) ::unlink(address.c_str() + unix_prefix.size());
         log_info("listening_ended", {{"listen", address}});
     }
 }

@@ -194,9 +194,9 @@ int Server::run() {
     shared_.publish({config_, std::make_shared<const Router>(config_, homes_->configured())});
     make_console();
     if (!listen() || !open_web()) return 69;
-    for (const auto& worker : workers_) worker->start();
     reload_ = std::make_unique<Reload>(main_, Reload::Parts{shared_, *homes_, capacity_, listeners_, *web_, reloads_});
     shared_.operations.reload = [this](Reload::Done done) { reload_->request(std::move(done)); };
+    for (const auto& worker : workers_) worker->start();
     signals_.async_wait([this](const boost::system::error_code& ec, int signal) {
         if (!ec) on_signal(signal);
     });

@@ -119,7 +119,8 @@ void Worker::add_home(HomePtr home) { homes_.push_back(std::move(home)); }
 
 void Worker::retire(const HomePtr& home) {
     home->retired = true;
-    home->pool->dispose([this, home] { std::erase(homes_, home); });  // until then it needs its ticks
+    // Until then it needs its ticks.
+    home->pool->dispose([this, weak = std::weak_ptr<Home>(home)] { std::erase(homes_, weak.lock()); });
 }
 
 void Worker::tick() {

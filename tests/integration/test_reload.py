@@ -143,6 +143,19 @@ def test_listeners_are_opened_changed_and_closed(start, postgres):
         assert value(first) == postgres.port
 
 
+def test_a_unix_sockets_file_comes_and_goes_with_its_listener(start, postgres):
+    daemon = start()
+    path = os.path.join(daemon.folder, ".s.PGSQL.6432")
+    for _ in range(2):
+        daemon.config["listen"].append({"dialect": "postgresql", "address": f"unix:{path}", "auth": "scram"})
+        applied(daemon)
+        with contextlib.closing(connect(daemon, host=daemon.folder, port=6432)) as client:
+            assert value(client) == postgres.port
+        daemon.config["listen"].pop()
+        applied(daemon)
+        assert not os.path.exists(path)
+
+
 def test_a_listener_that_serves_a_pool_no_more_lets_its_clients_go(start, postgres):
     daemon = start()
     daemon.set_pool("other", url=postgres.url("orders", USER, PASSWORD))

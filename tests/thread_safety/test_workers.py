@@ -66,6 +66,21 @@ def look(daemon, end):
             daemon.console(command)
 
 
+def reload(daemon, end):
+    """Pools come, go, grow, and log in anew, while everybody works."""
+    turn = 0
+    while time.monotonic() < end:
+        turn += 1
+        daemon.set_pool(f"p{turn % 3}", pool_size=3 + turn % 3, prepared_per_backend=100 + turn)
+        if turn % 2:
+            daemon.set_pool("extra", url=daemon.config["pools"]["p0"]["url"])
+        else:
+            daemon.config["pools"].pop("extra", None)
+            daemon.write_config()
+        assert daemon.reload() == []
+        time.sleep(0.1)
+
+
 def test_several_workers_share_nothing_unguarded():
     seed = int(os.environ.get("SEED", time.time_ns() % 100000))
     print("seed", seed)
@@ -84,10 +99,9 @@ def test_several_workers_share_nothing_unguarded():
             loads = [worker_load(daemon, f"p{n}", mode) for n, mode in enumerate(("simple", "extended", "prepared"))]
             guests = [threading.Thread(target=come_and_go, args=(daemon, end, failures, seed + n)) for n in range(4)]
             guests.append(threading.Thread(target=look, args=(daemon, end)))
+            guests.append(threading.Thread(target=reload, args=(daemon, end)))
             for guest in guests:
                 guest.start()
-            time.sleep(SECONDS / 2)
-            daemon.reload()
             for guest in guests:
                 guest.join()
             for load in loads:

@@ -168,4 +168,40 @@ TEST_F(RouterTest, KnowsTheConsoleByPgbouncersNameUnlessThatIsAPool) {
     EXPECT_EQ(ask(postgres, "root", "pgbouncer").kind, Kind::pool);
 }
 
+// What a reload asks of those who are logged in.
+TEST_F(RouterTest, ObjectsToWhomItWouldNotSendToThatPoolAnyMore) {
+    const Route own = ask(postgres, "app", "orders"), reports = ask(postgres, "reports", "orders");
+    const auto objection = [this](const Route& route, std::string user) {
+        std::vector<HomePtr> homes;
+        for (const HomePtr& home : {route.home}) homes.push_back(home);
+        return Router(config, homes).objection(postgres, user, *route.home);
+    };
+    EXPECT_EQ(objection(own, "app"), "");
+    EXPECT_EQ(objection(own, "batch"), "") << "who shares the backends of the URL's user";
+    EXPECT_EQ(objection(reports, "reports"), "");
+    postgres.pools = {"stock"};
+    EXPECT_NE(objection(own, "app").find("is not served here any more"), std::string::npos);
+    postgres.pools = {};
+    config->users.erase(config->users.begin(), config->users.begin() + 2);
+    EXPECT_NE(objection(own, "batch").find("user \"batch\" may not use pool \"orders\" any more"), std::string::npos);
+    config->pools.erase(config->pools.begin());
+    EXPECT_NE(objection(own, "app").find("pool \"orders\" was removed"), std::string::npos);
+}
+
+TEST_F(RouterTest, ObjectsToAPoolOfTheTemplateThatHasSettingsOfItsOwnNow) {
+    config->pools.push_back(pool("*", "postgresql", "app", "secret"));
+    Home made("extra", "app");
+    made.from_template = true;
+    EXPECT_EQ(router().objection(postgres, "app", made), "");
+    EXPECT_NE(router().objection(postgres, "stranger", made), "");
+    config->pools.push_back(pool("extra", "postgresql", "app", "secret"));
+    EXPECT_NE(router().objection(postgres, "app", made), "");
+}
+
+TEST_F(RouterTest, ObjectsAtTheConsoleWhenWhatOneMayDoThereHasChanged) {
+    EXPECT_EQ(router().console_objection("root", true), "");
+    config->admin.users = {};
+    EXPECT_NE(router().console_objection("root", true), "");
+}
+
 }  // namespace
