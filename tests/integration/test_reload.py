@@ -4,6 +4,7 @@ and whoever asked for it is told all that is wrong."""
 import contextlib
 import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -219,17 +220,25 @@ def test_log_limits_and_the_servers_places_change(start, postgres):
     daemon = start()
     client = connect(daemon)
     target = os.path.join(daemon.folder, "other.log")
-    daemon.config.update({"log": {"level": "debug", "target": target}, "limits": {"max_clients": 1},
+
+    def reload(until):
+        daemon.write_config()
+        os.kill(daemon.pid, signal.SIGHUP)
+        wait_until(lambda: os.path.exists(target) and until in open(target).read(), 10, until)
+
+    daemon.config.update({"log": {"format": "json", "target": target}, "limits": {"max_clients": 1},
                           "servers": {f"{LOOPBACK}:{postgres.port}": {"max_connections": 1}}})
-    daemon.write_config()
-    os.kill(daemon.pid, 1)
-    wait_until(lambda: os.path.exists(target) and "event=reloaded" in open(target).read(), 10, "the new log")
+    reload('"event":"reloaded"')
     assert "too many clients" in refusal(daemon)
-    client.close()
-    wait_until(lambda: "debug event=session_end" in open(target).read(), 10, "the new level")
+    value(client)
     os.rename(target, target + ".1")  # as logrotate does
-    os.kill(daemon.pid, 1)
-    wait_until(lambda: os.path.exists(target) and "event=reloaded" in open(target).read(), 10, "the log in its place again")
+    daemon.config["limits"]["max_clients"] = 2
+    reload('"event":"reloaded"')
+    daemon.config["log"]["level"] = "warn"
+    reload('"reload":3')
+    daemon.config["limits"]["max_clients"] = "many"
+    reload('"event":"reload_failed"')
+    assert not [line for line in open(target) if '"reload":4' in line and '"reload_started"' in line], "that is info"
 
 
 # --- MariaDB --------------------------------------------------------------------------------------------------------------
