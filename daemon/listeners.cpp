@@ -32,7 +32,7 @@ Listeners::Prepared Listeners::prepare(const config::Config& config) const {
     for (const config::Listen& listen : config.listen) {
         const std::string address = address_of(listen);
         if (places_.contains(address)) continue;
-        const Opened opened = open_listener(listen);
+        const Opened opened = passed_ != nullptr ? passed_->open(listen) : open_listener(listen);
         if (opened.error.empty()) {
             prepared.opened_[address] = opened.descriptor;
             continue;
@@ -51,11 +51,13 @@ Listeners::Prepared Listeners::prepare(const config::Config& config) const {
 
 void Listeners::commit(const std::shared_ptr<const config::Config>& config, Prepared prepared) {
     std::map<std::string, std::vector<Share>> before = std::exchange(places_, {});
+    closes_for_drain_.clear();
     for (const config::Listen& entry : config->listen) {
         const std::string address = address_of(entry);
         const std::shared_ptr<const config::Listen> listen(config, &entry);
         const dialects::Dialect& dialect = *dialects::find(entry.dialect);
         std::vector<Share>& shares = places_[address];
+        closes_for_drain_[address] = entry.dialect != "postgresql" || (passed_ != nullptr && passed_->has(entry));
         const auto known = before.find(address);
         if (known != before.end()) {
             shares = std::move(known->second);
@@ -83,6 +85,12 @@ void Listeners::commit(const std::shared_ptr<const config::Config>& config, Prep
 void Listeners::close() {
     for (auto& [address, shares] : places_) close(shares, false);
     places_.clear();
+}
+
+void Listeners::close_for_drain() {
+    for (auto& [address, shares] : places_) {
+        if (closes_for_drain_[address]) close(shares, false);
+    }
 }
 
 void Listeners::close(std::vector<Share>& shares, bool accept_first) {

@@ -3,7 +3,7 @@
 // Main thread only; what a worker has of them it is given by post().
 #pragma once
 
-#include "daemon/listener.hpp"
+#include "daemon/passed_sockets.hpp"
 
 #include <map>
 #include <memory>
@@ -16,6 +16,9 @@ class Listeners {
   public:
     // The workers outlive it.
     explicit Listeners(const std::vector<Worker*>& workers) : workers_(workers) {}
+
+    // From now on an address that one was passed for is served by that; they outlive it.
+    void use(const PassedSockets& passed) { passed_ = &passed; }
 
     // Sockets that are open and not served yet; dropped, they close.
     class Prepared {
@@ -35,6 +38,9 @@ class Listeners {
     // Serves those of the configuration, and no others. Who waits to be accepted by one that goes is accepted before.
     void commit(const std::shared_ptr<const config::Config>& config, Prepared prepared);
     void close();  // all of them
+    // PostgreSQL's stay open while a drain lasts: for the console, and because its clients know what 57P03 means. MySQL's
+    // have no console, and a refused connection is understood by all. Clients of a passed socket wait for what comes next.
+    void close_for_drain();
 
   private:
     using Share = std::shared_ptr<Listener>;
@@ -42,6 +48,8 @@ class Listeners {
     [[nodiscard]] std::string own_rival(const config::Listen& listen) const;
 
     const std::vector<Worker*>& workers_;
+    const PassedSockets* passed_ = nullptr;
+    std::map<std::string, bool> closes_for_drain_;      // by address
     std::map<std::string, std::vector<Share>> places_;  // by address, one share a worker
 };
 

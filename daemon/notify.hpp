@@ -10,17 +10,20 @@
 
 namespace leasehold::daemon::notify {
 
+[[nodiscard]] bool watched();  // there is a service manager that wants to know
 void ready(const std::string& status);
 void reloading();                      // ready() has to follow, whatever the reload's outcome
 void status(const std::string& line);  // what `systemctl status` shows
 void stopping(const std::string& status);
-void alive();  // to be called at least twice per watchdog() while all workers tick
+void extend(std::chrono::microseconds more);  // the end takes longer: that much from now
+void alive();                                 // to be called at least twice per watchdog() while all workers tick
 [[nodiscard]] std::optional<std::chrono::microseconds> watchdog();
 
 // Sockets that were handed over, taken once: `address` as a listener's ("127.0.0.1:6432", "unix:/run/...").
 struct Passed {
     int descriptor = -1;
     std::string address;
+    std::string problem;  // why nobody can listen on it; empty: one can
 };
 [[nodiscard]] std::vector<Passed> take_passed_sockets();
 

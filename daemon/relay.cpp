@@ -205,6 +205,10 @@ bool Relay::leave() {
 
 // A lease for the held request, if one is to be had and used at once; else the run is finished.
 bool Relay::acquire() {
+    if (draining_) {
+        finish({Event::stop, {}});
+        return false;
+    }
     const pool::Wanted wanted{tracker_.variant(), tracker_.fingerprint(), session_};
     pool::Lease lease = pool_.try_checkout(wanted);
     if (!lease) {
@@ -320,7 +324,7 @@ void Relay::boundary() {
         lease_.checkin();
     }
     if (draining_) {
-        finish({Event::stop, {}});
+        end_drained();
         return;
     }
     go_on();

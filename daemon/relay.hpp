@@ -93,6 +93,7 @@ class Relay {
     void ship_to_backend();
     void backend_gone(std::string reason);
     void finish(Outcome outcome);
+    void end_drained();
     void count_answers() noexcept;
     void count_times(wire::Clock::time_point now, bool over) noexcept;
 

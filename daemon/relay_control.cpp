@@ -108,9 +108,26 @@ void Relay::cancel_finished() {
 
 void Relay::drain() {
     draining_ = true;
-    // A pinned session between its transactions has no boundary to wait for.
+    if (mode_ != Mode::running) return;
+    if (!lease_) {
+        end_drained();
+        return;
+    }
+    // A pinned session between its transactions has no boundary to wait for, unless its next request is there already.
     const bool between = !tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle;
-    if (mode_ == Mode::running && (!lease_ || between)) finish({Event::stop, {}});
+    if (between && client_in_.empty() && client_.quiet()) finish({Event::stop, {}});
+}
+
+// What the client has asked already is answered with the farewell, not overheard.
+void Relay::end_drained() {
+    if (!lease_) {
+        if (client_in_.empty()) {
+            client_readable();
+        } else {
+            on_client(client_in_.bytes(), true);
+        }
+    }
+    finish({Event::stop, {}});
 }
 
 void Relay::stop() {

@@ -6,14 +6,17 @@
 #include "daemon/admin/stats.hpp"
 #include "daemon/capacity.hpp"
 #include "daemon/descriptors.hpp"
+#include "daemon/drain.hpp"
 #include "daemon/homes.hpp"
 #include "daemon/listeners.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/metrics/names.hpp"
 #include "daemon/metrics/registry.hpp"
 #include "daemon/metrics/reloads.hpp"
+#include "daemon/passed_sockets.hpp"
 #include "daemon/reload.hpp"
 #include "daemon/show.hpp"
+#include "daemon/supervision.hpp"
 #include "daemon/web/server.hpp"
 #include "daemon/worker.hpp"
 #include "dialects/registry.hpp"
@@ -49,13 +52,11 @@ class Server {
     void make_console();
     [[nodiscard]] bool read_certificates();
     void on_signal(int signal);
-    void drain();
-    void stop_now();
+    void end(Shutdown how);
 
     std::shared_ptr<const config::Config> config_;
     asio::io_context main_;
     asio::signal_set signals_{main_, SIGTERM, SIGINT, SIGHUP};
-    asio::steady_timer drain_timer_{main_};
     asio::steady_timer log_timer_{main_};
     metrics::Registry metrics_;
     metrics::Reloads reloads_{metrics_};
@@ -67,14 +68,19 @@ class Server {
     std::unique_ptr<Homes> homes_;
     Shared shared_;
     std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<PassedSockets> passed_;
     Listeners listeners_{shared_.workers};
     std::unique_ptr<Reload> reload_;
     std::unique_ptr<web::Server> web_;
-    std::size_t draining_ = 0;
+    Drain drain_;
+    Supervision supervision_;
 };
 
 Server::Server(std::shared_ptr<const config::Config> config)
-    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(config_), shared_(metrics_) {
+    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(config_), shared_(metrics_),
+      drain_(main_, shared_,
+             {[this] { listeners_.close_for_drain(); }, [this] { listeners_.close(); }, [this] { main_.stop(); }}),
+      supervision_(main_, shared_, drain_) {
     shared_.descriptors = raise_open_files();
     shared_.publish({config_, nullptr});
     shared_.login_failures = metrics_.counter(metrics::names::login_failures, "logins that failed");
@@ -144,46 +150,21 @@ bool Server::read_certificates() {
 void Server::on_signal(int signal) {
     if (signal == SIGHUP) {
         reload_->request({});
-    } else if (!shared_.draining.exchange(true)) {
-        drain();
-    } else {
-        log_info("stopping_now");
-        main_.stop();
+    } else if (drain_.step() >= Drain::Step::overdue) {
+        main_.stop();  // the third one: no words for anybody
         return;
+    } else {
+        end(drain_.limited() ? Shutdown::now : Shutdown::drain);
     }
     signals_.async_wait([this](const boost::system::error_code& ec, int next) {
         if (!ec) on_signal(next);
     });
 }
 
-void Server::drain() {
-    log_info("draining", {{"drain_timeout_ms", shared_.config()->drain_timeout}});
-    draining_ = workers_.size();
-    listeners_.close();
-    for (const auto& worker : workers_) {
-        worker->post([this, worker = worker.get()] {
-            worker->drain("leasehold is shutting down", [this] {
-                asio::post(main_, [this] {
-                    if (--draining_ == 0) main_.stop();
-                });
-            });
-        });
-    }
-    drain_timer_.expires_after(shared_.config()->drain_timeout);
-    drain_timer_.async_wait([this](const boost::system::error_code& ec) {
-        if (!ec) stop_now();
-    });
-}
-
-// The drain limit has passed: what still holds a lease is ended, with a little time for the ladder.
-void Server::stop_now() {
-    for (const auto& worker : workers_) {
-        worker->post([worker = worker.get()] { worker->stop_sessions("leasehold is shutting down"); });
-    }
-    drain_timer_.expires_after(std::chrono::seconds(2));
-    drain_timer_.async_wait([this](const boost::system::error_code& ec) {
-        if (!ec) main_.stop();
-    });
+void Server::end(Shutdown how) {
+    const bool fresh = drain_.step() == Drain::Step::none;
+    drain_.begin(how);
+    if (fresh) supervision_.stopping();
 }
 
 int Server::run() {
@@ -193,6 +174,9 @@ int Server::run() {
     shared_.homes = homes_.get();
     shared_.publish({config_, std::make_shared<const Router>(config_, homes_->configured())});
     make_console();
+    shared_.operations.shutdown = [this](Shutdown how) { asio::post(main_, [this, how] { end(how); }); };
+    passed_ = std::make_unique<PassedSockets>(notify::take_passed_sockets(), config_->listen);
+    listeners_.use(*passed_);
     if (!listen() || !open_web()) return 69;
     reload_ = std::make_unique<Reload>(main_, Reload::Parts{shared_, *homes_, capacity_, listeners_, *web_, reloads_});
     shared_.operations.reload = [this](Reload::Done done) { reload_->request(std::move(done)); };
@@ -214,6 +198,7 @@ int Server::run() {
                          {"workers", workers_.size()},
                          {"pools", homes_->configured().size()},
                          {"pid", ::getpid()}});
+    supervision_.start();
     main_.run();
     log_info("stopped");
     return 0;

@@ -13,6 +13,8 @@ namespace {
 
 using Failure = dialects::Dialect::Failure;
 
+// A login that is on its way when a drain begins.
+constexpr auto for_logins = std::chrono::seconds(2);
 constexpr auto no_time = wire::Clock::time_point::min();
 
 }  // namespace
@@ -228,6 +230,8 @@ void Session::tick(wire::Clock::time_point now) {
     if (relay_) relay_->tick(now);
     watch(now);
     if (pipe_) pipe_->tick(now);
+    const bool logs_in = !relay_ && !pipe_ && !welcoming_ && !console_;
+    if (login_until_ && now >= *login_until_ && logs_in && client_) client_->close();
 }
 
 void Session::cancel(std::function<void()> done) {
@@ -255,7 +259,9 @@ void Session::cancel(std::function<void()> done) {
 void Session::stop(std::string reason) {
     if (stop_reason_.empty()) stop_reason_ = std::move(reason);
     if (waiting_) home_->pool->cancel(ticket_);
-    if (relay_) {
+    if (console_) {
+        if (client_) client_->wake();
+    } else if (relay_) {
         relay_->stop();
     } else if (pipe_) {
         pipe_->stop();
@@ -270,9 +276,19 @@ void Session::drain(std::string reason) {
     if (relay_ && relay_->leased()) {
         stop_reason_ = std::move(reason);
         relay_->drain();
-    } else {
+    } else if (relay_ || pipe_ || welcoming_) {
         stop(std::move(reason));
+    } else if (!console_ && route_.kind != Route::Kind::console) {
+        // Its login goes on and ends with a refusal in its protocol's words, unless the client says no more.
+        login_until_ = wire::Clock::now() + for_logins;
     }
+}
+
+Session::Standing Session::standing() const noexcept {
+    if (console_) return Standing::console;
+    if (!client_place_) return Standing::login;
+    if (waiting_) return Standing::waiting;
+    return replica_ || (relay_ && relay_->leased()) ? Standing::holding : Standing::idle;
 }
 
 }  // namespace leasehold::daemon

@@ -61,7 +61,9 @@ class Session final : private Lobby::Guest {
     // What it runs or waits for; `done` is called once the server has been told, or there was nothing to cancel.
     void cancel(std::function<void()> done);
     void stop(std::string reason);   // ends it now, with the protocol's farewell
-    void drain(std::string reason);  // ends it when its lease ends
+    void drain(std::string reason);  // ends it when its lease ends; the console goes on
+    enum class Standing : std::uint8_t { login, console, idle, waiting, holding };
+    [[nodiscard]] Standing standing() const noexcept;
     void reconsider(const GenerationPtr& current);
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
     [[nodiscard]] SessionView view() const;
@@ -96,6 +98,7 @@ class Session final : private Lobby::Guest {
         std::string_view limit;  // its key
         std::string who;         // of whom there are too many; empty: of all
     };
+    [[nodiscard]] TurnedAway drained() const;
     [[nodiscard]] std::optional<TurnedAway> refuse_before_password();
     [[nodiscard]] std::optional<TurnedAway> take_places();
     [[nodiscard]] wire::awaitable<void> turn_away(TurnedAway refused);
@@ -185,6 +188,7 @@ class Session final : private Lobby::Guest {
     bool logged_in_ = false;  // the log knows of it, and waits for its end
     bool wait_told_ = false;  // the log knows of the wait
     bool console_ = false;
+    std::optional<wire::Clock::time_point> login_until_;  // when draining
     std::string stop_reason_;
 };
 

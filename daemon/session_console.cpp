@@ -11,6 +11,7 @@ namespace {
 
 namespace asio = boost::asio;
 using Use = asio::use_awaitable_t<wire::Executor>;
+using Failure = dialects::Dialect::Failure;
 using Kind = dialects::LocalService::Command::Kind;
 
 // So many commands and reads go by before others on this worker have their turn.
@@ -53,6 +54,7 @@ wire::awaitable<bool> Session::write_all(wire::Outbox* out) {
     out->clear();
     while (client_->unsent() > 0) {
         co_await client_->writable();
+        if (!stop_reason_.empty()) co_return false;
         if (!client_->flush()) co_return false;
     }
     co_return true;
@@ -64,7 +66,7 @@ wire::awaitable<bool> Session::read_some() {
         const std::span<std::uint8_t> room = inbox_.prepare(4096);
         const wire::Transport::Io io = client_->recv(room);
         inbox_.commit(room.size(), io.bytes);
-        if (io.error || !client_->is_open()) co_return false;
+        if (io.error || !client_->is_open() || !stop_reason_.empty()) co_return false;
         if (!io.would_block) co_return true;
         co_await client_->readable();
     }
@@ -82,7 +84,7 @@ wire::awaitable<void> Session::run_console() {
     for (std::size_t turns = 1;; ++turns) {
         if (turns % turns_at_once == 0) co_await asio::post(client_->executor(), use);
         const bool written = co_await write_all(&out);
-        if (!written) break;
+        if (!written || !stop_reason_.empty()) break;
         const dialects::LocalService::Command command = service->next(inbox_.bytes(), out);
         inbox_.consume(command.consumed);
         if (command.kind == Kind::close) break;
@@ -102,6 +104,13 @@ wire::awaitable<void> Session::run_console() {
         if (!out.empty()) continue;
         const bool more = co_await read_some();
         if (!more) break;
+    }
+    if (!stop_reason_.empty()) {
+        last.clear();
+        login_->refuse(failure(Failure::shutting_down, stop_reason_), last);
+        out.clear();
+        out.own().append(last.bytes());
+        (void)client_->send(out);
     }
     co_await linger();
 }

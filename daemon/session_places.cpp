@@ -17,12 +17,14 @@ constexpr std::string_view all_taken = "sorry, too many clients already";
 
 }  // namespace
 
+Session::TurnedAway Session::drained() const {
+    return {Refusal::draining, failure(Failure::starting_drain, "leasehold is shutting down"), {}, {}};
+}
+
 // The place among all clients is taken after the password: those who have none cannot take it from those who do. But
 // while there is none, nobody's password is worth looking at.
 std::optional<Session::TurnedAway> Session::refuse_before_password() {
-    if (shared_.draining.load(std::memory_order_relaxed)) {
-        return TurnedAway{Refusal::draining, failure(Failure::starting_drain, "leasehold is shutting down"), {}, {}};
-    }
+    if (shared_.draining.load(std::memory_order_relaxed)) return drained();
     const std::shared_ptr<const config::Config> config = shared_.config();
     if (shared_.places.clients() >= clients_at_most(*config, shared_.descriptors)) {
         return TurnedAway{Refusal::max_clients,
@@ -54,6 +56,7 @@ std::optional<Session::TurnedAway> Session::take_places() {
         if (!refused.error.hint.empty()) refused.error.hint = "Close a session with the console.";
         return refused;
     }
+    if (shared_.draining.load(std::memory_order_relaxed)) return drained();
     const std::shared_ptr<const config::Config> config = shared_.config();
     user_place_ = shared_.places.take(Kind::user, user_, config->limits.max_clients_per_user);
     if (!user_place_) {

@@ -75,7 +75,7 @@ wire::awaitable<void> Session::replicate() {
     client_->on_readable({});
     if (stop_reason_.empty() && shared_.draining.load(std::memory_order_relaxed))
         stop_reason_ = "leasehold is shutting down";
-    if (!stop_reason_.empty()) error = failure(Failure::shutting_down, stop_reason_);
+    if (!stop_reason_.empty()) error = failure(Failure::starting_drain, stop_reason_);
     if (gone_) {
         log_end("client_gone");
     } else if (error) {

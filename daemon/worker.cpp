@@ -105,17 +105,17 @@ void Worker::run_serve(Session& session) {
     });
 }
 
-void Worker::remove(std::uint64_t id) {
-    sessions_.erase(id);
-    check_drained();
-}
+void Worker::remove(std::uint64_t id) { sessions_.erase(id); }
 
 Session* Worker::find(std::uint64_t id) noexcept {
     const auto found = sessions_.find(id);
     return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-void Worker::add_home(HomePtr home) { homes_.push_back(std::move(home)); }
+void Worker::add_home(HomePtr home) {
+    if (draining_ && home->pool) home->pool->dispose();
+    homes_.push_back(std::move(home));
+}
 
 void Worker::retire(const HomePtr& home) {
     home->retired = true;
@@ -125,6 +125,7 @@ void Worker::retire(const HomePtr& home) {
 
 void Worker::tick() {
     const auto now = wire::Clock::now();
+    ticked_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     for (const HomePtr& home : homes_) home->pool->tick();
     if (shared_.homes != nullptr && ++ticks_ % ticks_per_second == 0) shared_.homes->retire_idle(*this);
     for (const auto& [id, session] : sessions_) session->tick(now);
@@ -134,26 +135,20 @@ void Worker::tick() {
     });
 }
 
-void Worker::drain(std::string reason, std::function<void()> done) {
-    drained_ = std::move(done);
-    disposing_ = homes_.size();
+void Worker::drain(std::string reason) {
+    draining_ = true;
     for (const auto& [id, session] : sessions_) session->drain(reason);
-    for (const HomePtr& home : homes_) {
-        home->pool->dispose([this] {
-            --disposing_;
-            check_drained();
-        });
+    for (const HomePtr& home : homes_) home->pool->dispose();
+}
+
+void Worker::stop_clients(std::string reason) {
+    for (const auto& [id, session] : sessions_) {
+        if (session->standing() != Session::Standing::console) session->stop(reason);
     }
-    check_drained();
 }
 
 void Worker::stop_sessions(std::string reason) {
     for (const auto& [id, session] : sessions_) session->stop(reason);
-}
-
-void Worker::check_drained() {
-    if (!drained_ || !sessions_.empty() || disposing_ > 0) return;
-    std::exchange(drained_, nullptr)();
 }
 
 }  // namespace leasehold::daemon

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <atomic>
 #include <functional>
 #include <thread>
 #include <unordered_map>
@@ -47,16 +48,20 @@ class Worker {
     void add_home(HomePtr home);
     void retire(const HomePtr& home);  // disposes of its pool; it is gone when the last lease has come back
     [[nodiscard]] const std::vector<HomePtr>& homes() const noexcept { return homes_; }
-    // Ends every session at the end of its lease, and every pool; `done` is called when nothing is left.
-    void drain(std::string reason, std::function<void()> done);
-    void stop_sessions(std::string reason);  // those still there, now
+    // Ends every client at the end of its lease, and every pool. The console goes on.
+    void drain(std::string reason);
+    void stop_clients(std::string reason);   // those still there, now
+    void stop_sessions(std::string reason);  // the console too
+    // When the loop last came round. From every thread.
+    [[nodiscard]] wire::Clock::time_point last_tick() const noexcept {
+        return wire::Clock::time_point(wire::Clock::duration(ticked_.load(std::memory_order_relaxed)));
+    }
 
   private:
     void run_login(Session& session);
     void run_serve(Session& session);
     void remove(std::uint64_t id);
     void tick();
-    void check_drained();
 
     Shared& shared_;
     const int index_;
@@ -66,9 +71,9 @@ class Worker {
     std::vector<std::uint8_t> buffer_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::vector<HomePtr> homes_;
-    std::size_t disposing_ = 0;
+    bool draining_ = false;
+    std::atomic<wire::Clock::rep> ticked_{wire::Clock::now().time_since_epoch().count()};
     unsigned ticks_ = 0;
-    std::function<void()> drained_;
     std::thread thread_;
 };
 

@@ -60,6 +60,7 @@ bool Tracker::ends_with_goodbye(Bytes held) const noexcept {
 
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = &static_cast<MysqlLease&>(backend);  // a pool of this dialect has no other
+    wants_lease_ = false;
     status_ = lease_->status;
     first_of_lease_ = true;
     session_pinned_ = options_.mode == wire::LeaseMode::session;

@@ -175,7 +175,8 @@ class Tracker final : public wire::Tracker {
     bool foreign_found_rows_ = false;
 
     std::optional<Statement> scanned_;          // of the request at hand, while a lease is waited for
-    bool wanted_whole_ = false;                 // the request that waits for a lease was seen whole
+    bool wants_lease_ = false;                  // a request waits for one
+    bool wanted_whole_ = false;                 // ... and was seen whole
     bool skip_request_ = false;                 // refuse() has answered it
     std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read
 

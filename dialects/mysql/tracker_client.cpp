@@ -166,6 +166,7 @@ const Statement* Tracker::scan(Incoming& packet) {
 
 Tracker::Step Tracker::want_lease(const Incoming& packet) noexcept {
     wanted_whole_ = packet.whole();
+    wants_lease_ = true;
     lexer_.reset();
     return Step::lease;
 }

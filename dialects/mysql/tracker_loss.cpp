@@ -81,6 +81,7 @@ Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_clien
     if (said.number == 0) said = failure(Fault::pool_timeout, error.message);
     said.message = softened(said.message);
     scanned_.reset();
+    wants_lease_ = false;
     if (wanted_whole_) {
         write_error(to_client.own(), said, 1);
         skip_request_ = true;
@@ -91,7 +92,11 @@ Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_clien
 }
 
 void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) {
-    if (answerable() && !receiving()) answer_request(error, true, to_client);
+    if (wants_lease_) {
+        write_error(to_client.own(), error, 1);
+    } else if (answerable() && !receiving()) {
+        answer_request(error, true, to_client);
+    }
 }
 
 }  // namespace leasehold::mysql

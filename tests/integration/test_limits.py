@@ -209,7 +209,7 @@ def test_clients_of_a_unix_socket_are_counted_by_their_system_user(leasehold, po
         limits={"max_clients_per_address": 2}, start=False)
     daemon.port = None  # it does not listen there
     daemon.start()
-    wait_until(lambda: os.path.exists(path), 10)
+    wait_until(lambda: "event=started" in daemon.log_text(), 20)
 
     def login():
         import psycopg2

@@ -148,6 +148,30 @@ TEST_F(RelayTest, DrainsAtTheEndOfTheLease) {
     EXPECT_EQ(text_of(client), "Z\n");
 }
 
+TEST_F(RelayTest, TakesNoNewLeaseWhenItDrains) {
+    serve();
+    tell(client, "Qone\nQtwo\n");
+    relay->drain();
+    pump();
+    EXPECT_FALSE(over);
+    tell(server(), "Z\n");
+    tell(server(), "Z\n");
+    EXPECT_TRUE(over);
+    EXPECT_EQ(outcomes.back(), Relay::Event::stop);
+    EXPECT_EQ(relay->leases(), 1u);
+}
+
+TEST_F(RelayTest, TakesNoLeaseForARequestThatIsThereAlreadyWhenItDrains) {
+    serve();
+    ASSERT_EQ(::send(client, "L\nQone\n", 7, 0), 7);  // not read yet: the loop has not run
+    relay->drain();
+    pump();
+    EXPECT_TRUE(over);
+    EXPECT_EQ(outcomes.back(), Relay::Event::stop);
+    EXPECT_EQ(text_of(client).substr(0, 3), "lll");  // what needs no lease is answered
+    EXPECT_EQ(relay->leases(), 0u);
+}
+
 TEST_F(RelayTest, KeepsALeaseUntilACancelOnItsWayHasArrived) {
     serve();
     tell(client, "Qone\n");

@@ -258,5 +258,15 @@ TEST(MysqlFarewell, IsSaidToAClientThatWaitsOnly) {
     EXPECT_EQ(s.client_error(), 1053);
 }
 
+TEST(MysqlFarewell, IsSaidToAClientWhoseRequestWaitsForALease) {
+    PlayedSession s;
+    s.gives_leases = false;
+    s.client(query("SELECT 1"));
+    ASSERT_EQ(s.last, Kind::lease);
+    s.tracker.farewell(failure(Fault::shutting_down), s.out_client);
+    s.keep();
+    EXPECT_EQ(s.client_error(), 1053);
+}
+
 }  // namespace
 }  // namespace leasehold::mysql
