@@ -112,7 +112,8 @@ void Session::tell_wait(wire::Clock::time_point now) {
         home_->waits_told_since = now;
         home_->waits_told = 0;
     }
-    if (home_->waits_told++ < described_at_once) {
+    // One that was over before a tick saw it has no place in the queue any more.
+    if (waiting_ && home_->waits_told++ < described_at_once) {
         std::size_t position = 1;
         std::size_t all = 0;
         for (const auto& [id, other] : worker_->sessions()) {

@@ -71,16 +71,18 @@ std::optional<Session::TurnedAway> Session::take_places() {
                       {}};
 }
 
-// Logged without what differs from one to the next, so that a thousand of them are one line.
 wire::awaitable<void> Session::turn_away(TurnedAway refused) {
     shared_.refusals.count(worker_->index(), refused.why);
-    if (refused.why == Refusal::draining) {
-        log_info("client_refused", {{"reason", to_string(refused.why)}});
-    } else {
-        log_warn("client_refused", {{"reason", to_string(refused.why)},
-                                    {"limit", refused.limit},
-                                    {"who", refused.who.empty() ? "all" : refused.who}});
+    const bool draining = refused.why == Refusal::draining;
+    std::vector<LogField> fields{
+        {"session", id_}, {"client", peer_}, {"user", user_}, {"reason", to_string(refused.why)}};
+    if (!draining) {
+        fields.push_back({"sqlstate", refused.error.sqlstate});
+        fields.push_back({"limit", refused.limit});
+        fields.push_back({"who", refused.who.empty() ? std::string_view("all") : std::string_view(refused.who)});
     }
+    const std::string kin = std::string(to_string(refused.why)) + '\0' + refused.who;
+    log_kin(draining ? LogLevel::info : LogLevel::warn, kin, "client_refused", fields);
     co_await say_refusal(std::move(refused.error));
 }
 
@@ -90,9 +92,13 @@ bool Session::silent() const noexcept {
 
 void Session::show_out() {
     shared_.refusals.count(worker_->index(), Refusal::unfinished_login);
-    log_warn("client_refused", {{"reason", to_string(Refusal::unfinished_login)},
-                                {"who", address_key(peer_)},
-                                {"hint", "too many connections on which nobody speaks"}});
+    const std::string who(address_key(peer_));
+    const LogField fields[] = {{"session", id_},
+                               {"client", peer_},
+                               {"reason", to_string(Refusal::unfinished_login)},
+                               {"who", who},
+                               {"hint", "too many connections on which nobody speaks"}};
+    log_kin(LogLevel::warn, who, "client_refused", fields);
     client_->close();
 }
 

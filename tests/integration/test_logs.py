@@ -266,3 +266,51 @@ def test_a_storm_of_failed_logins_is_counted_instead_of_written(leasehold, postg
     failed = wait_until(counted, 70, "every failed login in the count")
     # Twenty, and then one more line after 1, 2, 4 ... seconds.
     assert len(failed) <= 20 + 21 * (1 + took / 2), (len(failed), took)
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+def test_no_secret_is_in_the_log_at_any_level(leasehold, postgres, mariadb):
+    """Every kind of login and error with everything switched on; then the whole log is searched."""
+    secrets = {name: f"{name}-7Xq-secret" for name in ("scram", "stored", "sql", "guess", "value", "mysql")}
+    postgres.create_user("scram_app", secrets["scram"])
+    postgres.create_user("stored_app", secrets["stored"])
+    verifier = postgres.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'stored_app'")
+    mariadb.create_user("my_app", secrets["mysql"])
+    mariadb.query("GRANT ALL ON shop.* TO my_app")
+    users = [{"name": "scram_app", "password": secrets["scram"]}, {"name": "stored_app", "password": verifier},
+             {"name": "my_app", "password": secrets["mysql"]}]
+    daemon = leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "echo": True},
+                              "shop": {"url": mariadb.url("shop", USER, PASSWORD), "echo": True},
+                              "wrong": {"url": postgres.url("orders", USER, secrets["guess"]), "pool_timeout": 1}},
+                       users=users, log={"level": "trace", "slow_statement": "1ms", "slow_wait": "1ms"})
+    for user, password in (("scram_app", secrets["scram"]), ("stored_app", secrets["stored"])):
+        connection = daemon.connect("orders", user, password, autocommit=True)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT '{secrets['value']}', $$ {secrets['value']} $$ -- {secrets['value']}")
+            for failing in (f"SELECT '{secrets['value']}'::int", f"ALTER ROLE nobody PASSWORD '{secrets['sql']}'",
+                            f"SELECT 'C:\\', '{secrets['value']}' FROM nowhere"):
+                with pytest.raises(psycopg2.Error):
+                    cursor.execute(failing)
+        connection.close()
+        with pytest.raises(psycopg2.OperationalError):
+            daemon.connect("orders", user, secrets["guess"])
+    with pgwire.connect(daemon.port, USER, "orders", PASSWORD) as client:
+        client.extended("SELECT $1::text", [secrets["value"]])
+        client.extended("SELECT $1::int", [secrets["value"]])
+    with pytest.raises(psycopg2.OperationalError):
+        daemon.connect("wrong", USER, secrets["guess"])
+    with contextlib.closing(daemon.connect_mysql("shop", "my_app", secrets["mysql"])) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT \"{secrets['value']}\", 'it\\'s {secrets['value']}' # don't {secrets['value']}")
+            with pytest.raises(pymysql.Error):
+                cursor.execute(f"SET PASSWORD FOR nobody = PASSWORD('{secrets['sql']}')")
+    with pytest.raises(pymysql.Error):
+        daemon.connect_mysql("shop", "my_app", secrets["guess"])
+    wait_until(lambda: daemon.log_text().count("reason=closed") >= 3, 10, "the sessions' ends")
+    daemon.stop()
+    text = daemon.log_text()
+    assert text.count("event=statement") >= 10 and text.count("event=login_failed") >= 4
+    for secret in (*secrets.values(), PASSWORD, verifier, *verifier.split("$")[2:], *verifier.split("$")[2].split(":")):
+        assert secret not in text, secret
+    assert not re.search(r"SCRAM-SHA-256\$|[\s,\"=]p=|,r=|[\s,]v=|md5[0-9a-f]{32}|\*[0-9A-F]{40}", text)
