@@ -111,7 +111,8 @@ constexpr std::array pool{
     Key{"isolation_level", "level", "", true,
         "READ COMMITTED, REPEATABLE READ, SERIALIZABLE, AUTOCOMMIT ...; the server's by default"},
     Key{"echo", "true or false", "false", true, "log statements"}.explained(
-        "Each is one line at level info, with its time and outcome: literals are masked, values of parameters are not "
+        "Log each statement in one line at level info, with its time and outcome: literals are masked, values of "
+        "parameters are not "
         "shown."),
     Key{"min_idle", "count", "0", true, "backends kept open ahead of need; 0: lazy"}.between(0, most_in_pool),
     Key{"idle_timeout", "duration", "10m", true, "after which an idle backend is closed; 0: never"},
@@ -152,19 +153,20 @@ constexpr std::array admin{
 
 constexpr std::array log{
     Key{"level", "trace | debug | info | warn | error", "info", true, "the least that is logged"}.explained(
-        "At info logins, logouts, connects and the like are lines of their own up to twenty a second for one pool and "
-        "user, and counted beyond that; at debug each is written."),
+        "The least that is logged. At info logins, logouts, connects and the like are lines of their own up to twenty "
+        "a second for one pool and user, and counted beyond that; at debug each is written."),
     Key{"target", "auto | stderr | journal | /path", "auto", true, "auto is the journal under systemd, else stderr"}
         .explained(
-            "A file is appended to, and begun anew before the next line when it was moved or removed: logrotate needs "
-            "no signal. In the journal each field is one of LEASEHOLD_POOL, LEASEHOLD_SESSION and so on."),
+            "auto is the journal under systemd, else stderr. A file is appended to, and begun anew before the "
+            "next line when it was moved or removed: logrotate needs no signal. In the journal each field is one "
+            "of LEASEHOLD_POOL, LEASEHOLD_SESSION and so on."),
     Key{"format", "text | json", "text", true, "of a line"},
     Key{"slow_statement", "duration", "0", true, "statements longer than this are logged; 0: none"}.explained(
-        "Literals are masked, values of parameters are not shown. In a pipeline a statement's time begins when the one "
-        "in "
-        "front of it has ended."),
+        "Statements that take longer are logged; 0: none. Literals are masked, values of parameters are not shown. In "
+        "a pipeline a statement's time begins when the one in front of it has ended."),
     Key{"slow_wait", "duration", "0", true, "waits longer than this are logged; 0: none"}.explained(
-        "With the place in the queue, and who holds the backends."),
+        "Waits for a backend that take longer are logged, with the place in the queue and who holds the backends; 0: "
+        "none."),
     Key{"quarantine_keep_literals", "true or false", "false", true, "keep literals in recorded statements"},
 };
 

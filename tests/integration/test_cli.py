@@ -121,9 +121,9 @@ def test_a_missing_secret_is_an_error_that_names_it_and_a_present_one_is_never_p
 
 
 def test_keys_whose_function_comes_later_are_accepted_with_a_warning():
-    done = check(minimal(6432).replace("admin:", "    echo: true\nadmin:"))
+    done = check(minimal(6432).replace("admin:", "    soft_hold: 1s\nadmin:"))
     assert done.returncode == 0, text_of(done)
-    assert [line for line in text_of(done).splitlines() if "echo" in line and "warning" in line.lower()]
+    assert [line for line in text_of(done).splitlines() if "soft_hold" in line and "warning" in line.lower()]
 
 
 def test_check_for_programs_is_one_object():
