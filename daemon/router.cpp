@@ -115,7 +115,8 @@ Route Router::console(const dialects::LoginRequest& request) const {
     Route route;
     route.kind = Route::Kind::console;
     route.administrator = std::ranges::find(config_->admin.users, request.user) != config_->admin.users.end();
-    if (!route.administrator) return route;
+    const bool looks = std::ranges::find(config_->admin.stats_users, request.user) != config_->admin.stats_users.end();
+    if (!route.administrator && !looks) return route;
     for (const config::User& user : config_->users) {
         if (user.name == request.user) route.account = {true, unless_empty(user.password)};
     }

@@ -5,6 +5,7 @@
 #include "daemon/admin/records.hpp"
 #include "daemon/admin/stats.hpp"
 #include "daemon/capacity.hpp"
+#include "daemon/commands.hpp"
 #include "daemon/descriptors.hpp"
 #include "daemon/drain.hpp"
 #include "daemon/homes.hpp"
@@ -64,6 +65,7 @@ class Server {
     admin::Averages averages_;
     admin::Tables tables_;
     std::unique_ptr<admin::Console> console_;
+    std::unique_ptr<Commands> commands_;
     Capacity capacity_;
     std::unique_ptr<Homes> homes_;
     Shared shared_;
@@ -129,6 +131,8 @@ bool Server::open_web() {
 void Server::make_console() {
     console_ = std::make_unique<admin::Console>(tables_);
     register_tables(tables_, shared_, records_, metrics_, averages_);
+    commands_ = std::make_unique<Commands>(shared_);
+    commands_->register_in(*console_);
     shared_.console = console_.get();
 }
 

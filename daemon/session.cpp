@@ -34,6 +34,10 @@ wire::Diagnostics Session::failure(Failure kind, std::string message) const {
     return dialect_.failure(kind, std::move(message));
 }
 
+wire::Diagnostics Session::farewell() const {
+    return failure(killed_ ? Failure::killed : Failure::shutting_down, stop_reason_);
+}
+
 // --- moving to the pool's worker -------------------------------------------------------------------------------
 
 void Session::leave() {
@@ -90,10 +94,10 @@ wire::awaitable<void> Session::serve_requests() {
                 break;
             case Relay::Event::stop: {
                 wire::Outbox out;
-                tracker_->farewell(failure(Failure::shutting_down, stop_reason_), out);
+                tracker_->farewell(farewell(), out);
                 relay_->say(out);
-                end_lease(pool::EndReason::drained);
-                log_end("stopped");
+                end_lease(killed_ ? pool::EndReason::killed : pool::EndReason::drained);
+                log_end(killed_ ? "killed" : "stopped");
                 break;
             }
         }
@@ -235,6 +239,7 @@ void Session::tick(wire::Clock::time_point now) {
 }
 
 void Session::cancel(std::function<void()> done) {
+    if (console_) cancel_console();
     if (waiting_) {
         cancelled_ = true;
         home_->pool->cancel(ticket_);
@@ -256,12 +261,18 @@ void Session::cancel(std::function<void()> done) {
                           });
 }
 
+bool Session::kill(std::string reason) {
+    if (std::exchange(killed_, true)) return false;
+    stop_reason_.clear();
+    stop(std::move(reason));
+    return true;
+}
+
 void Session::stop(std::string reason) {
     if (stop_reason_.empty()) stop_reason_ = std::move(reason);
+    if (console_) return stop_console();
     if (waiting_) home_->pool->cancel(ticket_);
-    if (console_) {
-        if (client_) client_->wake();
-    } else if (relay_) {
+    if (relay_) {
         relay_->stop();
     } else if (pipe_) {
         pipe_->stop();

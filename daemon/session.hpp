@@ -60,7 +60,9 @@ class Session final : private Lobby::Guest {
     void tick(wire::Clock::time_point now);
     // What it runs or waits for; `done` is called once the server has been told, or there was nothing to cancel.
     void cancel(std::function<void()> done);
-    void stop(std::string reason);   // ends it now, with the protocol's farewell
+    void stop(std::string reason);  // ends it now, with the protocol's farewell
+    bool kill(std::string reason);  // the same, by an administrator; false: it was told already
+    [[nodiscard]] bool killed() const noexcept { return killed_; }
     void drain(std::string reason);  // ends it when its lease ends; the console goes on
     enum class Standing : std::uint8_t { login, console, idle, waiting, holding };
     [[nodiscard]] Standing standing() const noexcept;
@@ -83,7 +85,15 @@ class Session final : private Lobby::Guest {
   private:
     [[nodiscard]] wire::awaitable<bool> greet();
     [[nodiscard]] wire::awaitable<bool> authenticate();
+    [[nodiscard]] std::optional<wire::Diagnostics> pool_closed() const;
+    // session_console.cpp
+    struct ConsoleWait;
     [[nodiscard]] wire::awaitable<void> run_console();
+    [[nodiscard]] wire::awaitable<bool> answer(dialects::LocalService* service, std::string text, wire::Outbox* out);
+    void watch_console();
+    void stop_console();
+    void say_goodbye();
+    void cancel_console();
     [[nodiscard]] wire::awaitable<bool> write_all(wire::Outbox* out);
     [[nodiscard]] wire::awaitable<bool> read_some();
     [[nodiscard]] wire::awaitable<void> deliver_cancel();
@@ -139,6 +149,7 @@ class Session final : private Lobby::Guest {
     void end_lease(pool::EndReason reason);
     [[nodiscard]] pool::Holder holder(bool with_statements) const;
     [[nodiscard]] wire::Diagnostics failure(dialects::Dialect::Failure kind, std::string message) const;
+    [[nodiscard]] wire::Diagnostics farewell() const;  // stop_reason_, as what it is
     // session_log.cpp
     void log_login(bool console);
     void log_end(std::string_view reason);
@@ -187,8 +198,11 @@ class Session final : private Lobby::Guest {
     bool cancelled_ = false;
     bool logged_in_ = false;  // the log knows of it, and waits for its end
     bool wait_told_ = false;  // the log knows of the wait
+    std::string unanswered_;  // why a client was greeted without any server's words: only the console can be had
     bool console_ = false;
     std::optional<wire::Clock::time_point> login_until_;  // when draining
+    bool killed_ = false;
+    std::shared_ptr<ConsoleWait> console_wait_;  // while a command of its runs
     std::string stop_reason_;
 };
 

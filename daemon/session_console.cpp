@@ -4,18 +4,24 @@
 #include "daemon/session.hpp"
 #include "daemon/worker.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+#include <utility>
 
 namespace leasehold::daemon {
 namespace {
 
 namespace asio = boost::asio;
 using Use = asio::use_awaitable_t<wire::Executor>;
-using Failure = dialects::Dialect::Failure;
+using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 using Kind = dialects::LocalService::Command::Kind;
 
 // So many commands and reads go by before others on this worker have their turn.
 constexpr std::size_t turns_at_once = 16;
+// A client that sends on while its command runs is read up to here.
+constexpr std::size_t watched_bytes = 64 * 1024;
 
 const dialects::ServerFacts& console_facts() {
     static const dialects::ServerFacts facts{LEASEHOLD_VERSION,
@@ -32,21 +38,113 @@ const dialects::ServerFacts& console_facts() {
     return facts;
 }
 
-// The answer may be made on any thread; it is taken up on the session's.
-wire::awaitable<admin::Answer> ask(wire::Executor executor, admin::Console& console, std::string command,
-                                   admin::Permission permission) {
-    auto start = [executor, &console, &command, permission](auto handler) {
-        auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-        console.execute(command, permission, [kept, executor](admin::Answer made) {
-            asio::post(executor, [kept, made = std::move(made)]() mutable { std::move (*kept)(std::move(made)); });
-        });
-    };
-    const Use use{};
-    admin::Answer answer = co_await asio::async_initiate<const Use, void(admin::Answer)>(std::move(start), use);
-    co_return answer;
+}  // namespace
+
+// A command that runs. What is said to it from other threads comes through the session's loop, and to nobody once the
+// session is gone.
+struct Session::ConsoleWait {
+    explicit ConsoleWait(const wire::Executor& executor) : woken(executor, Timer::time_point::max()) {}
+    Timer woken;  // by cancel()
+    std::vector<std::string> notices;
+    std::optional<admin::Answer> answer;
+    std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+    bool gone = false;  // the client
+};
+
+// While a command runs its client's end is to be seen.
+void Session::watch_console() {
+    client_->on_readable([this] {
+        if (!console_wait_ || inbox_.size() >= watched_bytes) return;
+        const std::span<std::uint8_t> room = inbox_.prepare(4096);
+        const wire::Transport::Io io = client_->recv(room);
+        inbox_.commit(room.size(), io.bytes);
+        if (!io.error) {
+            watch_console();
+            return;
+        }
+        console_wait_->gone = true;
+        console_wait_->woken.cancel();
+    });
 }
 
-}  // namespace
+// Runs one command and writes what it says. False: the session is over. A command goes on when its client leaves.
+wire::awaitable<bool> Session::answer(dialects::LocalService* service, std::string text, wire::Outbox* out) {
+    const wire::Executor executor = client_->executor();
+    const auto wait = std::make_shared<ConsoleWait>(executor);
+    console_wait_ = wait;
+    const std::weak_ptr<ConsoleWait> asked = wait;
+    admin::Caller caller;
+    caller.permission = route_.administrator ? admin::Permission::administer : admin::Permission::read;
+    caller.name = user_ + "@" + peer_;
+    caller.session = id_;
+    caller.cancelled = wait->cancelled;
+    caller.notice = [asked, executor](std::string said) {
+        asio::post(executor, [asked, said = std::move(said)]() mutable {
+            const auto still = asked.lock();
+            if (!still) return;
+            still->notices.push_back(std::move(said));
+            still->woken.cancel();
+        });
+    };
+    watch_console();
+    shared_.console->execute(text, caller, [asked, executor](admin::Answer made) {
+        asio::post(executor, [asked, made = std::move(made)]() mutable {
+            const auto still = asked.lock();
+            if (!still) return;
+            still->answer = std::move(made);
+            still->woken.cancel();
+        });
+    });
+    const asio::as_tuple_t<Use> either_way;
+    while (!wait->answer && !wait->gone && stop_reason_.empty()) {
+        for (const std::string& said : std::exchange(wait->notices, {})) service->notice(said, *out);
+        if (!out->empty()) {
+            const bool written = co_await write_all(out);
+            if (!written) wait->gone = true;
+            continue;
+        }
+        (void)co_await wait->woken.async_wait(either_way);
+    }
+    console_wait_.reset();
+    client_->on_readable({});
+    if (!wait->answer) {
+        // Where an idle client is told nothing, one that waits for its reply is.
+        if (!stop_reason_.empty() && dialect_.greets_first()) {
+            service->error(farewell(), *out);
+            (void)client_->send(*out);
+        }
+        co_return false;
+    }
+    if (wait->answer->error) {
+        service->error(*wait->answer->error, *out);
+    } else {
+        service->result(wait->answer->result, *out);
+    }
+    co_return true;
+}
+
+void Session::cancel_console() {
+    if (console_wait_) *console_wait_->cancelled = true;
+}
+
+// Wherever it waits: for a command's answer, for the next command, for its client to read.
+void Session::stop_console() {
+    if (console_wait_) {
+        client_->on_readable({});  // the watch ends here, and is not to be woken
+        console_wait_->woken.cancel();
+    }
+    client_->wake();
+}
+
+// MySQL has no words for a client that asks nothing.
+void Session::say_goodbye() {
+    if (client_->unsent() > 0 || dialect_.greets_first()) return;
+    wire::Writer last;
+    login_->refuse(farewell(), last);
+    wire::Outbox out;
+    out.own().append(last.bytes());
+    (void)client_->send(out);
+}
 
 // Everything of `out`, however long the client takes.
 wire::awaitable<bool> Session::write_all(wire::Outbox* out) {
@@ -75,7 +173,6 @@ wire::awaitable<bool> Session::read_some() {
 wire::awaitable<void> Session::run_console() {
     console_ = true;
     const Use use{};
-    const auto permission = route_.administrator ? admin::Permission::administer : admin::Permission::read;
     const std::unique_ptr<dialects::LocalService> service = dialect_.local_service(*login_);
     wire::Writer last;
     login_->welcome(console_facts(), key_, last);
@@ -93,25 +190,19 @@ wire::awaitable<void> Session::run_console() {
             break;
         }
         if (command.kind == Kind::query) {
-            const admin::Answer answer = co_await ask(client_->executor(), *shared_.console, command.text, permission);
-            if (answer.error) {
-                service->error(*answer.error, out);
-            } else {
-                service->result(answer.result, out);
+            if (command.describes) {
+                service->result(shared_.console->describe(command.text), out);
+                continue;
             }
+            const bool lives = co_await answer(service.get(), command.text, &out);
+            if (!lives) break;
             continue;
         }
         if (!out.empty()) continue;
         const bool more = co_await read_some();
         if (!more) break;
     }
-    if (!stop_reason_.empty()) {
-        last.clear();
-        login_->refuse(failure(Failure::shutting_down, stop_reason_), last);
-        out.clear();
-        out.own().append(last.bytes());
-        (void)client_->send(out);
-    }
+    if (!stop_reason_.empty() && client_->is_open()) say_goodbye();
     co_await linger();
 }
 

@@ -73,11 +73,7 @@ wire::awaitable<bool> Session::greet() {
     if (dialect_.greets_first()) {
         Warmth warmth = co_await greeting_facts(client_->executor(), shared_.router()->served_by(*listen_));
         facts = std::move(warmth.facts);
-        if (!facts) {
-            login_ = dialect_.login({nullptr, key_, shared_.config()->limits});
-            co_await refuse(failure(Failure::server_unavailable, warmth.message));
-            co_return false;
-        }
+        if (!facts) unanswered_ = std::move(warmth.message);
     }
     wire::TlsParty tls;
     if (!client_->is_unix()) tls.context = shared_.certificates.of(*listen_);
@@ -186,6 +182,12 @@ wire::awaitable<bool> Session::authenticate() {
         co_return false;
     }
     lobby_place_ = {};
+    std::optional<wire::Diagnostics> closed;
+    if (!console) closed = pool_closed();
+    if (closed) {
+        co_await refuse(std::move(*closed));
+        co_return false;
+    }
     home_ = route_.home;
     if (route_.from_template) {
         Homes::Obtained obtained = shared_.homes->obtain(route_.database, route_.user, *worker_);
@@ -215,6 +217,18 @@ wire::awaitable<bool> Session::authenticate() {
         }
     }
     co_return console || home_ != nullptr;
+}
+
+// Whether the pool takes nobody, for a client that has proven who it is.
+std::optional<wire::Diagnostics> Session::pool_closed() const {
+    const std::string& pool = route_.home ? route_.home->name() : route_.database;
+    if (shared_.standing.disabled(pool)) {
+        wire::Diagnostics error = failure(Failure::server_unavailable, "pool \"" + pool + "\" is disabled");
+        error.hint = "An administrator has closed it to new clients; ENABLE on leasehold's console opens it again.";
+        return error;
+    }
+    if (!unanswered_.empty()) return failure(Failure::server_unavailable, unanswered_);
+    return std::nullopt;
 }
 
 // One of the login's exchanges ended with an error: what it said, or what happened to it, is the reason.

@@ -75,7 +75,7 @@ wire::awaitable<void> Session::replicate() {
     client_->on_readable({});
     if (stop_reason_.empty() && shared_.draining.load(std::memory_order_relaxed))
         stop_reason_ = "leasehold is shutting down";
-    if (!stop_reason_.empty()) error = failure(Failure::starting_drain, stop_reason_);
+    if (!stop_reason_.empty()) error = failure(killed_ ? Failure::killed : Failure::starting_drain, stop_reason_);
     if (gone_) {
         log_end("client_gone");
     } else if (error) {
@@ -91,14 +91,15 @@ wire::awaitable<void> Session::replicate() {
 wire::awaitable<pool::Permit> Session::permit_for_replication() {
     const std::shared_ptr<pool::Quota> quota = home_->terms()->quota;
     const auto until = wire::Clock::now() + home_->settings()->pool_timeout;
-    pool::Permit permit = quota->try_acquire();
+    const auto acquire = [&] { return home_->pool->paused() ? pool::Permit() : quota->try_acquire(); };
+    pool::Permit permit = acquire();
     const auto wait = std::make_shared<Wait>(client_->executor());
     const asio::as_tuple_t<asio::use_awaitable_t<wire::Executor>> either_way;
     while (!permit && wire::Clock::now() < until && !gone_ && stop_reason_.empty()) {
         wait->timer.expires_at(std::min(until, wire::Clock::now() + std::chrono::milliseconds(200)));
-        announce(wait, quota);
+        if (!home_->pool->paused()) announce(wait, quota);
         (void)co_await wait->timer.async_wait(either_way);
-        permit = quota->try_acquire();
+        permit = acquire();
     }
     co_return permit;
 }
@@ -109,8 +110,10 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::connect_replica() {
     replica_permit_ = co_await permit_for_replication();
     waiting_since_ = wire::Clock::time_point::min();
     if (!replica_permit_) {
-        co_return failure(Failure::pool_timeout_at_login,
-                          "the server of pool \"" + home_->name() + "\" has no connection left for replication");
+        const bool paused = home_->pool->paused();
+        co_return failure(Failure::pool_timeout_at_login, paused ? "pool \"" + home_->name() + "\" is paused"
+                                                                 : "the server of pool \"" + home_->name() +
+                                                                       "\" has no connection left for replication");
     }
     const auto deadline = wire::Clock::now() + home_->settings()->dial_timeout;
     const std::shared_ptr<dialects::Connector> connector = home_->connector();
@@ -150,7 +153,7 @@ wire::awaitable<void> Session::run_pipe() {
     pipe_.reset();
     if (speaks) {
         last.clear();
-        login_->refuse(failure(Failure::shutting_down, stop_reason_), last);
+        login_->refuse(farewell(), last);
         out.clear();
         out.own().append(last.bytes());
         (void)client_->send(out);

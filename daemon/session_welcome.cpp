@@ -69,7 +69,7 @@ wire::awaitable<bool> Session::welcome() {
     // One on its way between two workers is missed by the drain of both.
     if (stop_reason_.empty() && shared_.draining.load(std::memory_order_relaxed))
         stop_reason_ = "leasehold is shutting down";
-    if (!stop_reason_.empty()) trial.error = failure(Failure::starting_drain, stop_reason_);
+    if (!stop_reason_.empty()) trial.error = failure(killed_ ? Failure::killed : Failure::starting_drain, stop_reason_);
     if (trial.error) {
         if (trial.lease) trial.lease.checkin();
         co_await refuse(std::move(*trial.error));

@@ -9,6 +9,7 @@
 #include "daemon/places.hpp"
 #include "daemon/refusals.hpp"
 #include "daemon/router.hpp"
+#include "daemon/standing.hpp"
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -58,6 +59,7 @@ struct Shared {
     boost::asio::thread_pool reports{1};    // the console's rows, made of what the workers tell
     admin::Console* console = nullptr;
     Operations operations;
+    Standing standing;
     Homes* homes = nullptr;
     std::vector<Worker*> workers;
 

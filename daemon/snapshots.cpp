@@ -120,6 +120,7 @@ std::vector<PoolRow> pools_of(const Worker& worker) {
         row.stats = home->pool->stats();
         row.server_limit = terms->quota ? std::max(terms->quota->limit(), 0) : 0;
         row.replicating = home->replicating;
+        row.disabled = worker.shared().standing.disabled(row.name);
         rows.push_back(std::move(row));
     }
     for (const auto& [id, session] : worker.sessions()) {

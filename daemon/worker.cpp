@@ -114,6 +114,7 @@ Session* Worker::find(std::uint64_t id) noexcept {
 
 void Worker::add_home(HomePtr home) {
     if (draining_ && home->pool) home->pool->dispose();
+    if (shared_.standing.paused(home->name())) home->pool->pause();
     homes_.push_back(std::move(home));
 }
 

@@ -34,6 +34,7 @@ class Worker {
     void join();
 
     [[nodiscard]] int index() const noexcept { return index_; }
+    [[nodiscard]] const Shared& shared() const noexcept { return shared_; }
     [[nodiscard]] wire::Executor executor() noexcept { return io_.get_executor(); }
     [[nodiscard]] std::span<std::uint8_t> buffer() noexcept { return buffer_; }
 

@@ -122,7 +122,8 @@ struct Column {
 struct Result {
     std::vector<Column> columns;  // none: a command without rows
     std::vector<std::vector<std::optional<std::string>>> rows;
-    std::string tag;  // "SHOW", "PAUSE"
+    std::string tag;                     // "SHOW", "PAUSE"
+    std::vector<std::string> notices{};  // said beside it
 };
 
 // Speaks the server's side of simple queries to a logged-in client whose commands leasehold itself answers.
@@ -136,12 +137,15 @@ class LocalService {
     struct Command {
         enum class Kind : std::uint8_t { more, query, close, fatal } kind = Kind::more;
         std::size_t consumed = 0;
-        std::string text;  // with query; answer it with result() or error() before the next call
+        std::string text;        // with query; answer it with result() or error() before the next call
+        bool describes = false;  // only the columns are asked for: nothing may be carried out
     };
     // Answers by itself what is no query (Sync, COM_PING, SET that clients send at start).
     [[nodiscard]] virtual Command next(wire::Bytes in, wire::Outbox& to_client) = 0;
     virtual void result(const Result& result, wire::Outbox& to_client) = 0;
     virtual void error(const wire::Diagnostics& error, wire::Outbox& to_client) = 0;
+    // Said while the answer is being waited for, in protocols that know such a thing.
+    virtual void notice(const std::string&, wire::Outbox&) {}
 };
 
 // --- backends --------------------------------------------------------------------------------------------------

@@ -57,6 +57,13 @@ std::optional<CloseReason> Pool::Impl::stale(const Entry& entry) const noexcept 
     return std::nullopt;
 }
 
+// A dial is judged by when it began: the server it reaches may be the one before.
+bool Pool::Impl::outdated(const Entry& entry) const noexcept {
+    if (disposed) return true;
+    if (entry.state != Entry::State::dialling) return stale(entry).has_value();
+    return entry.born < hard_mark || entry.born < soft_mark;
+}
+
 // Whether a healthy backend has to go all the same.
 std::optional<CloseReason> Pool::Impl::departure(const Entry& entry, Clock::time_point time) const noexcept {
     if (disposed) return CloseReason::disposed;

@@ -114,6 +114,7 @@ struct Pool::Impl {
     void checkin(Entry& entry, EndReason reason, Holder* holder);
     void clean_or_reset(Entry& entry, Condition is, Clock::time_point time);
     [[nodiscard]] std::optional<CloseReason> stale(const Entry& entry) const noexcept;
+    [[nodiscard]] bool outdated(const Entry& entry) const noexcept;
     [[nodiscard]] std::optional<CloseReason> departure(const Entry& entry, Clock::time_point time) const noexcept;
     void settle(Entry& entry, Clock::time_point time);
 

@@ -156,6 +156,14 @@ void Pool::invalidate(bool soft) {
     impl.serve(impl.now());
 }
 
+void Pool::vacate() {
+    Impl& impl = *impl_;
+    for (std::size_t i = impl.coming.size(); i-- > 0;) {
+        if (impl.coming[i]->state != Entry::State::finishing) impl.drop(*impl.coming[i], CloseReason::invalidated);
+    }
+    invalidate(false);
+}
+
 void Pool::server_lost() {
     impl_->lost(impl_->generation);
     impl_->serve(impl_->now());

@@ -69,6 +69,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     // (Lease::outdated() until then), dials under way count no more, and who waits is served from the new one.
     void repoint(std::shared_ptr<Connector> connector, std::shared_ptr<Quota> server);
     void invalidate(bool soft);  // hard: idle ones now, leased ones when they come back; soft: all when they come back
+    void vacate();               // hard, and dials under way are given up; beside pause(): the pool runs empty
     void server_lost();          // a disconnect error that concerns the server: a new generation
     // The same, seen on `witness`: without effect if its generation is already known to be lost, so that a burst of
     // reports from one failure does not close what was dialled since.

@@ -36,6 +36,7 @@ Stats Pool::stats() const {
     stats.size = impl.params.pool_size;
     stats.open = static_cast<int>(impl.entries.size());
     stats.overflow = stats.open - stats.size;
+    for (const auto& entry : impl.entries) stats.outdated += impl.outdated(*entry) ? 1 : 0;
     stats.checkedin = static_cast<int>(impl.idle.size());
     stats.checkedout = impl.in(Entry::State::leased);
     stats.dialling = impl.in(Entry::State::dialling);

@@ -17,6 +17,7 @@ struct Stats {
     int dialling = 0;
     int quarantined = 0;  // on the ladder (and in reset)
     int open = 0;         // all that count against the capacity
+    int outdated = 0;     // of them, to be closed when they come back: invalidated, or their server was lost
     std::chrono::milliseconds oldest_wait{0};
     bool paused = false;
     std::string last_error;  // of the last dial, empty after a success

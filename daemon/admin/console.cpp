@@ -4,6 +4,7 @@
 #include "config/nearest.hpp"
 #include "daemon/logging.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <memory>
@@ -58,8 +59,37 @@ std::string shortened(std::string_view text) {
 
 Answer syntax_error(std::string message) { return Answer::failed("42601", 1064, std::move(message)); }
 
-Answer not_permitted(std::string_view what) {
+Answer not_permitted(std::string_view what, const Caller& caller) {
+    log_warn("command_refused", {{"command", what}, {"by", caller.name}, {"reason", "not in admin.users"}});
     return Answer::failed("42501", 1227, std::string(what) + " needs a user named in admin.users");
+}
+
+bool is_semicolon(const Token& token) { return token.kind == Token::Kind::symbol && token.text == ";"; }
+
+// Its words without the semicolons at its end; none when a quote or comment has no end.
+std::optional<std::vector<Token>> words_of(std::string_view text) {
+    auto words = tokens(text);
+    while (words && !words->empty() && is_semicolon(words->back())) words->pop_back();
+    return words;
+}
+
+// Who did what, for the log.
+void record(const std::string& command, const std::vector<Token>& words, const Caller& caller) {
+    std::string arguments;
+    for (std::size_t i = 1; i < words.size(); ++i) arguments += (i > 1 ? " " : "") + words[i].text;
+    log_info("command", {{"command", command}, {"arguments", shortened(arguments)}, {"by", caller.name}});
+}
+
+// Pools of drivers tidy up with several statements at once; anything else is one command at a time.
+Answer several(const std::vector<Token>& words) {
+    std::optional<Answer> last;
+    for (auto at = words.begin(); at != words.end();) {
+        const auto end = std::find_if(at, words.end(), is_semicolon);
+        if (at != end) last = courtesy({at, end});
+        if (at != end && !last) return syntax_error("one command at a time, please");
+        at = end == words.end() ? end : end + 1;
+    }
+    return last.value_or(Answer{});
 }
 
 }  // namespace
@@ -162,14 +192,27 @@ std::string Console::commands() const {
 }
 
 void Console::execute(std::string_view text, Permission permission, Reply reply) const {
-    auto words = tokens(text);
-    if (!words) return reply(syntax_error("a quote or comment has no end"));
-    const auto is_semicolon = [](const Token& token) { return token.kind == Token::Kind::symbol && token.text == ";"; };
-    while (!words->empty() && is_semicolon(words->back())) words->pop_back();
-    if (words->empty()) return reply(Answer{});
-    for (const Token& token : *words) {
-        if (is_semicolon(token)) return reply(syntax_error("one command at a time, please"));
+    Caller caller;
+    caller.permission = permission;
+    execute(text, caller, std::move(reply));
+}
+
+dialects::Result Console::describe(std::string_view text) const {
+    const auto words = words_of(text);
+    if (!words || words->empty()) return {};
+    if (words->size() == 2 && words->front().is("SHOW")) {
+        if (const auto table = tables_.find(words->back().text)) return {table->columns, {}, "SHOW"};
     }
+    const bool registered = commands_.contains(upper(words->front().text));
+    auto polite = registered ? std::nullopt : courtesy(*words);
+    return polite ? std::move(polite->result) : dialects::Result{};
+}
+
+void Console::execute(std::string_view text, const Caller& caller, Reply reply) const {
+    const auto words = words_of(text);
+    if (!words) return reply(syntax_error("a quote or comment has no end"));
+    if (words->empty()) return reply(Answer{});
+    if (std::ranges::any_of(*words, is_semicolon)) return reply(several(*words));
     const Token& verb = words->front();
     // A reply given twice, or by a command that then throws, would answer the client's next command.
     auto answered = std::make_shared<std::atomic<bool>>(false);
@@ -177,13 +220,16 @@ void Console::execute(std::string_view text, Permission permission, Reply reply)
         if (!answered->exchange(true)) reply(std::move(answer));
     };
     try {
-        if (verb.is("SHOW")) return show(*words, permission, std::move(once));
+        if (verb.is("SHOW")) return show(*words, caller, std::move(once));
         const auto command = verb.kind == Token::Kind::word ? commands_.find(upper(verb.text)) : commands_.end();
         if (command != commands_.end()) {
-            if (permission < command->second.permission) return once(not_permitted(command->first));
-            return command->second.run({words->begin() + 1, words->end()}, once);
+            const Permission needed = command->second.permission;
+            if (caller.permission < needed) return once(not_permitted(command->first, caller));
+            if (needed == Permission::administer) record(command->first, *words, caller);
+            return command->second.run(caller, {words->begin() + 1, words->end()}, once);
         }
         if (auto polite = courtesy(*words)) return once(std::move(*polite));
+        if (verb.is("SELECT")) return once(syntax_error("the console is no database; SHOW TABLES lists what it shows"));
         once(syntax_error("unknown command \"" + shortened(verb.text) + "\"; there are: " + commands() +
                           ". SHOW HELP explains them"));
     } catch (const std::exception& problem) {
@@ -192,9 +238,9 @@ void Console::execute(std::string_view text, Permission permission, Reply reply)
     }
 }
 
-void Console::show(const std::vector<Token>& words, Permission permission, Reply reply) const {
+void Console::show(const std::vector<Token>& words, const Caller& caller, Reply reply) const {
     if (words.size() == 2) {
-        if (const auto table = tables_.find(words[1].text)) return show_table(*table, permission, std::move(reply));
+        if (const auto table = tables_.find(words[1].text)) return show_table(*table, caller, std::move(reply));
     }
     if (auto polite = courtesy(words)) return reply(std::move(*polite));
     if (words.size() > 2) {
@@ -218,8 +264,8 @@ void Console::show(const std::vector<Token>& words, Permission permission, Reply
                        (hint.ends_with('?') ? " There are: " : "; there are: ") + names));
 }
 
-void Console::show_table(const Table& table, Permission permission, Reply reply) const {
-    if (permission < table.permission) return reply(not_permitted("SHOW " + table.name));
+void Console::show_table(const Table& table, const Caller& caller, Reply reply) const {
+    if (caller.permission < table.permission) return reply(not_permitted("SHOW " + table.name, caller));
     table.gather([columns = table.columns, reply = std::move(reply)](Rows rows) {
         Answer answer;
         answer.result.columns = columns;

@@ -6,6 +6,7 @@
 
 #include "daemon/admin/table.hpp"
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
@@ -22,6 +23,15 @@ struct Answer {
     [[nodiscard]] static Answer failed(std::string sqlstate, int number, std::string message);
     [[nodiscard]] static Answer done(std::string tag);
 };
+// Who gives a command, and how it is told something before the answer.
+struct Caller {
+    Permission permission = Permission::read;
+    std::string name{};                                    // for the log: "operator@127.0.0.1:5012"
+    std::uint64_t session = 0;                             // its own; 0: it has none
+    std::function<void(std::string)> notice{};             // from any thread; may be empty
+    std::shared_ptr<const std::atomic<bool>> cancelled{};  // set once it wants its command back; may be null
+};
+
 // Called exactly once, on any thread, perhaps before execute() returns.
 using Reply = std::function<void(Answer)>;
 
@@ -40,7 +50,7 @@ struct Command {
     Permission permission = Permission::administer;
     std::string description;
     // `arguments` are the tokens behind the name. Calls reply exactly once; may throw before it does.
-    std::function<void(std::vector<Token> arguments, Reply reply)> run;
+    std::function<void(const Caller& caller, std::vector<Token> arguments, Reply reply)> run;
 };
 
 class Console {
@@ -52,11 +62,14 @@ class Console {
 
     void add(Command command);  // before the first execute()
     // One command. Thread-safe.
+    void execute(std::string_view text, const Caller& caller, Reply reply) const;
     void execute(std::string_view text, Permission permission, Reply reply) const;
+    // The columns of its answer, as far as they are known beforehand; nothing is carried out. Thread-safe.
+    [[nodiscard]] dialects::Result describe(std::string_view text) const;
 
   private:
-    void show(const std::vector<Token>& words, Permission permission, Reply reply) const;
-    void show_table(const Table& table, Permission permission, Reply reply) const;
+    void show(const std::vector<Token>& words, const Caller& caller, Reply reply) const;
+    void show_table(const Table& table, const Caller& caller, Reply reply) const;
     [[nodiscard]] std::string commands() const;  // "SHOW, PAUSE"
     void register_own();
 

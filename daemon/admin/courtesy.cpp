@@ -23,6 +23,7 @@ constexpr std::array selects{
     Known{"CURRENT_SCHEMA", "current_schema", "public"},
     Known{"CURRENT_DATABASE()", "current_database", "leasehold"},
     Known{"DATABASE()", "database()", "leasehold"},
+    Known{"PG_ADVISORY_UNLOCK_ALL()", "pg_advisory_unlock_all", ""},
     Known{"PG_IS_IN_RECOVERY()", "pg_is_in_recovery", "f"},
     Known{"@@VERSION_COMMENT", "@@version_comment", "leasehold " LEASEHOLD_VERSION ", console"},
     Known{"@@VERSION_COMMENTLIMIT1", "@@version_comment", "leasehold " LEASEHOLD_VERSION ", console"},

@@ -29,12 +29,14 @@ Route console_route(wire::Executor loop, const admin::Console& console) {
             return respond(to_json(admin::Answer::failed("53300", 1040, "too many console commands run at once")));
         }
         // A command goes on when its client has gone: what it did is not undone by that.
-        console.execute(
-            request.body, permission_of(request.uid, ::geteuid()), [loop, running, respond](admin::Answer answer) {
-                --*running;
-                // A worker that answers has better things to do than to write JSON.
-                boost::asio::post(loop, [respond, answer = std::move(answer)] { respond(to_json(answer)); });
-            });
+        admin::Caller caller;
+        caller.permission = permission_of(request.uid, ::geteuid());
+        caller.name = request.uid ? "uid " + std::to_string(*request.uid) : "http";
+        console.execute(request.body, caller, [loop, running, respond](admin::Answer answer) {
+            --*running;
+            // A worker that answers has better things to do than to write JSON.
+            boost::asio::post(loop, [respond, answer = std::move(answer)] { respond(to_json(answer)); });
+        });
     };
     return route;
 }

@@ -74,6 +74,7 @@ Response to_json(const admin::Answer& answer) {
         }
     }
     json["tag"] = result.tag;
+    if (!result.notices.empty()) json["notices"] = result.notices;
     return {200, json_type, text_of(json)};
 }
 

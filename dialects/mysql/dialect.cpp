@@ -25,7 +25,14 @@ Greeting greeting_of(const dialects::ServerFacts* facts, std::uint32_t connectio
     Greeting greeting;
     greeting.connection_id = connection;
     greeting.salt = make_salt();
-    if (facts == nullptr) return greeting;
+    if (facts == nullptr) {
+        // No server has answered yet. Whoever wants the console does not need one.
+        greeting.version = "5.7.0-leasehold-" LEASEHOLD_VERSION;
+        greeting.capabilities = cap::offered;
+        greeting.charset = 45;  // utf8mb4
+        greeting.status = status::autocommit;
+        return greeting;
+    }
     const std::string_view sent = parameter(*facts, "greeting_version");
     greeting.version = sent.empty() ? std::string_view(facts->version) : sent;
     greeting.capabilities = facts->capabilities;
@@ -37,8 +44,8 @@ Greeting greeting_of(const dialects::ServerFacts* facts, std::uint32_t connectio
 class Login final : public dialects::Login {
   public:
     explicit Login(const dialects::LoginParams& params)
-        : known_(params.greeting != nullptr), greeting_(greeting_of(params.greeting.get(), params.key.id),
-                                                        static_cast<std::size_t>(params.limits.max_startup_bytes)) {}
+        : greeting_(greeting_of(params.greeting.get(), params.key.id),
+                    static_cast<std::size_t>(params.limits.max_startup_bytes)) {}
 
     [[nodiscard]] wire::Exchange& greeting() override { return greeting_; }
 
@@ -98,10 +105,9 @@ class Login final : public dialects::Login {
   private:
     [[nodiscard]] std::uint8_t next_sequence() const noexcept {
         if (authentication_) return authentication_->next_sequence();
-        return known_ ? greeting_.next_sequence() : std::uint8_t{0};
+        return greeting_.next_sequence();
     }
 
-    bool known_;
     ClientGreeting greeting_;
     mutable dialects::LoginRequest request_;
     std::optional<ClientAuthentication> authentication_;

@@ -99,9 +99,23 @@ bool LocalService::answered(std::string_view text, wire::Outbox& to_client) {
         write_ok(to_client.own(), ok, 1);
         return true;
     }
+    if (begins(text, "SHOW") && begins(trimmed(text.substr(4)), "WARNINGS")) {
+        using Type = dialects::Column::Type;
+        dialects::Result answer{{{"Level", Type::text}, {"Code", Type::integer}, {"Message", Type::text}}, {}, "SHOW"};
+        for (const std::string& notice : notices_) answer.rows.push_back({"Note", "0", notice});
+        notices_.clear();
+        result(answer, to_client);
+        return true;
+    }
     if (begins(text, "SELECT")) {
         const std::string_view what = trimmed(text.substr(6));
         dialects::Result answer;
+        if (begins(what, "DATABASE(), USER()")) {  // `status` of the command line
+            answer.columns = {{"DATABASE()", dialects::Column::Type::text}, {"USER()", dialects::Column::Type::text}};
+            answer.rows.push_back({"leasehold", std::nullopt});
+            result(answer, to_client);
+            return true;
+        }
         std::string name(what.substr(0, what.find_first_of(" \t\n")));
         const bool version = name.find("version") != std::string::npos || name.find("VERSION") != std::string::npos;
         if (!version && what != "1" && !name.starts_with("@@") && !name.starts_with("$$") &&
@@ -123,9 +137,11 @@ bool LocalService::answered(std::string_view text, wire::Outbox& to_client) {
 void LocalService::result(const dialects::Result& result, wire::Outbox& to_client) {
     Writer& out = to_client.own();
     std::uint8_t sequence = 1;
+    notices_ = result.notices;
     if (result.columns.empty()) {
         Ok ok;
         ok.status = status::autocommit;
+        ok.warnings = static_cast<std::uint16_t>(std::min<std::size_t>(notices_.size(), 100));
         write_ok(out, ok, sequence);
         return;
     }
@@ -149,8 +165,17 @@ void LocalService::result(const dialects::Result& result, wire::Outbox& to_clien
 }
 
 void LocalService::error(const wire::Diagnostics& error, wire::Outbox& to_client) {
-    // A console's error may come without a number: then its SQLSTATE is another protocol's.
-    write_error(to_client.own(), error.number != 0 ? error : failure(Fault::syntax, error.message), 1);
+    notices_.clear();
+    write_error(to_client.own(), said(error), 1);
+}
+
+// The protocol has one text for all of it. A console's error may come without a number: then its SQLSTATE is another
+// protocol's.
+wire::Diagnostics LocalService::said(const wire::Diagnostics& error) const {
+    wire::Diagnostics made = error.number != 0 ? error : failure(Fault::syntax, error.message);
+    if (!error.detail.empty()) made.message += "; " + error.detail;
+    if (!error.hint.empty()) made.message += " (" + error.hint + ")";
+    return made;
 }
 
 }  // namespace leasehold::mysql

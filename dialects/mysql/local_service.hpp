@@ -16,7 +16,9 @@ class LocalService final : public dialects::LocalService {
 
   private:
     [[nodiscard]] bool answered(std::string_view text, wire::Outbox& to_client);
+    [[nodiscard]] wire::Diagnostics said(const wire::Diagnostics& error) const;
     bool deprecate_eof_;
+    std::vector<std::string> notices_;  // of the last command: SHOW WARNINGS gives them
 };
 
 }  // namespace leasehold::mysql

@@ -204,7 +204,7 @@ void row_description(wire::Writer& to, std::span<const Field> fields_of_row) {
         to.u32be(field.type);
         to.u16be(field.type == type_oid::text ? 0xFFFF : 8);
         to.u32be(0xFFFFFFFF);  // no type modifier
-        to.u16be(0);           // text format
+        to.u16be(field.format);
     }
 }
 

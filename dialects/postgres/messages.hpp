@@ -164,6 +164,7 @@ inline constexpr std::uint32_t text = 25, int8 = 20, float8 = 701;
 struct Field {
     std::string_view name;
     std::uint32_t type = type_oid::text;
+    std::uint16_t format = 0;  // 1: binary
 };
 void row_description(wire::Writer& to, std::span<const Field> fields);
 void data_row(wire::Writer& to, std::span<const std::optional<std::string>> values);

@@ -28,13 +28,14 @@ class ConsoleTest : public testing::Test {
                         done({});
                     }});
         console.add({"PAUSE", "[pool]", Permission::administer, "no new lease",
-                     [this](std::vector<Token> arguments, const Reply& reply) {
+                     [this](const Caller&, std::vector<Token> arguments, const Reply& reply) {
                          paused = std::move(arguments);
                          reply(Answer::done("PAUSE"));
                      }});
-        console.add({"BREAK", "", Permission::read, "",
-                     [](std::vector<Token>, const Reply&) { throw std::runtime_error("out of order"); }});
-        console.add({"TWICE", "", Permission::read, "", [](std::vector<Token>, const Reply& reply) {
+        console.add({"BREAK", "", Permission::read, "", [](const Caller&, std::vector<Token>, const Reply&) {
+                         throw std::runtime_error("out of order");
+                     }});
+        console.add({"TWICE", "", Permission::read, "", [](const Caller&, std::vector<Token>, const Reply& reply) {
                          reply(Answer::done("ONE"));
                          reply(Answer::done("TWO"));
                      }});
@@ -206,7 +207,7 @@ TEST_F(ConsoleTest, AnswersWhatDriversSayWhenTheyConnect) {
 }
 
 TEST_F(ConsoleTest, LetsNoTwoCommandsShareAName) {
-    const auto nothing = [](std::vector<Token>, const Reply&) {};
+    const auto nothing = [](const Caller&, std::vector<Token>, const Reply&) {};
     EXPECT_THROW(console.add({"pause", "", Permission::read, "", nothing}), std::logic_error);
     EXPECT_THROW(console.add({"SHOW", "", Permission::read, "", nothing}), std::logic_error);
 }
@@ -222,6 +223,36 @@ TEST_F(ConsoleTest, SurvivesAnyBytes) {
         }
         (void)ask(text);
     }
+}
+
+TEST_F(ConsoleTest, SeveralStatementsAtOnceAreFineWhereNoneHasAnEffect) {
+    EXPECT_EQ(tag("SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;"), "RESET");
+    EXPECT_EQ(tag("RESET ALL; PAUSE"), "42601 one command at a time, please");
+    EXPECT_EQ(tag("PAUSE; RESET ALL"), "42601 one command at a time, please");
+    EXPECT_FALSE(paused);
+    EXPECT_EQ(tag("; ; RESET ALL"), "RESET");
+}
+
+TEST_F(ConsoleTest, DescribingGivesTheColumnsAndCarriesNothingOut) {
+    EXPECT_EQ(console.describe("SHOW POOLS;").columns.size(), 2u);
+    EXPECT_EQ(console.describe("show version").columns.size(), 1u);
+    EXPECT_EQ(console.describe("SELECT 1").columns.size(), 1u);
+    for (const char* text : {"PAUSE orders", "BREAK", "nonsense", "", ";", "'no end", "BEGIN"})
+        EXPECT_TRUE(console.describe(text).columns.empty()) << text;
+    EXPECT_EQ(gathered, 0);
+    EXPECT_FALSE(paused);
+}
+
+TEST_F(ConsoleTest, ACommandIsToldWhoCalls) {
+    console.add({"WHO", "", Permission::read, "", [](const Caller& caller, std::vector<Token>, const Reply& reply) {
+                     reply(Answer::done(caller.name + " " + std::to_string(caller.session)));
+                 }});
+    Caller caller;
+    caller.name = "operator@192.0.2.7:5012";
+    caller.session = 17;
+    std::string tag;
+    console.execute("WHO", caller, [&](const Answer& answer) { tag = answer.result.tag; });
+    EXPECT_EQ(tag, "operator@192.0.2.7:5012 17");
 }
 
 }  // namespace

@@ -250,6 +250,34 @@ TEST_F(PoolInvalidation, HardClosesIdleOnesNowAndLeasedOnesWhenTheyComeBack) {
     EXPECT_EQ(events.hard_invalidations, 1);
 }
 
+TEST_F(PoolInvalidation, VacatingAPausedPoolGivesUpDialsAndCountsWhatIsStillToCome) {
+    start();
+    const auto idle = arrive(), held = arrive();
+    idle->checkin();
+    connector->hang = true;
+    const auto visitor = arrive(), waiting = arrive();
+    pool->pause();
+    EXPECT_EQ(pool->stats().outdated, 0);
+    pool->vacate();
+    EXPECT_EQ(pool->stats().dialling, 0);
+    EXPECT_EQ(pool->stats().checkedin, 0);
+    EXPECT_EQ(pool->stats().open, visitor->leased() ? 2 : 1);
+    EXPECT_EQ(pool->stats().outdated, pool->stats().open);
+    for (const BackendRow& row : pool->backends()) EXPECT_TRUE(row.stale);
+    held->checkin();
+    if (visitor->leased()) visitor->checkin();
+    EXPECT_EQ(pool->stats().open, 0);
+    connector->hang = false;
+    connector->finish();
+    poll();
+    EXPECT_EQ(pool->stats().open, 0);
+    EXPECT_FALSE(waiting->leased());
+    pool->resume();
+    poll();
+    EXPECT_TRUE(waiting->leased());
+    EXPECT_EQ(pool->stats().outdated, 0);
+}
+
 TEST_F(PoolInvalidation, SoftReplacesEachAtItsNextCheckoutOrCheckin) {
     start();
     const auto idle = arrive(), held = arrive();
