@@ -88,6 +88,19 @@ def test_a_dead_server_does_not_hold_it_up(leasehold):
         assert session.closed_by_peer()
 
 
+def test_a_drain_ends_whatever_a_reload_does_meanwhile(both):
+    daemon = both()
+    holder = login(daemon, False)
+    holder.ok("BEGIN")
+    terminate(daemon)
+    for _ in range(2):
+        os.kill(daemon.pid, signal.SIGHUP)
+    wait_until(lambda: "event=reload_failed" in daemon.log_text(), 10, "the reload refused")
+    holder.ok("COMMIT")
+    assert last_words(holder) == "57P01"
+    assert ends(daemon) == 0
+
+
 # --- under load -------------------------------------------------------------------------------------------------------
 
 def test_pgbench_loses_no_transaction(both, postgres, tmp_path):

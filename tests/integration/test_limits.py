@@ -339,3 +339,24 @@ def test_where_too_few_files_may_be_open_clients_are_refused_in_words_and_the_co
     for connection in silent:
         connection.close()
     assert "event=internal_error" not in daemon.log_text()
+
+
+# --- changed while it runs --------------------------------------------------------------------------------------------
+
+def test_a_reload_changes_the_limits_for_those_who_come_after_it(side):
+    it = side({"max_clients": 5})
+    inside = [it.login() for _ in range(3)]
+    for limits, code, words in (({"max_clients": 2}, it.full, "max_clients"),
+                                ({"max_clients_per_user": 3}, it.full_for_user, USER),
+                                ({"max_clients_per_address": 3}, it.full, "this address")):
+        it.daemon.config["limits"] = limits
+        it.daemon.write_config()
+        before = it.daemon.log_text().count("event=reloaded")
+        it.daemon.reload()
+        wait_until(lambda before=before: it.daemon.log_text().count("event=reloaded") > before, 20, "the reload")
+        it.refused(code, words)
+        assert all(it.works(session) for session in inside)
+    it.daemon.config["limits"] = {"max_clients": 4}
+    it.daemon.write_config()
+    it.daemon.reload()
+    assert it.works(it.login_soon())
