@@ -181,10 +181,20 @@ class Leasehold:
         def listens():
             if self.process.poll() is not None:
                 raise ServerFailed(f"leasehold ended with {self.process.returncode}:\n{tail(self.log, 40)}")
-            return all(_accepts(port) for port in (self.port, self.mysql_port, self.http_port) if port)
+            return all(_accepts(port) for port in (self.port, self.mysql_port, self.http_port) if port) and self._controls()
 
         wait_until(listens, timeout, "leasehold listening", 0.02)
         return self
+
+    def _controls(self):
+        """Its control socket, which opens after the listeners, answers; or the file names another, or none."""
+        admin = self.config.get("admin", {}) if isinstance(self.config, dict) else {}
+        if admin.get("socket") != self.control_socket:
+            return True
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.control_socket)
+            return True
+        return False
 
     def stop(self, timeout=40):
         """SIGTERM: it drains and ends. Returns the exit code (a sanitizer's report makes it other than 0)."""
