@@ -172,8 +172,10 @@ constexpr std::array log{
 
 constexpr std::array limits{
     Key{"max_clients", "count", "10000", true, "clients at a time"}.between(1, most_clients),
-    Key{"max_clients_per_user", "count", "0", true, "0: no limit"}.between(0, most_clients),
-    Key{"max_clients_per_address", "count", "0", true, "0: no limit"}.between(0, most_clients),
+    Key{"max_clients_per_user", "count", "0", true, "by the name they log in with; 0: no limit"}.between(0,
+                                                                                                         most_clients),
+    Key{"max_clients_per_address", "count", "0", true, "unix sockets: per system user; 0: no limit"}.between(
+        0, most_clients),
     Key{"handshake_timeout", "duration", "15s", true, "from connect to the end of the login"}.at_least(1),
     // Less has no room for a startup packet; more would let strangers hold memory before they say who they are.
     Key{"max_startup_bytes", "size", "10KiB", true, "before the login has ended"}.between(512, kib* kib),
