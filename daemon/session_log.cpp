@@ -56,6 +56,7 @@ void Session::log_end(std::string_view reason) {
         note_failed_login(gone, {});
         return;
     }
+    shared_.counts.ended(worker_->index(), reason);
     std::vector<LogField> fields{{"session", id_}, {"pool", pool}, {"user", user_}, {"client", peer_}};
     fields.push_back({"reason", reason});
     const bool asked = reason == "stopped" && !stop_reason_.empty();
