@@ -182,6 +182,13 @@ def test_the_manual_pages_come_with_it(installed):
             assert ".TH" in text.read(2000)
 
 
+def test_what_monitors_it_comes_with_it(installed):
+    for path in ("share/leasehold/leasehold.schema.json", "share/doc/leasehold/reference.md"):
+        assert owner_and_mode(installed, f"/usr/{path}") == "root:root 644"
+    for file in (ROOT / "monitoring").iterdir():
+        assert installed.path(f"/usr/share/leasehold/monitoring/{file.name}").read_bytes() == file.read_bytes()
+
+
 def test_shells_complete_its_words(installed):
     script = "source /usr/share/bash-completion/completions/leasehold; complete -p leasehold"
     assert "leasehold" in installed.run("bash", "-c", script)
