@@ -10,7 +10,7 @@ bool concerns(const std::string& wanted, const HomePtr& home) noexcept {
 bool settle(const Standing& standing, const std::string& wanted, Worker& worker) {
     bool all_paused = true;
     for (const HomePtr& home : worker.homes()) {
-        if (!concerns(wanted, home)) continue;
+        if (!concerns(wanted, home) || home->retired) continue;  // one that was removed gives no lease any more
         const bool paused = standing.paused(home->name());
         all_paused = all_paused && paused;
         if (paused && !home->pool->paused()) {

@@ -87,6 +87,10 @@ std::vector<HomePtr> Homes::all() const {
     return homes;
 }
 
+bool Homes::bears(const std::string& name) const {
+    return std::ranges::any_of(all(), [&](const HomePtr& home) { return home->name() == name; });
+}
+
 std::shared_ptr<const config::Pool> Homes::from_pattern(const std::string& database, const std::string& user) const {
     const auto pattern = std::ranges::find(config_->pools, "*", &config::Pool::name);
     if (pattern == config_->pools.end()) return nullptr;

@@ -55,6 +55,7 @@ class Homes {
     [[nodiscard]] std::vector<HomePtr> configured() const;
     // Those made from the template included.
     [[nodiscard]] std::vector<HomePtr> all() const;
+    [[nodiscard]] bool bears(const std::string& name) const;  // whether one of them has it
 
     // The pool of `database`, made from the template unless it lives already. On `here`'s thread, which becomes its home.
     // The caller is counted as its first or next session.

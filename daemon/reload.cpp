@@ -128,12 +128,19 @@ void Reload::commit(const std::shared_ptr<Attempt>& attempt, Listeners::Prepared
         log_info("certificates_read", {{"listen", reading.address}});
     }
     Homes::Adoption adoption = parts_.homes.adopt(next, shared.workers);
+    std::vector<std::string> removed;
+    for (const Homes::Step& step : adoption.steps) {
+        if (!step.settings && !parts_.homes.bears(step.home->name())) removed.push_back(step.home->name());
+    }
     for (const HomePtr& home : adoption.made) home->worker->post([home] { home->worker->add_home(home); });
     shared.publish({next, std::make_shared<const Router>(next, parts_.homes.configured())});
     parts_.listeners.commit(next, std::move(listeners));
     parts_.web.commit(std::move(web));
     attempt->report.applied = true;
-    tell_workers(std::move(adoption), [this, attempt] { finish(std::move(attempt->report)); });
+    tell_workers(std::move(adoption), [this, attempt, removed = std::move(removed)] {
+        for (const std::string& name : removed) parts_.shared.standing.forget(name);
+        finish(std::move(attempt->report));
+    });
 }
 
 void Reload::tell_workers(Homes::Adoption adoption, std::function<void()> then) {

@@ -13,7 +13,7 @@ set(load_sensitive test_load test_tables_load test_programs test_demo test_hosti
 # Where lifetimes are at stake: under the sanitizers as well.
 set(sanitized test_auth test_cancel test_copy test_errors test_handshake test_log_targets test_logs test_reload test_reload_servers test_replication test_session_mode test_settings test_tables
   test_startup test_template test_tls_clients test_tls_servers)
-list(APPEND sanitized test_commands test_commands_kill test_commands_users)
+list(APPEND sanitized test_commands test_commands_daemon test_commands_kill test_commands_users)
 
 file(GLOB files CONFIGURE_DEPENDS integration/test_*.py)
 foreach(file IN LISTS files)
