@@ -4,6 +4,7 @@
 #include "daemon/admin/console.hpp"
 #include "daemon/admin/records.hpp"
 #include "daemon/admin/stats.hpp"
+#include "daemon/commands.hpp"
 #include "daemon/show.hpp"
 
 namespace leasehold::daemon {
@@ -16,6 +17,8 @@ ConsoleReference console_reference() {
     admin::Tables tables;
     admin::Console console(tables);
     register_tables(tables, shared, records, registry, averages);
+    Commands commands(shared);
+    commands.register_in(console);
     ConsoleReference out;
     for (const auto& table : tables.list()) {
         std::string columns;

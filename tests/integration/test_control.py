@@ -307,3 +307,20 @@ def test_a_daemon_that_does_not_answer_is_given_up():
         done = run_program("show", "x", "--socket", path, timeout=30)
         assert done.returncode == UNAVAILABLE and "10s" in done.stderr
         assert time.monotonic() - began < 20
+
+
+def test_a_pool_is_paused_resumed_and_its_session_ended_on_a_running_daemon(daemon):
+    with contextlib.closing(daemon.connect("orders", USER, PASSWORD, autocommit=True)) as session:
+        session.cursor().execute("SELECT 1")
+        for arguments in (["pause", "orders", "--timeout", "5s"], ["resume", "orders"], ["disable", "orders"], ["enable", "orders"],
+                          ["reconnect"], ["reload"]):
+            done = run_program(*arguments, "--socket", daemon.control_socket)
+            assert done.returncode == 0 and done.stdout, (arguments, done.stderr)
+        done = run_program("pause", "ordes", "--socket", daemon.control_socket)
+        assert done.returncode == REFUSED and "ordes" in done.stderr
+        done = run_program("resume", "orders", "--socket", daemon.control_socket)
+        assert done.returncode == 0 and "nothing was paused" in done.stderr, done.stderr
+        clients = json.loads(run_program("show", "clients", "--json", "--socket", daemon.control_socket).stdout)
+        assert run_program("kill-client", clients[0]["id"], "--socket", daemon.control_socket).returncode == 0
+    assert run_program("shutdown", "--socket", daemon.control_socket).returncode == 0
+    wait_until(lambda: not daemon.running(), 30, "the daemon's end")
