@@ -186,8 +186,8 @@ def test_addresses_are_counted_each_by_itself(side):
     assert all(it.works(session) for session in inside)
     inside[0].drop()
     assert it.works(it.login_soon(source="127.0.0.2"))
-    assert refusals(it.daemon).keys() == {"max_clients_per_address"}
-    assert "who=127.0.0.2" in it.daemon.log_text()
+    wait_until(lambda: refusals(it.daemon).keys() == {"max_clients_per_address"}, 10, "the refusals in the log")
+    wait_until(lambda: "who=127.0.0.2" in it.daemon.log_text(), 10, "the address in the log")
 
 
 def test_a_login_that_fails_keeps_no_place(side):
@@ -218,7 +218,7 @@ def test_clients_of_a_unix_socket_are_counted_by_their_system_user(leasehold, po
     inside = [login() for _ in range(2)]
     with pytest.raises(Exception, match="this address"):
         login()
-    assert f"who=unix:{os.geteuid()}" in daemon.log_text()
+    wait_until(lambda: f"who=unix:{os.geteuid()}" in daemon.log_text(), 10, "the system user in the log")
     for connection in inside:
         connection.close()
 

@@ -198,6 +198,7 @@ def test_a_listener_uses_the_socket_that_was_passed_and_opens_the_others(leaseho
         assert session.value("SELECT 1") == "1"
     with mywire.connect(daemon.mysql_port, USER, PASSWORD, "shop") as session:
         assert session.value("SELECT 1") == "1"
+    wait_until(lambda: "event=started" in daemon.log_text(), 10)
     assert "passed_socket_unused" not in daemon.log_text()
     with open(f"/proc/{daemon.pid}/fdinfo/3") as file:
         flags = int(re.search(r"flags:\s+(\d+)", file.read())[1], 8)
@@ -245,6 +246,7 @@ def test_passed_sockets_that_no_listener_names_are_closed_and_named_in_the_log(l
                                              f"udp=127.0.0.1:{datagrams.number}"])
     with pgwire.connect(daemon.port, USER, "orders", PASSWORD) as session:
         assert session.value("SELECT 1") == "1"
+    wait_until(lambda: "event=started" in daemon.log_text(), 10)
     warned = [line for line in daemon.log_text().splitlines() if "event=passed_socket_unused" in line]
     assert len(warned) == 2 and f"127.0.0.1:{other.number}" in warned[0] and "no listener" in warned[0]
     assert f"127.0.0.1:{datagrams.number}" in warned[1] and "ListenStream" in warned[1]
@@ -274,4 +276,5 @@ def test_descriptors_meant_for_another_process_are_left_alone(leasehold, postgre
                        environment={"LISTEN_FDS": "1", "LISTEN_PID": "1"})
     with pgwire.connect(daemon.port, USER, "orders", PASSWORD) as session:
         assert session.value("SELECT 1") == "1"
+    wait_until(lambda: "event=started" in daemon.log_text(), 10)
     assert "passed_socket_unused" not in daemon.log_text()
