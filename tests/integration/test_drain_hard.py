@@ -10,6 +10,7 @@ import time
 
 import mywire
 import pgwire
+import pytest
 from conftest import PASSWORD, USER
 from draining import both, both_databases, ends, last_words, login, run, table, terminate  # noqa: F401
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
@@ -98,6 +99,50 @@ def test_a_drain_ends_whatever_a_reload_does_meanwhile(both):
     wait_until(lambda: "event=reload_failed" in daemon.log_text(), 10, "the reload refused")
     holder.ok("COMMIT")
     assert last_words(holder) == "57P01"
+    assert ends(daemon) == 0
+
+
+# --- as the console asks for it ---------------------------------------------------------------------------------------
+
+def test_shutdown_wait_for_clients_lets_them_go_on_as_long_as_they_like(both):
+    daemon = both(drain_timeout="1s")
+    sessions = [login(daemon, mysql) for mysql in (False, True)]
+    daemon.console("SHUTDOWN WAIT_FOR_CLIENTS")
+    wait_until(lambda: "event=draining" in daemon.log_text(), 10)
+    with pytest.raises(pgwire.ServerError) as refused:
+        login(daemon, False)
+    assert refused.value.sqlstate == "57P03"
+    for _ in range(8):  # past drain_timeout: there is no limit
+        for session in sessions:
+            run(session, "SELECT 1")
+        time.sleep(0.2)
+    assert daemon.running()
+    for session in sessions:
+        session.drop()
+    assert ends(daemon) == 0
+
+
+def test_shutdown_wait_for_servers_waits_for_transactions_without_a_limit(both, table):
+    daemon = both(drain_timeout="1s")
+    idle, inside = login(daemon, False), login(daemon, True)
+    run(inside, "BEGIN")
+    run(inside, "INSERT INTO t VALUES (1)")
+    daemon.console("SHUTDOWN WAIT_FOR_SERVERS")
+    assert last_words(idle) == "57P01"
+    time.sleep(1.5)
+    run(inside, "COMMIT")
+    assert ends(daemon) == 0
+    assert table.rows(True) == 1
+
+
+def test_a_signal_puts_a_limit_to_an_end_without_one(both):
+    daemon = both(drain_timeout="500ms")
+    inside = login(daemon, False)
+    inside.ok("BEGIN")
+    daemon.console("SHUTDOWN WAIT_FOR_CLIENTS")
+    wait_until(lambda: "event=draining" in daemon.log_text(), 10)
+    os.kill(daemon.pid, signal.SIGTERM)
+    assert last_words(inside) == "57P01"
     assert ends(daemon) == 0
 
 
