@@ -235,7 +235,7 @@ def test_a_slow_wait_says_where_it_stands_and_who_holds_the_backends(db):
     daemon = db.start(pool={"pool_size": 1}, log={"slow_wait": "100ms"}, workers=1)
     with contextlib.closing(db.connect()) as holder, contextlib.closing(db.connect()) as second:
         db.run(holder, "BEGIN")
-        holding = lines(daemon, "login")[0]["session"]
+        holding = last(daemon, "login", 2)[0]["session"]
         thread = threading.Thread(target=db.run, args=(second, "SELECT 2"))
         thread.start()
         # A slow machine may have waited for its first backend as well.
