@@ -77,7 +77,9 @@ void Listeners::commit(const std::shared_ptr<const config::Config>& config, Prep
     }
     for (auto& [address, shares] : before) {
         close(shares, true);
-        if (address.starts_with(unix_prefix)) ::unlink(address.c_str() + unix_prefix.size());
+        // A passed socket's file is the service manager's.
+        const bool ours = passed_ == nullptr || !passed_->has_address(address);
+        if (ours && address.starts_with(unix_prefix)) ::unlink(address.c_str() + unix_prefix.size());
         log_info("listening_ended", {{"listen", address}});
     }
 }

@@ -55,6 +55,10 @@ const notify::Passed* PassedSockets::find(const config::Listen& listen) const {
     return found == passed_.end() ? nullptr : &*found;
 }
 
+bool PassedSockets::has_address(std::string_view address) const noexcept {
+    return std::ranges::find(passed_, address, &notify::Passed::address) != passed_.end();
+}
+
 Opened PassedSockets::open(const config::Listen& listen) const {
     const notify::Passed* passed = find(listen);
     if (passed == nullptr) return open_listener(listen);

@@ -7,6 +7,7 @@
 #include "daemon/notify.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace leasehold::daemon {
@@ -22,6 +23,7 @@ class PassedSockets {
     // A copy of the descriptor that was passed for it, or one that is opened now.
     [[nodiscard]] Opened open(const config::Listen& listen) const;
     [[nodiscard]] bool has(const config::Listen& listen) const { return find(listen) != nullptr; }
+    [[nodiscard]] bool has_address(std::string_view address) const noexcept;  // "unix:/run/..."
     [[nodiscard]] std::size_t size() const noexcept { return passed_.size(); }
 
   private:

@@ -238,6 +238,11 @@ def test_a_passed_unix_socket_is_found_by_its_path(leasehold, postgres):
             cursor.execute("SELECT 1")
             assert cursor.fetchone() == (1,)
     assert os.stat(path).st_ino == inode
+    # A listener that is taken out leaves the file of the socket: it is the service manager's, who may need it again.
+    daemon.config["listen"] = [{"dialect": "postgresql", "address": f"127.0.0.1:{Port().number}"}]
+    daemon.write_config()
+    assert daemon.reload() == []
+    assert os.stat(path).st_ino == inode
 
 
 def test_passed_sockets_that_no_listener_names_are_closed_and_named_in_the_log(leasehold, postgres):

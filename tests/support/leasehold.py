@@ -233,7 +233,8 @@ class Leasehold:
             failed = re.search(r"problem=(\d+) of=(\d+) message=(.*)", line)
             if failed:
                 text = failed[3].strip()
-                problems.setdefault(int(number[1]), []).append(json.loads(text) if text.startswith('"') else text)
+                text = json.JSONDecoder().raw_decode(text)[0] if text.startswith('"') else text.partition(" ")[0]
+                problems.setdefault(int(number[1]), []).append(text)
             if not failed or failed[1] == failed[2]:
                 ended = int(number[1])
         return ended, problems.get(ended, [])
