@@ -65,7 +65,7 @@ def test_past_its_limit_pause_ends_who_holds_a_connection_and_names_them(busy, c
     assert goodbye.sqlstate == "57P01" and "PAUSE" in goodbye.error.message, goodbye
     assert tell(daemon, "RESUME").tags == ["RESUME"]
     assert idle.value("SELECT 1") == "1"  # it held nothing: its session goes on
-    assert "reason=killed" in daemon.log_text()
+    wait_until(lambda: "reason=killed" in daemon.log_text(), 10)
 
 
 def test_pause_without_a_limit_says_whom_it_waits_for(busy):

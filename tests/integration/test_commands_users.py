@@ -9,6 +9,7 @@ import pytest
 from conftest import PASSWORD, USER
 from console import console, id_of, pool, tell
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
+from processes import wait_until
 
 LOOKER, LOOKER_PASSWORD = "looker", "looker-secret"
 
@@ -52,7 +53,7 @@ def test_who_may_only_look_cannot_end_a_clients_session(looked_at):
     assert reply.sqlstate == "42501" and "admin.users" in reply.error.message, reply
     assert session.value("SELECT 'still here'") == "still here"
     session.ok("COMMIT")
-    assert "event=command_refused" in daemon.log_text() and LOOKER in daemon.log_text()
+    wait_until(lambda: "event=command_refused" in daemon.log_text() and f"by={LOOKER}" in daemon.log_text(), 10)
 
 
 def test_every_command_and_table_keeps_to_who_may_use_it(looked_at):

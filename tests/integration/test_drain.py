@@ -98,7 +98,7 @@ def test_a_transaction_that_idles_past_the_limit_is_rolled_back(both, mysql, tab
     assert time.monotonic() - began > 0.8
     assert ends(daemon) == 0 and time.monotonic() - began < 10
     assert table.rows(mysql) == 0
-    assert "event=drain_limit" in daemon.log_text()
+    wait_until(lambda: "event=drain_limit" in daemon.log_text(), 10)
 
 
 @both_databases

@@ -254,7 +254,7 @@ def test_the_default_address_taken_by_somebody_is_a_warning(leasehold):
         daemon = leasehold(text="listen: [{dialect: postgresql, address: \"127.0.0.1:{port}\"}]\n"
                                 "pools: {a: {url: \"postgresql://u:p@127.0.0.1:1/a\"}}\nadmin: {socket: off}\n")
         wait_until(lambda: "warn event=listen_failed" in daemon.log_text(), 5)
-        assert "127.0.0.1:9187" in daemon.log_text() and "there are no metrics" in daemon.log_text()
+        wait_until(lambda: "127.0.0.1:9187" in daemon.log_text() and "there are no metrics" in daemon.log_text(), 10)
 
 
 def test_a_living_control_socket_is_not_taken_over_and_a_stale_one_is(leasehold, daemon):

@@ -321,7 +321,7 @@ def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(leasehold, postg
 @pytest.mark.skipif("LEASEHOLD_SANITIZED" in os.environ, reason="without a free descriptor UBSan's vptr check is wrong")
 def test_where_too_few_files_may_be_open_clients_are_refused_in_words_and_the_console_answers(leasehold, postgres):
     daemon = daemon_with_few_files(leasehold, postgres, 100, 160, limits={"max_clients": 1000})
-    assert "LimitNOFILE" in daemon.log_text()
+    wait_until(lambda: "LimitNOFILE" in daemon.log_text(), 10)
     inside, refused = [], 0
     for _ in range(150):
         try:

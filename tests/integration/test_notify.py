@@ -251,7 +251,7 @@ def test_passed_sockets_that_no_listener_names_are_closed_and_named_in_the_log(l
                                              f"udp=127.0.0.1:{datagrams.number}"])
     with pgwire.connect(daemon.port, USER, "orders", PASSWORD) as session:
         assert session.value("SELECT 1") == "1"
-    wait_until(lambda: "event=started" in daemon.log_text(), 10)
+    wait_until(lambda: daemon.log_text().count("event=passed_socket_unused") == 2, 10)
     warned = [line for line in daemon.log_text().splitlines() if "event=passed_socket_unused" in line]
     assert len(warned) == 2 and f"127.0.0.1:{other.number}" in warned[0] and "no listener" in warned[0]
     assert f"127.0.0.1:{datagrams.number}" in warned[1] and "ListenStream" in warned[1]

@@ -210,6 +210,7 @@ def test_the_number_of_workers_waits_for_a_restart_and_is_named_each_time(start)
     daemon.write_config()
     for time_ in (1, 2):
         applied(daemon)
+        wait_until(lambda: daemon.log_text().count("event=restart_needed keys=workers") >= time_, 10)
         assert daemon.log_text().count("event=restart_needed keys=workers") == time_
         time.sleep(1.1)  # repeats within a second are folded
 
