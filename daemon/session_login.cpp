@@ -83,7 +83,10 @@ wire::awaitable<bool> Session::greet() {
     const std::error_code ec =
         co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing, std::move(tls));
     if (ec) {
-        co_await end_login(ec, login_->greeting().diagnostics());
+        // Probes of the port, which say nothing and may not wait for a greeting, are no failed logins.
+        const bool ours = ec == wire::errc::timed_out || ec == wire::errc::cancelled;
+        const bool probe = client_->received() == 0 && !ours;
+        if (!probe) co_await end_login(ec, login_->greeting().diagnostics());
         co_return false;
     }
     const dialects::LoginRequest& request = login_->request();

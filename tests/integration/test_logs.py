@@ -88,8 +88,14 @@ def test_each_end_has_its_reason(db):
     assert all_lines(daemon)[-1]["event"] == "stopped"
 
 
-def test_a_failed_login_is_one_line_with_its_reason(db):
+def test_a_failed_login_is_one_line_with_its_reason_and_a_probe_of_the_port_is_none(db):
     daemon = db.start()
+    for number in range(60):  # a load balancer's, which closes or resets at once or a little later
+        with socket.create_connection((daemon.host, daemon.mysql_port if db.is_mysql else daemon.port)) as probe:
+            if number % 3 == 0:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if number % 2 == 0:
+                time.sleep(0.002)
     with contextlib.suppress(psycopg2.OperationalError, pymysql.err.OperationalError):
         db.connect(password="wrong-guess")
     failed = line(daemon, "login_failed")
