@@ -166,10 +166,8 @@ void LogChange::commit() {
     if (before) (void)before->finish(patience);
 }
 
-LogChange apply_logging(const config::Log& settings) { return LogChange(settings); }
-
 std::string start_logging(const config::Log& settings) {
-    LogChange change = apply_logging(settings);
+    LogChange change(settings);
     if (!change.problem().empty()) return change.problem();
     change.commit();
     return {};

@@ -105,7 +105,6 @@ class LogChange {
     std::string problem_;
     std::unique_ptr<LogWriter> writer_;
 };
-[[nodiscard]] LogChange apply_logging(const config::Log& settings);
 
 // Both steps at once; returns the problem. Before it, lines go to stderr as text at info.
 [[nodiscard]] std::string start_logging(const config::Log& settings);

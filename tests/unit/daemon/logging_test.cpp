@@ -96,7 +96,7 @@ TEST(Log, ChangesNothingBeforeItIsCommitted) {
     settings.format = config::LogFormat::json;
     settings.slow_statement = 1500ms;
     settings.slow_wait = 10ms;
-    LogChange change = apply_logging(settings);
+    LogChange change(settings);
     ASSERT_EQ(change.problem(), "");
     log_info("two");
     log_debug("unseen");
@@ -125,7 +125,7 @@ TEST(Log, GoesOnWhereItWasWhenANewTargetCannotBeUsed) {
     ASSERT_EQ(start_logging(settings), "");
     settings.file = "/proc/no/such/folder/log";
     settings.level = LogLevel::error;
-    EXPECT_NE(apply_logging(settings).problem().find("/proc/no/such/folder/log"), std::string::npos);
+    EXPECT_NE(LogChange(settings).problem().find("/proc/no/such/folder/log"), std::string::npos);
     log_info("still_here");
     stop_logging();
     EXPECT_NE(read_all(path).find("event=still_here"), std::string::npos);
