@@ -340,4 +340,13 @@ void Lexer::end_statement() {
     last_word_.clear();
 }
 
+void make_opaque(Statement& statement) {
+    if (statement.one_shot || statement.database || !statement.sets.empty() || statement.only_sets) {
+        statement.merge_pin("prepared SET or USE");
+    }
+    statement.sets.clear();
+    statement.database.reset();
+    statement.one_shot = false;
+}
+
 }  // namespace leasehold::mysql

@@ -146,6 +146,9 @@ struct Seen {
 void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& into);
 void classify_set(const std::vector<Token>& tokens, bool lost, Statement& into);
 
+// Of a statement that is prepared: when it runs its text is not seen again.
+void make_opaque(Statement& statement);
+
 // The text for a record: one line of at most `max_bytes`; unless `literals`, these are replaced by ? and comments are
 // dropped. `backslash_escapes`: not sql_mode's NO_BACKSLASH_ESCAPES.
 [[nodiscard]] std::string masked(std::string_view text, bool literals, std::size_t max_bytes = 256,

@@ -95,19 +95,23 @@ class Tracker final : public wire::Tracker {
     // tracker_client.cpp
     [[nodiscard]] Step on_command(Incoming packet);
     [[nodiscard]] Step on_query(Incoming& packet);
-    [[nodiscard]] Step on_prepare(Incoming& packet);
     [[nodiscard]] Step on_init_db(Incoming& packet);
     [[nodiscard]] Step on_set_option(Incoming& packet);
-    [[nodiscard]] Step on_statement_command(Incoming& packet);
-    [[nodiscard]] Step on_without_reply(Incoming& packet);
     [[nodiscard]] std::optional<Step> on_lost(Incoming& packet);
     [[nodiscard]] Step simple(Incoming& packet, Shape shape);
     [[nodiscard]] const Statement* scan(Incoming& packet);
     [[nodiscard]] Step want_lease(const Incoming& packet) noexcept;
     [[nodiscard]] Step forward(Incoming& packet, Shape shape, Statement statement = {});
+    void put_in_front(const Statement& statement, wire::Outbox& to_backend);
+
+    // tracker_prepared.cpp
+    [[nodiscard]] Step on_prepare(Incoming& packet);
+    [[nodiscard]] Step on_statement_command(Incoming& packet);
+    [[nodiscard]] Step on_without_reply(Incoming& packet);
+
+    // tracker_messages.cpp
     [[nodiscard]] Step answer(Incoming& packet, Answer answer);
     [[nodiscard]] Step answer(Incoming& packet, Fault fault, std::string_view detail = {});
-    void put_in_front(const Statement& statement, wire::Outbox& to_backend);
     void pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend);
     void pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend);
     [[nodiscard]] bool message_ended(wire::Outbox& to_client);

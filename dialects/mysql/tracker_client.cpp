@@ -18,16 +18,6 @@ constexpr std::size_t max_database = 1024;
 // Takes warnings, ROW_COUNT() and FOUND_ROWS() away; a statement without a table would leave the warnings.
 constexpr std::string_view forget_answers = "DO (SELECT 0 FROM (SELECT 0) leasehold WHERE 0)";
 
-// A statement that is prepared: when it runs its text is not seen again.
-void make_opaque(Statement& statement) {
-    if (statement.one_shot || statement.database || !statement.sets.empty() || statement.only_sets) {
-        statement.merge_pin("prepared SET or USE");
-    }
-    statement.sets.clear();
-    statement.database.reset();
-    statement.one_shot = false;
-}
-
 }  // namespace
 
 Bytes Tracker::Incoming::visible() const noexcept {
@@ -188,54 +178,6 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
     return forward(packet, Shape::query, std::move(taken));
 }
 
-Tracker::Step Tracker::on_prepare(Incoming& packet) {
-    const Statement* statement = scan(packet);
-    if (statement == nullptr) return Step::wait;
-    if (statement->kill) {
-        return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
-    }
-    if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
-    if (prepared_.full()) return answer(packet, Fault::too_many_statements);
-    if (!attached()) return want_lease(packet);
-    if (!in_transaction()) transcript_.clear();
-    transcript_.add(wire::as_text(packet.visible().subspan(1)));
-    Statement taken = std::move(*scanned_);
-    scanned_.reset();
-    prepared_inserts_ = prepared_inserts_ || taken.may_insert;
-    make_opaque(taken);
-    return forward(packet, Shape::prepare, std::move(taken));
-}
-
-Tracker::Step Tracker::on_statement_command(Incoming& packet) {
-    // Without a lease there is no statement; to a backend its number could be anybody's.
-    if (!attached()) return answer(packet, Fault::unknown_statement);
-    Statement statement;
-    statement.may_commit = true;
-    statement.may_insert = statement.calls = prepared_inserts_;
-    switch (packet.command) {
-        case Command::stmt_execute: return forward(packet, Shape::query, std::move(statement));
-        case Command::stmt_fetch: return forward(packet, Shape::fetch, {});
-        default: return forward(packet, Shape::simple, {});
-    }
-}
-
-Tracker::Step Tracker::on_without_reply(Incoming& packet) {
-    if (!attached()) return answer(packet, {Answer::Kind::nothing, {}, false});
-    if (packet.command == Command::stmt_close) {
-        if (!packet.whole())
-            return packet.header.length > 16 ? answer(packet, {Answer::Kind::nothing, {}, false}) : Step::wait;
-        wire::Cursor cursor(packet.visible().subspan(1));
-        const std::uint32_t statement = cursor.u32le();
-        if (cursor.ok()) prepared_.close(statement);
-    }
-    const std::size_t n = header_size + packet.visible().size();
-    packet.to_backend.pass(packet.in.subspan(packet.at, n));
-    packet.at += n;
-    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), false};
-    lease_->half_sent = receiving();
-    return Step::taken;
-}
-
 // --- other commands --------------------------------------------------------------------------------------------
 
 Tracker::Step Tracker::simple(Incoming& packet, Shape shape) {
@@ -314,81 +256,6 @@ Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statemen
     reply_sequence_ = static_cast<std::uint8_t>(packet.header.sequence + 1);
     lease_->half_sent = receiving();
     return Step::taken;
-}
-
-Tracker::Step Tracker::answer(Incoming& packet, Answer answer) {
-    const std::size_t n = header_size + packet.visible().size();
-    const bool whole = packet.whole();
-    packet.at += n;
-    scanned_.reset();
-    lexer_.reset();
-    reply_sequence_ = static_cast<std::uint8_t>(packet.header.sequence + 1);
-    if (whole) {
-        write(answer, reply_sequence_, packet.to_client);
-        return answer.then_fatal ? Step::fatal : Step::taken;
-    }
-    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), true};
-    answer_then_ = std::move(answer);
-    return Step::taken;
-}
-
-Tracker::Step Tracker::answer(Incoming& packet, Fault fault, std::string_view detail) {
-    return answer(packet, {Answer::Kind::error, failure(fault, detail), scope(fault) == Scope::ends});
-}
-
-void Tracker::write(const Answer& answer, std::uint8_t sequence, wire::Outbox& to_client) const {
-    Ok ok;
-    ok.status = status_;
-    switch (answer.kind) {
-        case Answer::Kind::ok: write_ok(to_client.own(), ok, sequence); break;
-        case Answer::Kind::end_of_rows:
-            write_end_of_rows(to_client.own(), status_, (capabilities_ & cap::deprecate_eof) != 0, sequence);
-            break;
-        case Answer::Kind::error: write_error(to_client.own(), answer.error, sequence); break;
-        case Answer::Kind::nothing: break;
-    }
-}
-
-// --- long messages ---------------------------------------------------------------------------------------------
-
-void Tracker::pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend) {
-    const std::size_t n = std::min<std::size_t>(body_.left, in.size() - at);
-    const Bytes part = in.subspan(at, n);
-    if (lexer_) lexer_->feed(part);
-    if (!body_.dropped) to_backend.pass(part);
-    at += n;
-    body_.left -= static_cast<std::uint32_t>(n);
-}
-
-// A packet that belongs to what came before it: more of a long message, or of a file.
-void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend) {
-    if (!body_.continues && header.length == 0) infile_ = false;
-    if (!body_.dropped) to_backend.pass(in.subspan(at, header_size));
-    at += header_size;
-    body_.left = header.length;
-    body_.continues = header.continues();
-    reply_sequence_ = static_cast<std::uint8_t>(header.sequence + 1);
-}
-
-// A packet of the client's has been read to its end. False: its answer ends the session.
-bool Tracker::message_ended(wire::Outbox& to_client) {
-    if (body_.continues || infile_) return true;
-    if (lexer_) {
-        if (request_.active) {
-            request_.statement = lexer_->finish();
-            if (request_.command == Command::stmt_prepare) make_opaque(request_.statement);
-            if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
-            request_.statement.may_insert = request_.statement.calls = request_.statement.may_commit = true;
-        }
-        lexer_.reset();
-    }
-    if (lease_ != nullptr) lease_->half_sent = false;
-    body_.dropped = false;
-    if (!answer_then_) return true;
-    const Answer given = std::move(*answer_then_);
-    answer_then_.reset();
-    write(given, reply_sequence_, to_client);
-    return !given.then_fatal;
 }
 
 }  // namespace leasehold::mysql

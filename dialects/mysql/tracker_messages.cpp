@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tracker's answers of its own to a client, and the client's messages that come in several packets.
+#include "dialects/mysql/tracker.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+Tracker::Step Tracker::answer(Incoming& packet, Answer answer) {
+    const std::size_t n = header_size + packet.visible().size();
+    const bool whole = packet.whole();
+    packet.at += n;
+    scanned_.reset();
+    lexer_.reset();
+    reply_sequence_ = static_cast<std::uint8_t>(packet.header.sequence + 1);
+    if (whole) {
+        write(answer, reply_sequence_, packet.to_client);
+        return answer.then_fatal ? Step::fatal : Step::taken;
+    }
+    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), true};
+    answer_then_ = std::move(answer);
+    return Step::taken;
+}
+
+Tracker::Step Tracker::answer(Incoming& packet, Fault fault, std::string_view detail) {
+    return answer(packet, {Answer::Kind::error, failure(fault, detail), scope(fault) == Scope::ends});
+}
+
+void Tracker::write(const Answer& answer, std::uint8_t sequence, wire::Outbox& to_client) const {
+    Ok ok;
+    ok.status = status_;
+    switch (answer.kind) {
+        case Answer::Kind::ok: write_ok(to_client.own(), ok, sequence); break;
+        case Answer::Kind::end_of_rows:
+            write_end_of_rows(to_client.own(), status_, (capabilities_ & cap::deprecate_eof) != 0, sequence);
+            break;
+        case Answer::Kind::error: write_error(to_client.own(), answer.error, sequence); break;
+        case Answer::Kind::nothing: break;
+    }
+}
+
+// --- long messages ---------------------------------------------------------------------------------------------
+
+void Tracker::pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend) {
+    const std::size_t n = std::min<std::size_t>(body_.left, in.size() - at);
+    const Bytes part = in.subspan(at, n);
+    if (lexer_) lexer_->feed(part);
+    if (!body_.dropped) to_backend.pass(part);
+    at += n;
+    body_.left -= static_cast<std::uint32_t>(n);
+}
+
+// A packet that belongs to what came before it: more of a long message, or of a file.
+void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend) {
+    if (!body_.continues && header.length == 0) infile_ = false;
+    if (!body_.dropped) to_backend.pass(in.subspan(at, header_size));
+    at += header_size;
+    body_.left = header.length;
+    body_.continues = header.continues();
+    reply_sequence_ = static_cast<std::uint8_t>(header.sequence + 1);
+}
+
+// A packet of the client's has been read to its end. False: its answer ends the session.
+bool Tracker::message_ended(wire::Outbox& to_client) {
+    if (body_.continues || infile_) return true;
+    if (lexer_) {
+        if (request_.active) {
+            request_.statement = lexer_->finish();
+            if (request_.command == Command::stmt_prepare) make_opaque(request_.statement);
+            if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
+            request_.statement.may_insert = request_.statement.calls = request_.statement.may_commit = true;
+        }
+        lexer_.reset();
+    }
+    if (lease_ != nullptr) lease_->half_sent = false;
+    body_.dropped = false;
+    if (!answer_then_) return true;
+    const Answer given = std::move(*answer_then_);
+    answer_then_.reset();
+    write(given, reply_sequence_, to_client);
+    return !given.then_fatal;
+}
+
+}  // namespace leasehold::mysql
