@@ -32,7 +32,8 @@ def test_a_pool_grows_and_shrinks_under_those_who_use_it(start):
     applied(daemon)
     waiter.join(10)
     assert second_value == [2], "the new place is given to who waits"
-    assert re.search(r"event=reloaded reload=1 changes=\"?pools ~orders\(pool_size\)", daemon.log_text())
+    wait_until(lambda: re.search(r"event=reloaded reload=1 changes=\"?pools ~orders\(pool_size\)", daemon.log_text()), 10,
+               "the line of the reload")
     daemon.set_pool("orders", pool_size=1)
     applied(daemon)
     first.commit()
