@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the integration tests: one PostgreSQL and one MariaDB per file, a daemon per test."""
+"""Fixtures of the integration tests: one PostgreSQL, one MariaDB and one MySQL per file, a daemon per test."""
 import pathlib
 import signal
 import sys
@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from leasehold import Leasehold  # noqa: E402
 from servers import MariaDB, Postgres  # noqa: E402
+from sid import MySQL97, for_tests  # noqa: E402
 
 USER, PASSWORD = "app", "kx%jj5/g"  # a password that has to be encoded in a URL
 
@@ -37,6 +38,30 @@ def mariadb():
         server.create_user(USER, PASSWORD)
         server.create_database("shop", owner=USER)
         yield server
+
+
+_versions = []  # of servers that are not the machine's own
+
+
+def pytest_terminal_summary(terminalreporter):
+    for version in _versions:
+        terminalreporter.write_line(f"tested with {version}")
+
+
+@pytest.fixture(scope="session")
+def mysql97():
+    """Oracle's MySQL of Debian sid, likewise; skipped loudly where it cannot be had."""
+    with for_tests("MySQL 9.7", MySQL97) as server:
+        _versions.append(f"MySQL {server.version}")
+        server.create_user(USER, PASSWORD)
+        server.create_database("shop", owner=USER)
+        yield server
+
+
+@pytest.fixture(scope="session", params=["mariadb", "mysql97"])
+def mysql_server(request):
+    """Each of the two, one after the other: for what holds on both."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

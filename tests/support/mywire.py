@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A raw client of the MySQL protocol for tests, mysql_native_password only: packets, commands, half packets, resets.
+"""A raw client of the MySQL protocol for tests: packets, commands, half packets, resets. It logs in by
+mysql_native_password or caching_sha2_password (fast; in full by TLS, a unix socket or RSA), with TLS if it is asked for.
 
 See "MySQL Client/Server Protocol" (Connection Phase, Command Phase). It never retries and never reconnects.
 """
 import hashlib
 import socket
+import ssl
 import struct
 
 COM_QUIT, COM_INIT_DB, COM_QUERY, COM_PING = 1, 2, 3, 14
 
 LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB = 1, 2, 4, 8
 PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PLUGIN_AUTH = 1 << 9, 1 << 13, 1 << 15, 1 << 17, 1 << 19
-DEPRECATE_EOF = 1 << 24
+DEPRECATE_EOF, SSL = 1 << 24, 1 << 11
 
 STATUS_IN_TRANS, STATUS_AUTOCOMMIT, STATUS_MORE_RESULTS = 1, 2, 8
 
@@ -48,6 +50,28 @@ def native_password(password, scramble):
     return bytes(a ^ b for a, b in zip(stage1, mask))
 
 
+def sha2_password(password, scramble):
+    """caching_sha2_password's fast answer."""
+    if not password:
+        return b""
+    first = hashlib.sha256(password.encode()).digest()
+    mask = hashlib.sha256(hashlib.sha256(first).digest() + scramble).digest()
+    return bytes(a ^ b for a, b in zip(first, mask))
+
+
+def rsa_encrypted(password, scramble, pem):
+    """The password as caching_sha2_password wants it without TLS: masked by the scramble, by the server's public key."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding
+    text = password.encode() + b"\0"
+    masked = bytes(byte ^ scramble[at % len(scramble)] for at, byte in enumerate(text))
+    return serialization.load_pem_public_key(pem).encrypt(
+        masked, padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None))
+
+
+ANSWERS = {"mysql_native_password": native_password, "caching_sha2_password": sha2_password}
+
+
 class Result:
     def __init__(self, status=0, affected=0, insert_id=0):
         self.status, self.affected, self.insert_id = status, affected, insert_id
@@ -64,10 +88,19 @@ class Result:
 
 class Connection:
     def __init__(self, port, host="127.0.0.1", timeout=10, source=None):
-        self.socket = socket.create_connection((host, port), timeout, (source, 0) if source else None)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        """`host` may be the path of a unix socket."""
+        if host.startswith("/"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(host)
+        else:
+            self.socket = socket.create_connection((host, port), timeout, (source, 0) if source else None)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.secure = host.startswith("/")
         self.inbox, self.sequence = bytearray(), 0
         self.greeting = None
+        self.plugin = None  # with which the login succeeded; `full`: by the whole password
+        self.full = False
 
     def __enter__(self):
         return self
@@ -117,24 +150,64 @@ class Connection:
                              capabilities=low | high << 16, status=status, plugin=plugin)
         return self.greeting
 
-    def login(self, user, password, database=None, capabilities=0):
+    def login(self, user, password, database=None, capabilities=0, plugin=None, tls=None):
+        """`plugin`: the one to begin with, the greeting's by default. `tls`: an ssl.SSLContext, or True for one that
+        checks nothing."""
         hello = self.greet()
+        plugin = plugin or (hello["plugin"] if hello["plugin"] in ANSWERS else "mysql_native_password")
         flags = LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | MULTI_RESULTS
-        flags |= capabilities | (CONNECT_WITH_DB if database else 0)
-        answer = native_password(password, hello["scramble"])
-        body = struct.pack("<IIB23x", flags, 1 << 24, 45) + user.encode() + b"\0" + bytes([len(answer)]) + answer
+        flags |= capabilities | (CONNECT_WITH_DB if database else 0) | (SSL if tls else 0)
+        head = struct.pack("<IIB23x", flags, 1 << 24, 45)
+        if tls:
+            self.start_tls(head, tls)
+        answer = ANSWERS[plugin](password, hello["scramble"])
+        body = head + user.encode() + b"\0" + bytes([len(answer)]) + answer
         if database:
             body += database.encode() + b"\0"
-        self.send(body + b"mysql_native_password\0")
-        reply = self.read()
-        if reply[0] == 0xFE:  # AuthSwitchRequest
-            plugin, data = reply[1:].split(b"\0", 1)
-            assert plugin == b"mysql_native_password", plugin
-            self.send(native_password(password, data[:20]))
-            reply = self.read()
-        if reply[0] == 0xFF:
-            raise ServerError(reply)
+        self.send(body + plugin.encode() + b"\0")
+        self._authenticate(plugin, password, hello["scramble"])
         return self
+
+    def start_tls(self, head, context):
+        """SSLRequest and the handshake. `head`: the first 32 bytes of the login."""
+        self.send(head)
+        if context is True:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.sequence += 1
+        self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.secure = True
+
+    def _authenticate(self, plugin, password, scramble):
+        """From the answer to the greeting to OK; an ERR is raised."""
+        while True:
+            reply = self.read()
+            if reply[0] == 0xFF:
+                raise ServerError(reply)
+            if reply[0] == 0x00:
+                self.plugin = plugin
+                return
+            if reply[0] == 0xFE:  # AuthSwitchRequest
+                name, scramble = reply[1:].split(b"\0", 1)
+                plugin, scramble = name.decode(), scramble[:20]
+                assert plugin in ANSWERS, plugin
+                self.send(ANSWERS[plugin](password, scramble))
+            elif reply == b"\1\4":  # in full
+                self.full = True
+                self._send_password(password, scramble)
+            else:
+                assert reply == b"\1\3", reply  # the fast answer was right: OK follows
+
+    def _send_password(self, password, scramble):
+        if self.secure:
+            self.send(password.encode() + b"\0")
+            return
+        self.send(b"\2")
+        key = self.read()
+        if key[0] == 0xFF:
+            raise ServerError(key)
+        assert key[0] == 1, key
+        self.send(rsa_encrypted(password, scramble, key[1:]))
 
     def command(self, code, body=b""):
         self.send(bytes([code]) + body, sequence=0)
@@ -208,11 +281,11 @@ class Connection:
         self.socket.close()
 
 
-def connect(port, user, password, database=None, timeout=10, capabilities=0):
+def connect(port, user, password, database=None, timeout=10, capabilities=0, host="127.0.0.1", **login):
     """A logged-in connection."""
-    connection = Connection(port, timeout=timeout)
+    connection = Connection(port, host=host, timeout=timeout)
     try:
-        return connection.login(user, password, database, capabilities)
+        return connection.login(user, password, database, capabilities, **login)
     except BaseException:
         connection.drop()
         raise

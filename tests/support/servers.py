@@ -10,7 +10,7 @@
         server.stop(); server.start(); server.restart(); server.kill()   # the port stays the same
         server.pause(); server.resume()            # SIGSTOP/SIGCONT for all its processes: a peer that stops answering
 
-    with MariaDB() as server: ...                  # the same verbs; processes() instead of backends()
+    with MariaDB() as server: ...                  # the same verbs; processes() instead of backends(); sid.MySQL97 likewise
 
 Servers listen on 127.0.0.1, on ports that stay reserved for as long as the object lives, and on a unix socket in a short
 0755 folder. As root they run as `postgres` or `mysql`, else as the caller. They are ended by pid at exit, and die with
@@ -244,38 +244,29 @@ class Postgres(_Server):
         return self._url(scheme, database, user, password, query)
 
 
-# --- MariaDB ----------------------------------------------------------------------------------------------------------
+# --- MariaDB and MySQL -------------------------------------------------------------------------------------------------
 
-class MariaDB(_Server):
-    """A MariaDB server. `settings`: further options of mariadbd, without the dashes. The superuser is `root`, without a
-    password, by the unix socket only."""
+class MySQLServer(_Server):
+    """What MariaDB and Oracle's MySQL (sid.MySQL97) share. The superuser is `root`, without a password, by the unix socket
+    only. `version` is what SELECT version() says."""
     user = "mysql"
+    processlist_seconds = "time"
 
-    def __init__(self, settings=None, max_connections=151, start=True):
-        super().__init__()
+    def _prepare(self, settings, max_connections):
         self.socket = os.path.join(self.folder, "sock")
         self.options = {"max-connections": max_connections, **(settings or {})}
         self.temp = os.path.join(self.folder, "tmp")
         os.mkdir(self.temp)
         if os.geteuid() == 0:
             shutil.chown(self.temp, self.user)
-        install = shutil.which("mariadb-install-db") or shutil.which("mysql_install_db")
-        if not install:
-            raise ServerFailed("mariadb-install-db not found: tests/support/install test")
-        self._run([install, "--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.temp}", "--skip-test-db",
-                   "--auth-root-authentication-method=normal", "--innodb-flush-log-at-trx-commit=0",
-                   "--innodb-log-file-size=8M"], "mariadb-install-db")
-        if start:
-            self.start()
 
-    def _command(self):
+    def _options(self, **fixed):
         fixed = {"datadir": self.data, "tmpdir": self.temp, "socket": self.socket, "port": self.port,
                  "bind-address": LOOPBACK, "pid-file": os.path.join(self.folder, "pid"), "innodb-buffer-pool-size": "32M",
-                 "innodb-log-file-size": "8M", "innodb-flush-log-at-trx-commit": 0, "character-set-server": "utf8mb4",
-                 "default-time-zone": "+00:00"}
-        options = [f"--{key}" if value is True else f"--{key}={value}" for key, value in {**fixed, **self.options}.items()]
-        program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
-        return [program, "--no-defaults", "--skip-name-resolve", *options]
+                 "innodb-flush-log-at-trx-commit": 0, "character-set-server": "utf8mb4", "default-time-zone": "+00:00",
+                 **fixed}
+        options = {key.replace("_", "-"): value for key, value in {**fixed, **self.options}.items()}
+        return [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
 
     def _answers(self):
         import pymysql
@@ -303,9 +294,9 @@ class MariaDB(_Server):
     def processes(self, user="%"):
         """Client threads of users LIKE `user` without our own, as dicts."""
         columns = ["id", "user", "host", "db", "command", "seconds", "state", "info"]
-        rows = self.query("SELECT id, user, host, db, command, time_ms / 1000, state, info FROM"
+        rows = self.query(f"SELECT id, user, host, db, command, {self.processlist_seconds}, state, info FROM"
                           " information_schema.processlist WHERE id <> connection_id() AND user LIKE %s"
-                          " AND user <> 'system user' ORDER BY id", [user])
+                          " AND user NOT IN ('system user', 'event_scheduler') ORDER BY id", [user])
         return [dict(zip(columns, row)) for row in rows]
 
     def transactions(self):
@@ -315,9 +306,6 @@ class MariaDB(_Server):
     def terminate(self, pid):
         self.query(f"KILL {int(pid)}")
 
-    def create_user(self, name, password, plugin="mysql_native_password"):
-        self.query(f"CREATE USER `{name}`@`%%` IDENTIFIED VIA {plugin} USING PASSWORD(%s)", [password])
-
     def create_database(self, name, owner=None):
         self.query(f"CREATE DATABASE `{name}`")
         if owner:
@@ -325,3 +313,31 @@ class MariaDB(_Server):
 
     def url(self, database, user, password=None, scheme="mysql", **query):
         return self._url(scheme, database, user, password, query)
+
+    @property
+    def version(self):
+        return self.value("SELECT version()")
+
+
+class MariaDB(MySQLServer):
+    """A MariaDB server. `settings`: further options of mariadbd, without the dashes."""
+    processlist_seconds = "time_ms / 1000"
+
+    def __init__(self, settings=None, max_connections=151, start=True):
+        super().__init__()
+        self._prepare(settings, max_connections)
+        install = shutil.which("mariadb-install-db") or shutil.which("mysql_install_db")
+        if not install:
+            raise ServerFailed("mariadb-install-db not found: tests/support/install test")
+        self._run([install, "--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.temp}", "--skip-test-db",
+                   "--auth-root-authentication-method=normal", "--innodb-flush-log-at-trx-commit=0",
+                   "--innodb-log-file-size=8M"], "mariadb-install-db")
+        if start:
+            self.start()
+
+    def _command(self):
+        program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
+        return [program, "--no-defaults", "--skip-name-resolve", *self._options(innodb_log_file_size="8M")]
+
+    def create_user(self, name, password, plugin="mysql_native_password"):
+        self.query(f"CREATE USER `{name}`@`%%` IDENTIFIED VIA {plugin} USING PASSWORD(%s)", [password])

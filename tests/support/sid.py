@@ -3,6 +3,7 @@
 its own cache fetches them once, into a folder that git ignores (LEASEHOLD_SID, or build/sid).
 
     with PostgreSQL18() as server: ...       # the verbs of servers.Postgres; raises Unavailable
+    with MySQL97() as server: ...            # Oracle's MySQL with the verbs of servers.MariaDB
     environment = {"PYTHONPATH": sqlalchemy2_path()}
     for_tests("PostgreSQL 18", PostgreSQL18) # the same, but skips the test loudly where it cannot be had
 
@@ -23,7 +24,7 @@ import sys
 import threading
 import time
 
-from servers import Postgres
+from servers import MySQLServer, Postgres, ServerFailed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -34,6 +35,7 @@ TRY_AGAIN_SECONDS = 600  # a mirror that did not answer is not asked again by ev
 SETS = {
     "postgresql": (["postgresql-18", "dash", "coreutils", "util-linux"], True),
     "sqlalchemy": (["python3-sqlalchemy", "python3-typing-extensions"], False),
+    "mysql": (["mysql-server-core", "mysql-client-core", "mysql-router"], True),
 }
 
 APT_CONF = """\
@@ -286,6 +288,97 @@ def _complete(root, account):
     temporary = root / "etc/passwd.part"
     temporary.write_text(f"root:x:0:0::/root:/bin/sh\npostgres:x:{account.pw_uid}:{account.pw_gid}::/tmp:/bin/sh\n")
     temporary.rename(root / "etc/passwd")
+
+
+class MySQL97(MySQLServer):
+    """sid's MySQL with the verbs of servers.MariaDB, started by sid's own loader. `settings`: further options of mysqld,
+    without the dashes. Users have caching_sha2_password: it knows no other plugin for passwords. The server's data folder
+    has TLS certificates of its own making (`certificate()`) and its RSA keys."""
+
+    FIXED = ["--no-defaults", "--mysqlx=OFF", "--skip-log-bin", "--performance-schema=OFF", "--innodb-doublewrite=OFF",
+             "--innodb-redo-log-capacity=8M", "--local-infile=ON"]
+
+    def __init__(self, settings=None, max_connections=151, start=True):
+        self.root = tree("mysql") / "root"
+        template = self._template()
+        super().__init__()
+        self._prepare(settings, max_connections)
+        self._copy(template, self.data, self.user)
+        if start:
+            self.start()
+
+    @staticmethod
+    def _copy(source, target, owner=None):
+        subprocess.run(["cp", "-a", "--sparse=always", source, target], check=True)
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", f"{owner or 'root'}:", target], check=True)
+
+    def _template(self):
+        """An initialised data folder with its certificates, made once and copied for each server."""
+        done = folder() / f"mysql-data-{versions('mysql')['mysql-server-core']}"
+        if done.exists():
+            return done
+        with _locked():
+            if not done.exists():
+                part = folder() / "mysql-data.part"
+                shutil.rmtree(part, ignore_errors=True)
+                _FirstMySQL(self.root).initialise(part)
+                part.rename(done)
+        return done
+
+    def program(self, name):
+        """The words that start one of sid's programs (mysqld, mysql, mysqlrouter, ...)."""
+        path = next(path for path in (self.root / "usr/sbin" / name, self.root / "usr/bin" / name) if path.exists())
+        libraries = next((self.root / "usr/lib").glob("*-linux-gnu/ld-linux-*.so.*")).parent
+        loader = next(libraries.glob("ld-linux-*.so.*"))
+        return [str(loader), "--library-path", f"{libraries}:{self.root}/usr/lib/mysql-router", str(path)]
+
+    def _starts_as(self):
+        """The user mysql, unless a folder above the packages is closed to it."""
+        if os.geteuid() != 0:
+            return None
+        account = pwd.getpwnam(self.user)
+        probe = subprocess.run(["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups",
+                                "test", "-x", self.root / "usr/sbin/mysqld"], check=False)
+        return None if probe.returncode else self.user
+
+    def _command(self):
+        share = self.root / "usr/share/mysql"
+        user = ["--user=root"] if os.geteuid() == 0 and not self._starts_as() else []
+        return [*self.program("mysqld"), *self.FIXED, *user, f"--basedir={self.root}/usr", f"--lc-messages-dir={share}",
+                f"--character-sets-dir={share}/charsets", f"--plugin-dir={self.root}/usr/lib/mysql/plugin",
+                "--skip-name-resolve", *self._options(secure_file_priv=self.temp)]
+
+    def close(self):
+        self.kill()  # an orderly end takes it seconds
+        super().close()
+
+    def create_user(self, name, password, plugin="caching_sha2_password"):
+        self.query(f"CREATE USER `{name}`@`%%` IDENTIFIED WITH {plugin} BY %s", [password])
+
+    def certificate(self, name="ca.pem"):
+        """Path of a file of the server's TLS: ca.pem, server-cert.pem, client-cert.pem, client-key.pem, public_key.pem."""
+        return os.path.join(self.data, name)
+
+
+class _FirstMySQL(MySQL97):
+    """The server whose data folder becomes the template of all others."""
+
+    def __init__(self, root):
+        self.root = root
+        MySQLServer.__init__(self)
+        self._prepare(None, 10)
+
+    def initialise(self, target):
+        with contextlib.closing(self):
+            try:
+                self._run([*self._command(), "--initialize-insecure"], "mysqld --initialize-insecure")
+                self.start()  # makes certificates and keys
+                self.stop()
+            except (ServerFailed, TimeoutError) as error:
+                raise Unavailable(str(error)) from error
+            os.unlink(os.path.join(self.data, "auto.cnf"))  # each server gets an identity of its own
+            self._copy(self.data, target)
 
 
 if __name__ == "__main__":
