@@ -64,7 +64,7 @@ struct Credential {
 struct ServerFacts {
     std::string version;                                          // "15.18", "10.11.19-MariaDB"
     std::vector<std::pair<std::string, std::string>> parameters;  // PostgreSQL's ParameterStatus
-    std::uint32_t capabilities = 0;                               // MySQL
+    std::uint64_t capabilities = 0;                               // MySQL
     std::uint8_t charset = 0;                                     // MySQL
     std::uint16_t status = 0;                                     // MySQL
 };

@@ -9,6 +9,11 @@ Align::Align(const Alignment& plan, bool deprecate_eof) : round_(deprecate_eof) 
         round_.command(Command::reset_connection);
         ++commands;
     }
+    if (plan.multi_statements) {
+        // A 16-bit number: 0 switches them on, 1 off.
+        round_.command(Command::set_option, std::string_view(*plan.multi_statements ? "\0\0" : "\1\0", 2));
+        ++commands;
+    }
     if (!plan.sql.empty()) {
         round_.command(Command::query, plan.sql);
         ++commands;

@@ -20,7 +20,7 @@ class Backend final : public dialects::Backend {
         wire::ServerAddress address;
         wire::Cancelling::Deliver cancel;  // asks this server to end what the connection runs
         ServerLoginParams params;          // as it logged in: for KILL QUERY and COM_CHANGE_USER
-        std::uint32_t capabilities = 0;    // negotiated
+        Capabilities capabilities = 0;     // negotiated
         std::uint8_t charset = 0;
         std::uint32_t connection = 0;  // the server's number of it
         std::uint16_t status = 0;

@@ -13,7 +13,7 @@ ClientGreeting::ClientGreeting(Greeting greeting, std::size_t max_bytes)
     : greeting_(std::move(greeting)), max_bytes_(max_bytes) {
     greeting_.capabilities =
         (greeting_.capabilities & cap::offered) | cap::needed | cap::plugin_auth | cap::plugin_auth_lenenc;
-    // MariaDB says by its absence that further capabilities follow; there are none of them here.
+    // MariaDB says by its absence that further capabilities follow.
     if (!is_mariadb(greeting_.version)) greeting_.capabilities |= cap::long_password;
     greeting_.plugin = native_password;
 }
@@ -48,7 +48,7 @@ Action ClientGreeting::resume(Bytes input, std::error_code ec) {
     if (packet.sequence != 1)
         return fail(errc::protocol_violation, failure(Fault::login_violation, "packets out of order"));
     wire::Cursor flags(packet.payload);
-    const std::uint32_t capabilities = flags.u32le();
+    const Capabilities capabilities = flags.u32le();
     if (flags.ok() && (capabilities & cap::protocol_41) == 0)
         return fail(errc::unsupported, failure(Fault::unsupported_client));
     if (flags.ok() && (capabilities & cap::ssl) != 0) {

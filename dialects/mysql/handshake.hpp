@@ -72,9 +72,9 @@ class ClientAuthentication final : public wire::Exchange {
 struct ServerLoginParams {
     std::string user;
     std::string password;
-    std::string database;            // may be empty
-    std::uint32_t capabilities = 0;  // of cap::shared: what the server must be able to do
-    std::uint8_t charset = 0;        // 0: the server's own
+    std::string database;           // may be empty
+    Capabilities capabilities = 0;  // of cap::shared: what the server must be able to do
+    std::uint8_t charset = 0;       // 0: the server's own
     std::string program_name;
 };
 
@@ -86,7 +86,7 @@ class ServerLogin final : public wire::Exchange {
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
 
     [[nodiscard]] const Greeting& greeting() const noexcept { return greeting_; }
-    [[nodiscard]] std::uint32_t capabilities() const noexcept { return capabilities_; }  // negotiated
+    [[nodiscard]] Capabilities capabilities() const noexcept { return capabilities_; }  // negotiated
     [[nodiscard]] std::uint8_t charset() const noexcept { return charset_; }
     [[nodiscard]] std::uint16_t status() const noexcept { return status_; }  // of the last OK
 
@@ -98,7 +98,7 @@ class ServerLogin final : public wire::Exchange {
     ServerLoginParams params_;
     State state_ = State::greeting;
     Greeting greeting_;
-    std::uint32_t capabilities_ = 0;
+    Capabilities capabilities_ = 0;
     std::uint8_t charset_ = 0;
     std::uint16_t status_ = 0;
     int switches_ = 0;

@@ -24,8 +24,8 @@ struct Due {
 };
 
 struct MysqlLease final : wire::LeaseState {
-    std::uint32_t capabilities = 0;  // negotiated; COM_SET_OPTION changes it
-    std::uint8_t charset = 0;        // of the handshake
+    Capabilities capabilities = 0;  // negotiated
+    std::uint8_t charset = 0;       // of the handshake
     bool mariadb = false;
     bool default_autocommit = true;  // of a new or reset connection
     std::string login_database;      // may be empty

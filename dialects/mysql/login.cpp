@@ -64,12 +64,12 @@ Action ServerLogin::on_greeting(const Packet& packet) {
     std::optional<Greeting> greeting = parse_greeting(packet.payload);
     if (!greeting) return fail(make_error_code(errc::unsupported), "the server speaks another protocol", packet.size());
     greeting_ = std::move(*greeting);
-    const std::uint32_t wanted = cap::needed | params_.capabilities;
+    const Capabilities wanted = cap::needed | params_.capabilities;
     if ((greeting_.capabilities & wanted) != wanted) {
         return fail(make_error_code(errc::unsupported), "the server lacks capabilities that its clients were offered",
                     packet.size());
     }
-    const std::uint32_t optional =
+    const Capabilities optional =
         cap::long_flag | cap::plugin_auth | (params_.program_name.empty() ? 0 : cap::connect_attrs);
     capabilities_ =
         wanted | (greeting_.capabilities & optional) | (params_.database.empty() ? 0 : cap::connect_with_db);

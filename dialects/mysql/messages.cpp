@@ -13,6 +13,11 @@ constexpr std::string_view mariadb_prefix = "5.5.5-";
 // A greeting of ours says "no packet is too large": the server has the last word on that.
 constexpr std::uint32_t client_max_packet = 1u << 30;
 
+// MariaDB's word; none from a side that says by a bit of the first word that it does not know it.
+std::uint32_t further_of(Capabilities capabilities) noexcept {
+    return (capabilities & cap::long_password) != 0 ? 0 : static_cast<std::uint32_t>(capabilities >> 32);
+}
+
 }  // namespace
 
 std::optional<Greeting> parse_greeting(Bytes payload) noexcept {
@@ -26,9 +31,11 @@ std::optional<Greeting> parse_greeting(Bytes payload) noexcept {
     greeting.capabilities = cursor.u16le();
     greeting.charset = cursor.u8();
     greeting.status = cursor.u16le();
-    greeting.capabilities |= static_cast<std::uint32_t>(cursor.u16le()) << 16;
+    greeting.capabilities |= Capabilities{cursor.u16le()} << 16;
     const std::size_t salt_length = cursor.u8();
-    cursor.skip(10);
+    cursor.skip(6);
+    const Capabilities further = cursor.u32le();
+    if ((greeting.capabilities & cap::long_password) == 0) greeting.capabilities |= further << 32;
     if (!cursor.ok() || (greeting.capabilities & cap::secure_connection) == 0) return std::nullopt;
     // Eight bytes came before; the second part has at least thirteen, the last of them a NUL.
     const std::size_t second_length = std::max<std::size_t>(13, salt_length > 8 ? salt_length - 8 : 0);
@@ -55,7 +62,8 @@ void write_greeting(Writer& out, const Greeting& greeting) {
     out.u16le(greeting.status);
     out.u16le(static_cast<std::uint16_t>(greeting.capabilities >> 16));
     out.u8(21);
-    out.zeros(10);  // the last four: MariaDB's further capabilities, none
+    out.zeros(6);
+    out.u32le(further_of(greeting.capabilities));
     out.append(Bytes(greeting.salt).subspan(8));
     out.u8(0);
     out.cstring(greeting.plugin);
@@ -82,15 +90,17 @@ std::string program_of(Cursor& cursor) noexcept {
 
 }  // namespace
 
-std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, std::uint32_t offered) noexcept {
+std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, Capabilities offered) noexcept {
     Cursor cursor(payload);
     HandshakeResponse response;
     response.capabilities = cursor.u32le();
     if (!cursor.ok() || (response.capabilities & cap::protocol_41) == 0) return std::nullopt;
-    const std::uint32_t both = response.capabilities & offered;
     cursor.skip(4);
     response.charset = cursor.u8();
-    cursor.skip(23);
+    cursor.skip(19);
+    const Capabilities further = cursor.u32le();
+    if (((response.capabilities | offered) & cap::long_password) == 0) response.capabilities |= further << 32;
+    const Capabilities both = response.capabilities & offered;
     response.user = cursor.cstring();
     if ((response.capabilities & cap::plugin_auth_lenenc) != 0) {
         response.authentication = cursor.lenenc_text();
@@ -113,10 +123,11 @@ std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, std::ui
 void write_handshake_response(Writer& out, const HandshakeResponse& response, const Attributes& attributes,
                               std::uint8_t sequence) {
     const std::size_t mark = begin_packet(out, sequence);
-    out.u32le(response.capabilities);
+    out.u32le(static_cast<std::uint32_t>(response.capabilities));
     out.u32le(client_max_packet);
     out.u8(response.charset);
-    out.zeros(23);
+    out.zeros(19);
+    out.u32le(further_of(response.capabilities));
     out.cstring(response.user);
     out.u8(static_cast<std::uint8_t>(response.authentication.size()));
     out.text(response.authentication);

@@ -13,37 +13,45 @@
 
 namespace leasehold::mysql {
 
-// Capability flags.
+// Capability flags. The upper half is MariaDB's: it stands in the last reserved bytes of both sides' first packets, and a
+// side announces it by leaving `long_password` out.
+using Capabilities = std::uint64_t;
 namespace cap {
-constexpr std::uint32_t long_password = 1u << 0;  // MariaDB leaves it out to announce 32 further bits
-constexpr std::uint32_t found_rows = 1u << 1;
-constexpr std::uint32_t long_flag = 1u << 2;
-constexpr std::uint32_t connect_with_db = 1u << 3;
-constexpr std::uint32_t odbc = 1u << 6;
-constexpr std::uint32_t local_files = 1u << 7;
-constexpr std::uint32_t ignore_space = 1u << 8;
-constexpr std::uint32_t protocol_41 = 1u << 9;
-constexpr std::uint32_t interactive = 1u << 10;
-constexpr std::uint32_t ssl = 1u << 11;
-constexpr std::uint32_t transactions = 1u << 13;
-constexpr std::uint32_t secure_connection = 1u << 15;
-constexpr std::uint32_t multi_statements = 1u << 16;
-constexpr std::uint32_t multi_results = 1u << 17;
-constexpr std::uint32_t ps_multi_results = 1u << 18;
-constexpr std::uint32_t plugin_auth = 1u << 19;
-constexpr std::uint32_t connect_attrs = 1u << 20;
-constexpr std::uint32_t plugin_auth_lenenc = 1u << 21;
-constexpr std::uint32_t session_track = 1u << 23;
-constexpr std::uint32_t deprecate_eof = 1u << 24;
+constexpr Capabilities long_password = 1u << 0;
+constexpr Capabilities found_rows = 1u << 1;
+constexpr Capabilities long_flag = 1u << 2;
+constexpr Capabilities connect_with_db = 1u << 3;
+constexpr Capabilities odbc = 1u << 6;
+constexpr Capabilities local_files = 1u << 7;
+constexpr Capabilities ignore_space = 1u << 8;
+constexpr Capabilities protocol_41 = 1u << 9;
+constexpr Capabilities interactive = 1u << 10;
+constexpr Capabilities ssl = 1u << 11;
+constexpr Capabilities transactions = 1u << 13;
+constexpr Capabilities secure_connection = 1u << 15;
+constexpr Capabilities multi_statements = 1u << 16;
+constexpr Capabilities multi_results = 1u << 17;
+constexpr Capabilities ps_multi_results = 1u << 18;
+constexpr Capabilities plugin_auth = 1u << 19;
+constexpr Capabilities connect_attrs = 1u << 20;
+constexpr Capabilities plugin_auth_lenenc = 1u << 21;
+constexpr Capabilities session_track = 1u << 23;
+constexpr Capabilities deprecate_eof = 1u << 24;
+constexpr Capabilities query_attributes = 1u << 27;
+constexpr Capabilities progress = Capabilities{1} << 32;
+constexpr Capabilities bulk = Capabilities{1} << 34;
+constexpr Capabilities extended_types = Capabilities{1} << 35;
+constexpr Capabilities cache_metadata = Capabilities{1} << 36;
+constexpr Capabilities mariadb_word = ~Capabilities{0xFFFFFFFF};
 
 // What changes the bytes or the meaning of replies and is therefore equal on both legs of a lease.
-constexpr std::uint32_t shared = found_rows | local_files | ignore_space | interactive | multi_statements |
-                                 multi_results | ps_multi_results | session_track | deprecate_eof;
+constexpr Capabilities shared = found_rows | local_files | ignore_space | interactive | multi_results |
+                                ps_multi_results | session_track | deprecate_eof;
 // What each leg settles for itself and both need.
-constexpr std::uint32_t needed = protocol_41 | transactions | secure_connection;
+constexpr Capabilities needed = protocol_41 | transactions | secure_connection;
 // What a client is offered where the server has it too.
-constexpr std::uint32_t offered =
-    shared | needed | long_flag | connect_with_db | plugin_auth | connect_attrs | plugin_auth_lenenc;
+constexpr Capabilities offered =
+    shared | needed | multi_statements | long_flag | connect_with_db | plugin_auth | connect_attrs | plugin_auth_lenenc;
 }  // namespace cap
 
 // Status flags of OK and EOF.
@@ -76,6 +84,7 @@ enum class Command : std::uint8_t {
     set_option = 0x1B,
     stmt_fetch = 0x1C,
     reset_connection = 0x1F,
+    stmt_bulk_execute = 0xFA,  // MariaDB's
 };
 
 constexpr std::string_view native_password = "mysql_native_password";
@@ -85,7 +94,7 @@ struct Greeting {
     std::string version;  // as it stands in the packet
     std::uint32_t connection_id = 0;
     Salt salt{};
-    std::uint32_t capabilities = 0;
+    Capabilities capabilities = 0;
     std::uint8_t charset = 0;
     std::uint16_t status = 0;
     std::string plugin;
@@ -94,7 +103,7 @@ struct Greeting {
 void write_greeting(wire::Writer& out, const Greeting& greeting);
 
 struct HandshakeResponse {
-    std::uint32_t capabilities = 0;
+    Capabilities capabilities = 0;
     std::uint8_t charset = 0;
     std::string user;
     std::string authentication;
@@ -103,7 +112,7 @@ struct HandshakeResponse {
     std::string program_name;  // of the connection attributes
 };
 // `offered`: fields are laid out by the capabilities that both sides have.
-[[nodiscard]] std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, std::uint32_t offered) noexcept;
+[[nodiscard]] std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, Capabilities offered) noexcept;
 using Attributes = std::vector<std::pair<std::string_view, std::string_view>>;
 void write_handshake_response(wire::Writer& out, const HandshakeResponse& response, const Attributes& attributes,
                               std::uint8_t sequence);

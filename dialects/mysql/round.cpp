@@ -11,7 +11,7 @@ using wire::errc;
 
 Round& Round::command(Command command, std::string_view argument, bool keep_first_row) {
     write_command(out_, command, argument);
-    keeps_.push_back(keep_first_row);
+    asked_.push_back({command == Command::set_option ? Shape::simple : Shape::query, keep_first_row});
     return *this;
 }
 
@@ -33,8 +33,8 @@ Action Round::resume(Bytes input, std::error_code ec) {
         return Action::write(0, out_.bytes());
     }
     std::size_t at = 0;
-    while (answered_ < keeps_.size()) {
-        if (!reply_.active()) reply_.start(Shape::query, deprecate_eof_, keeps_[answered_], true);
+    while (answered_ < asked_.size()) {
+        if (!reply_.active()) reply_.start(asked_[answered_].shape, deprecate_eof_, asked_[answered_].keeps, true);
         const Reply::Event event = reply_.advance(input, at);
         if (event == Reply::Event::more) return Action::read(at);
         if (event == Reply::Event::farewell) {
@@ -48,7 +48,7 @@ Action Round::resume(Bytes input, std::error_code ec) {
             failed_at_ = answered_;
             diagnostics_ = parse_error(wire::as_bytes(reply_.error_packet()));
         }
-        if (keeps_[answered_]) first_field_ = reply_.first_field();
+        if (asked_[answered_].keeps) first_field_ = reply_.first_field();
         ++answered_;
     }
     finished_ = true;

@@ -27,7 +27,11 @@ class Round final : public wire::Exchange {
     bool started_ = false;
     bool finished_ = false;
     wire::Writer out_;
-    std::vector<bool> keeps_;  // one for each command
+    struct Asked {
+        Shape shape = Shape::query;
+        bool keeps = false;  // the first row
+    };
+    std::vector<Asked> asked_;
     std::size_t answered_ = 0;
     std::size_t failed_at_ = SIZE_MAX;
     Reply reply_;

@@ -61,6 +61,7 @@ bool Settings::holds(std::string_view name) const noexcept {
 std::uint64_t Settings::fingerprint() const noexcept {
     Hash hash;
     hash.byte(autocommit ? 1 : 0);
+    hash.byte(multi_statements ? 1 : 0);
     hash.byte(database ? 1 : 0);
     if (database) hash.add(*database);
     for (const auto& [name, literal] : variables) {
@@ -79,6 +80,7 @@ Alignment alignment(const Settings& held, const Settings& wanted, std::string_vi
         plan.no_database = to.empty();
         if (!to.empty()) plan.database = to;
     }
+    if (held.multi_statements != wanted.multi_statements) plan.multi_statements = wanted.multi_statements;
     plan.reset =
         std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); });
     const bool emptied = plan.reset || plan.no_database;

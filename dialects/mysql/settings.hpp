@@ -19,6 +19,7 @@ struct Settings {
     // None: the database of the login. Empty: no database at all (the current one was dropped).
     std::optional<std::string> database;
     bool autocommit = true;
+    bool multi_statements = false;  // COM_SET_OPTION; a new backend has them off
     // Variable (lower case) and literal as SQL. Applied in this order, over defaults, they give the session's state.
     std::vector<std::pair<std::string, std::string>> variables;
 
@@ -33,8 +34,11 @@ struct Alignment {
     bool reset = false;        // it holds what only a reset takes away
     bool no_database = false;  // it must forget its current database: COM_CHANGE_USER
     std::optional<std::string> database;
+    std::optional<bool> multi_statements;
     std::string sql;  // one SET; empty: none
-    [[nodiscard]] bool nothing() const noexcept { return !reset && !no_database && !database && sql.empty(); }
+    [[nodiscard]] bool nothing() const noexcept {
+        return !reset && !no_database && !database && !multi_statements && sql.empty();
+    }
 };
 // `login_database`: what Settings::database means when there is none. `default_autocommit`: after a reset.
 [[nodiscard]] Alignment alignment(const Settings& held, const Settings& wanted, std::string_view login_database,

@@ -15,13 +15,11 @@ std::uint64_t next_session() noexcept {
 
 }  // namespace
 
-std::uint64_t variant_of(std::uint32_t capabilities, std::uint8_t charset) noexcept {
-    return (capabilities & cap::shared) | static_cast<std::uint64_t>(charset) << 32;
+std::uint64_t variant_of(Capabilities capabilities, std::uint8_t charset) noexcept {
+    return (capabilities & cap::shared) | static_cast<std::uint64_t>(charset) << 48;
 }
-std::uint32_t capabilities_of(std::uint64_t variant) noexcept {
-    return static_cast<std::uint32_t>(variant) & cap::shared;
-}
-std::uint8_t charset_of(std::uint64_t variant) noexcept { return static_cast<std::uint8_t>(variant >> 32); }
+Capabilities capabilities_of(std::uint64_t variant) noexcept { return variant & cap::shared; }
+std::uint8_t charset_of(std::uint64_t variant) noexcept { return static_cast<std::uint8_t>(variant >> 48); }
 
 Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit) {
     Settings settings;
@@ -41,6 +39,7 @@ Tracker::Tracker(TrackerOptions options)
       settings_(
           initial_settings(options_.isolation_level, options_.mariadb, (options_.status & status::autocommit) != 0)),
       status_(options_.status), prepared_(options_.prepared_per_client) {
+    settings_.multi_statements = (options_.capabilities & cap::multi_statements) != 0;
     status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
 }
 
@@ -113,7 +112,9 @@ void Tracker::pin_to_end(std::string_view reason) {
 void Tracker::reset_session() {
     const std::optional<std::string> database = settings_.database;
     const bool autocommit = (options_.status & status::autocommit) != 0;
+    const bool multi_statements = settings_.multi_statements;  // the server leaves it as it is, too
     settings_ = initial_settings(options_.isolation_level, options_.mariadb, autocommit);
+    settings_.multi_statements = multi_statements;
     settings_.database = database;
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = {};

@@ -20,7 +20,7 @@ struct TrackerOptions {
     bool disconnect_on_loss = false;
     std::size_t prepared_per_client = 1000;
     std::size_t max_settings = 1000;
-    std::uint32_t capabilities = 0;             // of the client, as far as it was offered them
+    Capabilities capabilities = 0;              // of the client, as far as it was offered them
     std::uint8_t charset = 0;                   // of its handshake
     std::uint16_t status = status::autocommit;  // of the server's login
     bool mariadb = true;
@@ -30,8 +30,8 @@ struct TrackerOptions {
 };
 
 // The variant of a lease: what a handshake settles. The pool does not look into it.
-[[nodiscard]] std::uint64_t variant_of(std::uint32_t capabilities, std::uint8_t charset) noexcept;
-[[nodiscard]] std::uint32_t capabilities_of(std::uint64_t variant) noexcept;
+[[nodiscard]] std::uint64_t variant_of(Capabilities capabilities, std::uint8_t charset) noexcept;
+[[nodiscard]] Capabilities capabilities_of(std::uint64_t variant) noexcept;
 [[nodiscard]] std::uint8_t charset_of(std::uint64_t variant) noexcept;
 // What a pool's isolation_level makes of a new session.
 [[nodiscard]] Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit);
@@ -147,7 +147,7 @@ class Tracker final : public wire::Tracker {
 
     TrackerOptions options_;
     std::uint64_t number_;  // of the session, in the process
-    std::uint32_t capabilities_;
+    Capabilities capabilities_;
     Settings settings_;
     std::uint16_t status_;  // of the last reply
     MysqlLease* lease_ = nullptr;

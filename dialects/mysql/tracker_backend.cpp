@@ -129,15 +129,9 @@ void Tracker::on_reply() {
             dirty_ = !mariadb;
             break;
         }
-        case Command::set_option: {
-            const auto change = [&](std::uint32_t& capabilities) {
-                capabilities =
-                    request_.option == 0 ? capabilities | cap::multi_statements : capabilities & ~cap::multi_statements;
-            };
-            change(capabilities_);
-            change(lease_->capabilities);
+        case Command::set_option:
+            settings_.multi_statements = lease_->held.multi_statements = request_.option == 0;
             break;
-        }
         default: break;
     }
     if (request_.command != Command::query) return;
@@ -154,7 +148,7 @@ void Tracker::on_failure() {
     const Statement& statement = request_.statement;
     // Without a transaction and with autocommit only what may commit can have changed that.
     state_unknown_ = request_.in_transaction || !settings_.autocommit || statement.may_commit;
-    const bool several = statement.count > 1;
+    const bool several = statement.count > 1 && settings_.multi_statements;  // else a syntax error
     if (lease_->reply.error() == syntax_error && !several && request_.unpinned && !statement.pin.empty()) {
         pin_ = {};
         dirty_ = request_.was_dirty;

@@ -197,7 +197,8 @@ Tracker::Step Tracker::on_init_db(Incoming& packet) {
     return forward(packet, Shape::simple, std::move(statement));
 }
 
-// Switches multi-statements on and off: for the session, and for the backend that it holds.
+// Switches multi-statements on and off: for the session, and for the backend that it holds. Whoever did not ask for
+// them must not get them on any backend: an injected statement would be carried out.
 Tracker::Step Tracker::on_set_option(Incoming& packet) {
     if (packet.header.length != 3) return answer(packet, Fault::unknown_command);
     if (!packet.whole()) return Step::wait;
@@ -208,7 +209,7 @@ Tracker::Step Tracker::on_set_option(Incoming& packet) {
         request_.option = option;  // applied when the server has agreed
         return step;
     }
-    capabilities_ = option == 0 ? capabilities_ | cap::multi_statements : capabilities_ & ~cap::multi_statements;
+    settings_.multi_statements = option == 0;
     return answer(packet, {Answer::Kind::end_of_rows, {}, false});
 }
 

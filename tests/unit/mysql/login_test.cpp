@@ -37,7 +37,7 @@ Raw greeting_packet(const Greeting& made = greeting()) {
 }
 
 Raw response_packet(std::string_view user, std::string_view password, std::string_view plugin,
-                    std::uint32_t capabilities, std::string_view database = "shop") {
+                    Capabilities capabilities, std::string_view database = "shop") {
     HandshakeResponse response;
     response.capabilities =
         capabilities | cap::protocol_41 | cap::secure_connection | cap::plugin_auth | cap::connect_with_db;
