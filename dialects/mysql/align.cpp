@@ -14,15 +14,22 @@ Align::Align(const Alignment& plan, bool deprecate_eof) : round_(deprecate_eof) 
         round_.command(Command::set_option, std::string_view(*plan.multi_statements ? "\0\0" : "\1\0", 2));
         ++commands;
     }
-    if (!plan.sql.empty()) {
-        round_.command(Command::query, plan.sql);
-        ++commands;
-    }
-    // Last, so that its refusal leaves the rest done.
+    // SET CHARACTER SET takes the current database's character set. A refusal of it leaves the rest done.
     if (plan.database) {
         round_.command(Command::init_db, *plan.database);
-        database_at_ = commands;
+        database_at_ = commands++;
     }
+    const auto run = [&](std::string_view sql) {
+        if (sql.empty()) return;
+        round_.command(Command::query, sql);
+        ++commands;
+    };
+    run(plan.track);
+    if (plan.charset) {
+        charset_at_ = commands;
+        for (const std::string& sql : charset_statements(*plan.charset)) run(sql);
+    }
+    run(plan.sql);
 }
 
 wire::Action Align::resume(Bytes input, std::error_code ec) {
@@ -31,6 +38,7 @@ wire::Action Align::resume(Bytes input, std::error_code ec) {
     diagnostics_ = round_.diagnostics();
     if (action.error == wire::errc::server_error) {
         database_refused_ = round_.failed_at() == database_at_;
+        charset_refused_ = round_.failed_at() == charset_at_;
         action.error = make_error_code(wire::errc::settings_refused);
     }
     return action;

@@ -8,6 +8,8 @@
 #include "dialects/mysql/reset.hpp"
 #include "dialects/mysql/tracker.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 namespace leasehold::mysql {
@@ -17,25 +19,27 @@ using wire::awaitable;
 
 // The server has no such database any more, or not for this user: sessions go on without a current one.
 constexpr int no_such_database = 1049, no_access = 1044;
+constexpr int unknown_collation = 1273;
 
 }  // namespace
 
-Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant)
+Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login)
     : transport_(std::move(transport)), inbox_(std::move(inbox)), login_(std::move(login)),
-      address_(login_.address.text()), charset_bits_(variant_of(0, charset_of(variant))),
-      cancelling_(transport_->executor(), std::move(login_.cancel)), watch_(*transport_) {
+      address_(login_.address.text()), cancelling_(transport_->executor(), std::move(login_.cancel)),
+      watch_(*transport_) {
     lease_.capabilities = login_.capabilities;
     lease_.charset = login_.charset;
     lease_.mariadb = login_.mariadb;
     lease_.status = login_.status;
     lease_.default_autocommit = (login_.status & status::autocommit) != 0;
     lease_.held.autocommit = lease_.default_autocommit;
+    lease_.held.charset = lease_.charset;
     lease_.login_database = login_.params.database;
 }
 
 Backend::~Backend() = default;
 
-pool::Variant Backend::variant() const noexcept { return variant_of(lease_.capabilities, 0) | charset_bits_; }
+pool::Variant Backend::variant() const noexcept { return variant_of(lease_.capabilities); }
 
 pool::Condition Backend::condition() const noexcept {
     pool::Condition condition;
@@ -65,13 +69,17 @@ awaitable<std::error_code> Backend::ping(pool::Deadline deadline) {
 }
 
 awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
-    // After a reset MySQL has the server's character sets; MariaDB those of the handshake, as it should.
-    if (!lease_.mariadb) co_return co_await change_user(deadline);
-    Reset exchange(lease_.deprecate_eof());
+    std::vector<std::string> then;
+    if (lease_.tracks) then.emplace_back(track_statement(lease_.mariadb));
+    // After a reset MySQL has the server's character sets; MariaDB those of the handshake.
+    if (!lease_.mariadb) std::ranges::copy(charset_statements(lease_.charset), std::back_inserter(then));
+    Reset exchange(lease_.deprecate_eof(), then);
     const std::error_code ec = co_await run(exchange, deadline);
     if (!ec) {
         lease_.status = exchange.status();
         lease_.forget();
+        lease_.tracking = lease_.tracks;
+        lease_.held.charset = lease_.charset;
     }
     co_return ec;
 }
@@ -88,6 +96,7 @@ awaitable<std::error_code> Backend::change_user(pool::Deadline deadline) {
         lease_.status = exchange.status();
         lease_.forget();
         lease_.held.database = std::string();
+        lease_.held.charset = lease_.charset;
     }
     co_return ec;
 }
@@ -162,26 +171,33 @@ void Backend::close() noexcept {
 
 bool Backend::aligned(const wire::Tracker& session) const noexcept {
     const Settings& wanted = static_cast<const Tracker&>(session).settings();
-    return lease_.held == wanted ||
-           alignment(lease_.held, wanted, lease_.login_database, lease_.default_autocommit).nothing();
+    return (lease_.held == wanted && lease_.tracking == lease_.tracks) || lease_.plan_for(wanted).nothing();
 }
 
 awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, pool::Deadline deadline) {
     Aligned result;
     auto& tracker = static_cast<Tracker&>(session);  // a pool of this dialect serves sessions of this dialect
     const Settings wanted = tracker.settings();
-    Alignment plan = alignment(lease_.held, wanted, lease_.login_database, lease_.default_autocommit);
-    if (plan.no_database || (plan.reset && !lease_.mariadb)) {
+    Alignment plan = lease_.plan_for(wanted);
+    if (plan.no_database) {
         result.error = co_await change_user(deadline);
         if (result.error) co_return result;
-        plan = alignment(lease_.held, wanted, lease_.login_database, lease_.default_autocommit);
+        plan = lease_.plan_for(wanted);
     }
     if (!plan.nothing()) {
         Align exchange(plan, lease_.deprecate_eof());
         result.error = co_await run(exchange, deadline);
         result.diagnostics = exchange.diagnostics();
+        if (exchange.charset_refused() && result.diagnostics.number == unknown_collation) {
+            // As in a login: then it is the server's own.
+            plan.charset = 0;
+            Align again(plan, lease_.deprecate_eof());
+            result.error = co_await run(again, deadline);
+            result.diagnostics = again.diagnostics();
+        }
         if (!result.error) lease_.status = exchange.status();
         if (plan.reset && !result.error) lease_.forget();
+        if (!result.error) lease_.tracking = lease_.tracks;
         const int number = result.diagnostics.number;
         if (exchange.database_refused() && (number == no_such_database || number == no_access)) {
             // As if it had been dropped under the session: it can name another.
@@ -189,13 +205,14 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
             Settings without = wanted;
             without.database = std::string();
             result.error = co_await change_user(deadline);
-            plan = alignment(lease_.held, without, lease_.login_database, lease_.default_autocommit);
+            plan = lease_.plan_for(without);
             if (!result.error && !plan.nothing()) {
                 Align again(plan, lease_.deprecate_eof());
                 result.error = co_await run(again, deadline);
                 result.diagnostics = again.diagnostics();
             }
             if (!result.error) {
+                lease_.tracking = lease_.tracks;
                 lease_.held = without;
                 lease_.held.autocommit = wanted.autocommit;
             }

@@ -26,7 +26,7 @@ class Backend final : public dialects::Backend {
         std::uint16_t status = 0;
         bool mariadb = false;
     };
-    Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant);
+    Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login);
     ~Backend() override;
 
     [[nodiscard]] pool::Condition condition() const noexcept override;
@@ -60,7 +60,6 @@ class Backend final : public dialects::Backend {
     wire::Inbox inbox_;
     Login login_;
     std::string address_;
-    std::uint64_t charset_bits_;  // of the variant; the session's flags may change, this does not
     MysqlLease lease_;
     wire::Cancelling cancelling_;
     wire::Watch watch_;

@@ -46,7 +46,6 @@ ServerLoginParams Connector::login_params(pool::Variant variant) const {
     login.password = params_.password.value_or("");
     login.database = params_.url.database;
     login.capabilities = capabilities_of(variant);
-    login.charset = charset_of(variant);
     login.program_name = params_.application;
     return login;
 }
@@ -69,17 +68,23 @@ wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::strin
     Round round(lease.deprecate_eof());
     round.command(Command::query, "SELECT @@sql_mode", true);
     Settings wanted = initial_settings(params_.isolation_level, lease.mariadb, lease.default_autocommit);
-    const Alignment plan = alignment(lease.held, wanted, lease.login_database, lease.default_autocommit);
+    wanted.charset = lease.held.charset;
+    const Alignment plan = alignment(lease.held, wanted, lease.defaults());
     if (!plan.sql.empty()) round.command(Command::query, plan.sql);
+    const std::size_t tracks_at = plan.sql.empty() ? 1 : 2;
+    lease.tracks = (lease.capabilities & cap::session_track) != 0;
+    if (lease.tracks) round.command(Command::query, track_statement(lease.mariadb));
     const std::error_code ec = co_await wire::drive(backend->transport(), round, backend->inbox(), deadline);
-    if (ec) {
+    if (round.failed_at() == tracks_at) lease.tracks = false;  // then the lexer is alone
+    lease.tracking = lease.tracks;
+    if (ec && round.failed_at() != tracks_at) {
         *message = round.diagnostics().message.empty() ? ec.message() : round.diagnostics().message;
         co_return ec;
     }
     if (round.status() != 0) lease.status = round.status();
     lease.held = std::move(wanted);
     *message = round.first_field();
-    co_return ec;
+    co_return std::error_code();
 }
 
 wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool::Deadline deadline) {
@@ -120,8 +125,7 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
         logged_in.connection = login.greeting().connection_id;
         logged_in.status = login.status();
         logged_in.mariadb = is_mariadb(login.greeting().version);
-        auto backend =
-            std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in), variant);
+        auto backend = std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in));
         std::string said;
         result.error = co_await prepare(backend.get(), &said, deadline);
         if (result.error) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dialects/mysql/replies.hpp"
+#include "dialects/mysql/session_track.hpp"
 #include "dialects/mysql/settings.hpp"
 #include "dialects/wire/tracker.hpp"
 
@@ -29,10 +30,16 @@ struct MysqlLease final : wire::LeaseState {
     bool mariadb = false;
     bool default_autocommit = true;  // of a new or reset connection
     std::string login_database;      // may be empty
+    // What a reset leaves: MySQL forgets the handshake's character set.
+    [[nodiscard]] Defaults defaults() const noexcept {
+        return {login_database, default_autocommit, mariadb ? charset : std::uint8_t{0}};
+    }
 
     Settings held;
     std::uint16_t status = status::autocommit;  // of the last reply
     bool dirty = false;                         // session state that a reset must remove
+    bool tracks = false;                        // its server has a session tracker
+    bool tracking = false;                      // ... which is on
 
     // What LAST_INSERT_ID() would answer; none: not known.
     std::optional<std::uint64_t> insert_id = 0;
@@ -49,10 +56,18 @@ struct MysqlLease final : wire::LeaseState {
     [[nodiscard]] bool outstanding() const noexcept { return !due.empty(); }
     [[nodiscard]] bool in_transaction() const noexcept { return (status & status::in_transaction) != 0; }
     [[nodiscard]] bool deprecate_eof() const noexcept { return (capabilities & cap::deprecate_eof) != 0; }
+    // What brings it to a session's settings.
+    [[nodiscard]] Alignment plan_for(const Settings& wanted) const {
+        Alignment plan = alignment(held, wanted, defaults());
+        if (tracks && (!tracking || plan.reset)) plan.track = track_statement(mariadb);
+        return plan;
+    }
     // COM_RESET_CONNECTION was done; the current database stays.
     void forget() {
         held.variables.clear();
         held.autocommit = default_autocommit;
+        held.charset = defaults().charset;
+        tracking = false;
         insert_id = 0;
         warnings_of = counts_of = 0;
         has_warnings = false;

@@ -62,6 +62,7 @@ constexpr std::uint16_t more_results = 0x0008;
 constexpr std::uint16_t cursor_exists = 0x0040;
 constexpr std::uint16_t database_dropped = 0x0100;
 constexpr std::uint16_t no_backslash_escapes = 0x0200;
+constexpr std::uint16_t session_state_changed = 0x4000;
 }  // namespace status
 
 enum class Command : std::uint8_t {

@@ -3,7 +3,10 @@
 
 namespace leasehold::mysql {
 
-Reset::Reset(bool deprecate_eof) : round_(deprecate_eof) { round_.command(Command::reset_connection); }
+Reset::Reset(bool deprecate_eof, std::span<const std::string> then) : round_(deprecate_eof) {
+    round_.command(Command::reset_connection);
+    for (const std::string& sql : then) round_.command(Command::query, sql);
+}
 
 wire::Action Reset::resume(Bytes input, std::error_code ec) {
     wire::Action action = round_.resume(input, ec);

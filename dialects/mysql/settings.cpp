@@ -62,6 +62,7 @@ std::uint64_t Settings::fingerprint() const noexcept {
     Hash hash;
     hash.byte(autocommit ? 1 : 0);
     hash.byte(multi_statements ? 1 : 0);
+    hash.byte(charset);
     hash.byte(database ? 1 : 0);
     if (database) hash.add(*database);
     for (const auto& [name, literal] : variables) {
@@ -71,11 +72,25 @@ std::uint64_t Settings::fingerprint() const noexcept {
     return hash.value();
 }
 
-Alignment alignment(const Settings& held, const Settings& wanted, std::string_view login_database,
-                    bool default_autocommit) {
+// MariaDB takes only a few of the numbers for character_set_client, but all of them for the collation; of assignments in
+// one SET each sees the values from before it.
+std::vector<std::string> charset_statements(std::uint8_t collation) {
+    if (collation == 0) return {unknown_charset_statement()};
+    return {"SET SESSION collation_connection=" + std::to_string(collation),
+            "SET SESSION character_set_client=@@character_set_connection, "
+            "character_set_results=@@character_set_connection"};
+}
+
+std::string unknown_charset_statement() {
+    return "SET SESSION character_set_client=@@global.character_set_client, "
+           "character_set_results=@@global.character_set_results, "
+           "collation_connection=@@global.collation_connection";
+}
+
+Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults) {
     Alignment plan;
-    const std::string_view from = held.database ? std::string_view(*held.database) : login_database;
-    const std::string_view to = wanted.database ? std::string_view(*wanted.database) : login_database;
+    const std::string_view from = held.database ? std::string_view(*held.database) : defaults.database;
+    const std::string_view to = wanted.database ? std::string_view(*wanted.database) : defaults.database;
     if (from != to) {
         plan.no_database = to.empty();
         if (!to.empty()) plan.database = to;
@@ -84,8 +99,9 @@ Alignment alignment(const Settings& held, const Settings& wanted, std::string_vi
     plan.reset =
         std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); });
     const bool emptied = plan.reset || plan.no_database;
-    const bool autocommit = emptied ? default_autocommit : held.autocommit;
-    if (emptied || held.variables != wanted.variables) {
+    const bool autocommit = emptied ? defaults.autocommit : held.autocommit;
+    if ((emptied ? defaults.charset : held.charset) != wanted.charset) plan.charset = wanted.charset;
+    if (emptied || plan.charset || held.variables != wanted.variables) {
         plan.sql = set_statement(wanted, autocommit != wanted.autocommit);
     } else if (autocommit != wanted.autocommit) {
         Settings only;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of a session that is carried from backend to backend: current database, autocommit, and every SET of a
-// session variable with a literal, in the order in which they last happened. A plain value; knows no protocol.
+// The state of a session that is carried from backend to backend: character set of its handshake, current database,
+// autocommit, and every SET of a session variable with a literal, in the order in which they last happened. A plain
+// value; knows no protocol.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,8 @@ struct Settings {
     std::optional<std::string> database;
     bool autocommit = true;
     bool multi_statements = false;  // COM_SET_OPTION; a new backend has them off
+    // The collation's number that the client named in its handshake, unread; 0: the server's own character sets.
+    std::uint8_t charset = 0;
     // Variable (lower case) and literal as SQL. Applied in this order, over defaults, they give the session's state.
     std::vector<std::pair<std::string, std::string>> variables;
 
@@ -35,13 +38,24 @@ struct Alignment {
     bool no_database = false;  // it must forget its current database: COM_CHANGE_USER
     std::optional<std::string> database;
     std::optional<bool> multi_statements;
-    std::string sql;  // one SET; empty: none
+    std::string_view track;               // turns the server's session tracker on, whom a reset turns off
+    std::optional<std::uint8_t> charset;  // of a handshake; in front of `sql`
+    std::string sql;                      // one SET; empty: none
     [[nodiscard]] bool nothing() const noexcept {
-        return !reset && !no_database && !database && !multi_statements && sql.empty();
+        return !reset && !no_database && !database && !multi_statements && !charset && track.empty() && sql.empty();
     }
 };
-// `login_database`: what Settings::database means when there is none. `default_autocommit`: after a reset.
-[[nodiscard]] Alignment alignment(const Settings& held, const Settings& wanted, std::string_view login_database,
-                                  bool default_autocommit);
+// What a backend has by itself.
+struct Defaults {
+    std::string_view database;  // what Settings::database means when there is none
+    bool autocommit = true;     // after a reset
+    std::uint8_t charset = 0;   // after a reset: that of its handshake in MariaDB, the server's own in MySQL
+};
+[[nodiscard]] Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults);
+
+// The statements, one after the other, that give a connection the character sets of a handshake with this collation, and
+// those of one with a number that the server does not know.
+[[nodiscard]] std::vector<std::string> charset_statements(std::uint8_t collation);
+[[nodiscard]] std::string unknown_charset_statement();
 
 }  // namespace leasehold::mysql

@@ -15,11 +15,8 @@ std::uint64_t next_session() noexcept {
 
 }  // namespace
 
-std::uint64_t variant_of(Capabilities capabilities, std::uint8_t charset) noexcept {
-    return (capabilities & cap::shared) | static_cast<std::uint64_t>(charset) << 48;
-}
+std::uint64_t variant_of(Capabilities capabilities) noexcept { return capabilities & cap::shared; }
 Capabilities capabilities_of(std::uint64_t variant) noexcept { return variant & cap::shared; }
-std::uint8_t charset_of(std::uint64_t variant) noexcept { return static_cast<std::uint8_t>(variant >> 48); }
 
 Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit) {
     Settings settings;
@@ -40,6 +37,7 @@ Tracker::Tracker(TrackerOptions options)
           initial_settings(options_.isolation_level, options_.mariadb, (options_.status & status::autocommit) != 0)),
       status_(options_.status), prepared_(options_.prepared_per_client) {
     settings_.multi_statements = (options_.capabilities & cap::multi_statements) != 0;
+    settings_.charset = options_.charset;
     status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
 }
 
@@ -108,7 +106,8 @@ void Tracker::pin_to_end(std::string_view reason) {
     if (lease_ != nullptr) lease_->dirty = true;
 }
 
-// COM_RESET_CONNECTION: a session as after its login, in the database where it is.
+// COM_RESET_CONNECTION: a session as after its login, in the database where it is. MySQL's then has the server's character
+// sets, not those of its handshake.
 void Tracker::reset_session() {
     const std::optional<std::string> database = settings_.database;
     const bool autocommit = (options_.status & status::autocommit) != 0;
@@ -116,6 +115,7 @@ void Tracker::reset_session() {
     settings_ = initial_settings(options_.isolation_level, options_.mariadb, autocommit);
     settings_.multi_statements = multi_statements;
     settings_.database = database;
+    settings_.charset = options_.mariadb ? options_.charset : std::uint8_t{0};
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = {};
     one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = prepared_inserts_ = false;

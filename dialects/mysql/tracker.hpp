@@ -30,9 +30,8 @@ struct TrackerOptions {
 };
 
 // The variant of a lease: what a handshake settles. The pool does not look into it.
-[[nodiscard]] std::uint64_t variant_of(Capabilities capabilities, std::uint8_t charset) noexcept;
+[[nodiscard]] std::uint64_t variant_of(Capabilities capabilities) noexcept;
 [[nodiscard]] Capabilities capabilities_of(std::uint64_t variant) noexcept;
-[[nodiscard]] std::uint8_t charset_of(std::uint64_t variant) noexcept;
 // What a pool's isolation_level makes of a new session.
 [[nodiscard]] Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit);
 
@@ -49,9 +48,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] wire::Aftermath lose(const wire::Loss& loss, wire::Outbox& to_client) override;
     [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
     void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
-    [[nodiscard]] std::uint64_t variant() const noexcept override {
-        return variant_of(capabilities_, options_.charset);
-    }
+    [[nodiscard]] std::uint64_t variant() const noexcept override { return variant_of(capabilities_); }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
     [[nodiscard]] bool busy() const noexcept override { return lease_ != nullptr && lease_->outstanding(); }

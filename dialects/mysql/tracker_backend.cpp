@@ -122,11 +122,7 @@ void Tracker::on_reply() {
             const std::uint16_t status = status_;
             reset_session();
             status_ = status;
-            const bool mariadb = lease_->mariadb;
             lease_->forget();
-            // MySQL's character sets are then the server's, not the handshake's: nobody else may have that.
-            lease_->dirty = !mariadb;
-            dirty_ = !mariadb;
             break;
         }
         case Command::set_option:
@@ -188,6 +184,11 @@ bool Tracker::settle(wire::Outbox& to_backend) {
     if (uncounted_) ++counts_.transactions;
     uncounted_ = false;
     pin_young_ = false;
+    if (lease_->tracks && !lease_->tracking && !pin().empty()) {
+        lease_->tracking = true;
+        inject(Due::For::alignment, track_statement(lease_->mariadb), to_backend);
+        return false;
+    }
     if (insert_id_moved_ && pin().empty()) {
         inject(Due::For::read_insert_id, "SELECT LAST_INSERT_ID()", to_backend);
         return false;

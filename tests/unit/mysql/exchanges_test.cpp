@@ -62,24 +62,61 @@ TEST(MysqlFinish, CommitsOrRollsBack) {
              [] { return std::make_unique<Finish>(false, false); });
 }
 
-TEST(MysqlAlign, SetsFirstAndNamesTheDatabaseLast) {
+TEST(MysqlReset, TellsTheConnectionInTheSameRoundWhatItForgets) {
+    const std::vector<std::string> then{"SET a=1", "SET b=2"};
+    const auto make = [&] { return std::make_unique<Reset>(true, then); };
+    const Raw sent = command(31) + query("SET a=1") + query("SET b=2");
+    play_all(Script().expect_write(sent).read(ok(1) + ok(1) + ok(1)).expect_done(), make);
+    play_all(Script().expect_write(sent).read(ok(1) + err(1, 1273) + ok(1)).expect_done(errc::server_error), make);
+}
+
+TEST(MysqlAlign, GivesTheCharacterSetsOfAHandshakeByNumberInFrontOfTheSettings) {
+    Alignment plan;
+    plan.track = "SET track=1";
+    plan.charset = 46;
+    plan.sql = "SET NAMES latin1";
+    const Raw sent = query("SET track=1") + query("SET SESSION collation_connection=46") +
+                     query(
+                         "SET SESSION character_set_client=@@character_set_connection, "
+                         "character_set_results=@@character_set_connection") +
+                     query("SET NAMES latin1");
+    play_all(Script().expect_write(sent).read(ok(1) + ok(1) + ok(1) + ok(1)).expect_done(),
+             [&] { return std::make_unique<Align>(plan, false); });
+    Align unknown(plan, false);
+    play(Script().expect_write(sent).read(ok(1) + err(1, 1273) + ok(1) + ok(1)).expect_done(errc::settings_refused),
+         unknown);
+    EXPECT_TRUE(unknown.charset_refused());
+    plan.charset = 0;
+    Align servers(plan, false);
+    play(Script()
+             .expect_write(query("SET track=1") +
+                           query("SET SESSION character_set_client=@@global.character_set_client, "
+                                 "character_set_results=@@global.character_set_results, "
+                                 "collation_connection=@@global.collation_connection") +
+                           query("SET NAMES latin1"))
+             .read(ok(1) + ok(1) + ok(1))
+             .expect_done(),
+         servers);
+}
+
+TEST(MysqlAlign, ResetsThenNamesTheDatabaseThenSets) {
     Alignment plan;
     plan.reset = true;
     plan.sql = "SET NAMES utf8mb4";
     plan.database = "other";
     const auto make = [&] { return std::make_unique<Align>(plan, false); };
-    const Raw sent = command(31) + query("SET NAMES utf8mb4") + command(2, "other");
+    const Raw sent = command(31) + command(2, "other") + query("SET NAMES utf8mb4");
     play_all(Script().expect_write(sent).read(ok(1) + ok(1)).read(ok(1)).expect_done(), make);
     Align refused(plan, false);
     play(Script()
              .expect_write(sent)
-             .read(ok(1) + ok(1) + err(1, 1049, "42000", "Unknown database 'other'"))
+             .read(ok(1) + err(1, 1049, "42000", "Unknown database 'other'") + ok(1))
              .expect_done(errc::settings_refused),
          refused);
     EXPECT_TRUE(refused.database_refused());
     EXPECT_EQ(refused.diagnostics().message, "Unknown database 'other'");
     Align bad_set(plan, false);
-    play(Script().expect_write(sent).read(ok(1) + err(1, 1231) + ok(1)).expect_done(errc::settings_refused), bad_set);
+    play(Script().expect_write(sent).read(ok(1) + ok(1) + err(1, 1231)).expect_done(errc::settings_refused), bad_set);
     EXPECT_FALSE(bad_set.database_refused());
 }
 

@@ -41,9 +41,9 @@ TEST(MysqlSettings, FingerprintsDifferWhereSettingsDo) {
 
 TEST(MysqlAlignment, NothingIsDoneForEqualSettings) {
     Settings held, wanted;
-    EXPECT_TRUE(alignment(held, wanted, "shop", true).nothing());
+    EXPECT_TRUE(alignment(held, wanted, {"shop"}).nothing());
     wanted.database = "shop";  // named, and the same
-    EXPECT_TRUE(alignment(held, wanted, "shop", true).nothing());
+    EXPECT_TRUE(alignment(held, wanted, {"shop"}).nothing());
 }
 
 TEST(MysqlAlignment, SetsAllInOrderWhenTheBackendHoldsLess) {
@@ -51,7 +51,7 @@ TEST(MysqlAlignment, SetsAllInOrderWhenTheBackendHoldsLess) {
     wanted.set("names", "'utf8mb4' COLLATE 'utf8mb4_bin'");
     wanted.set("sql_mode", "'ANSI'");
     wanted.autocommit = false;
-    const Alignment plan = alignment(held, wanted, "shop", true);
+    const Alignment plan = alignment(held, wanted, {"shop"});
     EXPECT_FALSE(plan.reset);
     EXPECT_EQ(plan.sql, "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin', SESSION sql_mode='ANSI', SESSION autocommit=0");
 }
@@ -61,7 +61,7 @@ TEST(MysqlAlignment, OnlyAutocommitIsASetOfItsOwn) {
     held.set("sql_mode", "''");
     wanted.set("sql_mode", "''");
     held.autocommit = false;
-    EXPECT_EQ(alignment(held, wanted, "", true).sql, "SET SESSION autocommit=1");
+    EXPECT_EQ(alignment(held, wanted, {}).sql, "SET SESSION autocommit=1");
 }
 
 TEST(MysqlAlignment, WhatTheSessionDoesNotHaveIsResetAway) {
@@ -69,22 +69,40 @@ TEST(MysqlAlignment, WhatTheSessionDoesNotHaveIsResetAway) {
     held.set("time_zone", "'+01:00'");
     held.autocommit = false;
     wanted.autocommit = false;
-    const Alignment plan = alignment(held, wanted, "shop", true);
+    const Alignment plan = alignment(held, wanted, {"shop"});
     EXPECT_TRUE(plan.reset);
     EXPECT_EQ(plan.sql, "SET SESSION autocommit=0");  // the reset took it along
+}
+
+TEST(MysqlAlignment, AHandshakesCharacterSetComesFirstAndBringsTheSettingsBehindItAlong) {
+    Settings held, wanted;
+    held.charset = 45;
+    wanted.charset = 8;
+    EXPECT_EQ(alignment(held, wanted, {}).charset, 8);
+    EXPECT_EQ(alignment(held, wanted, {}).sql, "");
+    held.set("names", "utf8mb4");
+    wanted.set("names", "utf8mb4");
+    EXPECT_EQ(alignment(held, wanted, {}).sql, "SET NAMES utf8mb4") << "the number has overwritten it";
+    wanted.charset = 45;
+    EXPECT_TRUE(alignment(held, wanted, {}).nothing());
+    wanted.variables.clear();
+    const Defaults mariadb{{}, true, 45}, mysql{{}, true, 0};
+    EXPECT_TRUE(alignment(held, wanted, mariadb).reset);
+    EXPECT_FALSE(alignment(held, wanted, mariadb).charset) << "the reset brings it back";
+    EXPECT_EQ(alignment(held, wanted, mysql).charset, 45);
 }
 
 TEST(MysqlAlignment, DatabasesAreNamedOrForgotten) {
     Settings held, wanted;
     held.database = "other";
-    EXPECT_EQ(alignment(held, wanted, "shop", true).database, "shop");
-    EXPECT_TRUE(alignment(held, wanted, "", true).no_database);
+    EXPECT_EQ(alignment(held, wanted, {"shop"}).database, "shop");
+    EXPECT_TRUE(alignment(held, wanted, {}).no_database);
     wanted.database = "";
     held.database.reset();
-    EXPECT_TRUE(alignment(held, wanted, "shop", true).no_database);
+    EXPECT_TRUE(alignment(held, wanted, {"shop"}).no_database);
     wanted.set("sql_mode", "''");
     held.set("sql_mode", "''");
-    EXPECT_EQ(alignment(held, wanted, "shop", true).sql, "SET SESSION sql_mode=''");  // the new session has lost it
+    EXPECT_EQ(alignment(held, wanted, {"shop"}).sql, "SET SESSION sql_mode=''");  // the new session has lost it
 }
 
 }  // namespace

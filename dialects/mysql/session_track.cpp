@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/session_track.hpp"
+
+#include "dialects/mysql/messages.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace leasehold::mysql {
+namespace {
+
+// What clients are told of by default, sql_mode because text is read by it, and what expressions are often assigned to.
+constexpr std::array<std::string_view, 9> tracked{
+    "autocommit",
+    "character_set_client",
+    "character_set_connection",
+    "character_set_results",
+    "collation_connection",
+    "sql_mode",
+    "time_zone",
+    "foreign_key_checks",
+    "sql_safe_updates",
+};
+constexpr std::array<std::string_view, 2> tracked_mysql{"transaction_isolation", "transaction_read_only"};
+constexpr std::array<std::string_view, 2> tracked_mariadb{"tx_isolation", "tx_read_only"};
+
+std::string make_statement(const std::array<std::string_view, 2>& isolation) {
+    std::string sql =
+        "SET SESSION session_track_state_change=1, session_track_schema=1, session_track_system_variables='";
+    for (const std::string_view name : tracked) (sql += name) += ',';
+    ((sql += isolation[0]) += ',') += isolation[1];
+    return sql + "'";
+}
+
+}  // namespace
+
+std::string_view track_statement(bool mariadb) noexcept {
+    static const std::string for_mysql = make_statement(tracked_mysql);
+    static const std::string for_mariadb = make_statement(tracked_mariadb);
+    return mariadb ? for_mariadb : for_mysql;
+}
+
+bool is_tracked(std::string_view variable, bool mariadb) noexcept {
+    const auto& isolation = mariadb ? tracked_mariadb : tracked_mysql;
+    return std::ranges::find(tracked, variable) != tracked.end() ||
+           std::ranges::find(isolation, variable) != isolation.end();
+}
+
+bool Trailer::next(TrackedChange& change) noexcept {
+    if (rest_.empty() || broken_) return false;
+    wire::Cursor entry(rest_);
+    change.kind = static_cast<TrackedChange::Kind>(entry.u8());
+    const std::string_view data = entry.lenenc_text();
+    change.name = change.value = {};
+    wire::Cursor fields(wire::as_bytes(data));
+    if (change.kind == TrackedChange::Kind::variable) change.name = fields.lenenc_text();
+    if (change.kind != TrackedChange::Kind::gtids) change.value = fields.lenenc_text();
+    broken_ = !entry.ok() || !fields.ok();
+    if (broken_) return false;
+    rest_ = rest_.subspan(entry.position());
+    return true;
+}
+
+Bytes trailer_of(Bytes payload) noexcept {
+    wire::Cursor cursor(payload);
+    cursor.skip(1);
+    (void)cursor.lenenc();
+    (void)cursor.lenenc();
+    const std::uint16_t flags = cursor.u16le();
+    cursor.skip(2);
+    if (!cursor.ok() || (flags & status::session_state_changed) == 0) return {};
+    (void)cursor.lenenc_text();  // info
+    const std::string_view entries = cursor.lenenc_text();
+    return cursor.ok() ? wire::as_bytes(entries) : Bytes();
+}
+
+}  // namespace leasehold::mysql

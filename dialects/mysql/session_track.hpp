@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's session tracker: what backends are told to report, and reading the reports in the trailers of OK packets.
+// "OK_Packet, Session State Information" of the manual. Which of them a client sees is not decided here.
+#pragma once
+
+#include "dialects/wire/cursor.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace leasehold::mysql {
+
+using wire::Bytes;
+
+// The statement with which leasehold turns it on: after a login, and after each reset, which turns it off. Changes of user
+// variables, temporary tables and the like are reported as such ("state"), without a name. Not with '*': MySQL then
+// reports a number in every reply.
+[[nodiscard]] std::string_view track_statement(bool mariadb) noexcept;
+// Whether that statement asks for changes of this variable (lower case).
+[[nodiscard]] bool is_tracked(std::string_view variable, bool mariadb) noexcept;
+
+struct TrackedChange {
+    enum class Kind : std::uint8_t {
+        variable = 0,
+        schema = 1,
+        state = 2,
+        gtids = 3,
+        characteristics = 4,
+        transaction = 5
+    };
+    Kind kind = Kind::variable;
+    std::string_view name;   // of a variable; views are valid as long as the packet
+    std::string_view value;  // of a variable, a schema
+};
+
+// The entries of one trailer, one after the other.
+class Trailer {
+  public:
+    // `entries`: behind their length in the packet.
+    explicit Trailer(Bytes entries) noexcept : rest_(entries) {}
+    [[nodiscard]] bool next(TrackedChange& change) noexcept;
+    [[nodiscard]] bool broken() const noexcept { return broken_; }
+
+  private:
+    Bytes rest_;
+    bool broken_ = false;
+};
+
+// The trailer of an OK packet (or the OK that ends rows) whose status has SERVER_SESSION_STATE_CHANGED; empty when it has
+// none or is cut off.
+[[nodiscard]] Bytes trailer_of(Bytes payload) noexcept;
+
+}  // namespace leasehold::mysql

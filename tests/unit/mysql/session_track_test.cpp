@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/session_track.hpp"
+
+#include "tests/unit/mysql/packets.hpp"
+
+#include <gtest/gtest.h>
+
+namespace leasehold::mysql {
+namespace {
+
+using namespace test;
+using Kind = TrackedChange::Kind;
+
+Raw text(std::string_view value) { return Raw{static_cast<std::uint8_t>(value.size())} + raw(value); }
+Raw entry(std::uint8_t kind, const Raw& data) { return Raw{kind, static_cast<std::uint8_t>(data.size())} + data; }
+
+TEST(MysqlTrailer, NamesVariablesSchemasAndState) {
+    const Raw entries = entry(0, text("time_zone") + text("+01:00")) + entry(1, text("shop")) + entry(2, text("1")) +
+                        entry(3, Raw{0} + text("gtid")) + entry(5, text("T_______"));
+    Trailer trailer(entries);
+    TrackedChange change;
+    ASSERT_TRUE(trailer.next(change));
+    EXPECT_EQ(change.kind, Kind::variable);
+    EXPECT_EQ(change.name, "time_zone");
+    EXPECT_EQ(change.value, "+01:00");
+    ASSERT_TRUE(trailer.next(change));
+    EXPECT_EQ(change.kind, Kind::schema);
+    EXPECT_EQ(change.value, "shop");
+    ASSERT_TRUE(trailer.next(change));
+    EXPECT_EQ(change.kind, Kind::state);
+    ASSERT_TRUE(trailer.next(change));
+    EXPECT_EQ(change.kind, Kind::gtids);
+    ASSERT_TRUE(trailer.next(change));
+    EXPECT_EQ(change.kind, Kind::transaction);
+    EXPECT_FALSE(trailer.next(change));
+    EXPECT_FALSE(trailer.broken());
+}
+
+TEST(MysqlTrailer, IsBrokenWhereItIsCutOff) {
+    const Raw entries = entry(0, text("time_zone") + text("+01:00"));
+    for (std::size_t n = 1; n < entries.size(); ++n) {
+        Trailer trailer(wire::Bytes(entries).first(n));
+        TrackedChange change;
+        EXPECT_FALSE(trailer.next(change)) << n;
+        EXPECT_TRUE(trailer.broken()) << n;
+    }
+}
+
+TEST(MysqlTrailer, StandsBehindTheInformationOfAnOk) {
+    const Raw entries = entry(2, text("1"));
+    const Raw ok = Raw{0, 0, 0} + u16(0x4002) + u16(0) + text("info") + Raw{static_cast<std::uint8_t>(entries.size())};
+    const Raw whole = ok + entries;
+    EXPECT_EQ(trailer_of(whole).size(), entries.size());
+    EXPECT_TRUE(trailer_of(wire::Bytes(whole).first(whole.size() - 1)).empty());
+    EXPECT_TRUE(trailer_of(Raw{0, 0, 0} + u16(2) + u16(0)).empty());
+    EXPECT_TRUE(trailer_of(Raw{}).empty());
+}
+
+TEST(MysqlTrack, AsksForAListOfVariablesByTheServersOwnNames) {
+    EXPECT_NE(track_statement(true).find("tx_isolation"), std::string_view::npos);
+    EXPECT_NE(track_statement(false).find("transaction_isolation"), std::string_view::npos);
+    EXPECT_EQ(track_statement(false).find("*"), std::string_view::npos);
+    EXPECT_TRUE(is_tracked("sql_mode", true));
+    EXPECT_FALSE(is_tracked("tx_isolation", false));
+}
+
+}  // namespace
+}  // namespace leasehold::mysql
