@@ -90,6 +90,7 @@ awaitable<std::error_code> Backend::change_user(pool::Deadline deadline) {
     params.database.clear();
     params.capabilities = login_.capabilities;
     params.charset = login_.charset;
+    params.secure = params.secure || transport_->encrypted();
     ChangeUser exchange(std::move(params));
     const std::error_code ec = co_await run(exchange, deadline);
     if (!ec) {

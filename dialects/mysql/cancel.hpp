@@ -12,6 +12,9 @@ class Cancel final : public wire::Exchange {
   public:
     Cancel(ServerLoginParams login, std::uint32_t connection);
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+    void compute() override { login_.compute(); }
+    void secured(const wire::TlsFacts& facts) override { login_.secured(facts); }
+    void tls_failed(std::string why) override { login_.tls_failed(std::move(why)); }
 
   private:
     enum class State : std::uint8_t { login, kill, goodbye, finished };

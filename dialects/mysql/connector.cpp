@@ -97,6 +97,7 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
             continue;
         }
         ServerLoginParams params = login_params(variant);
+        params.secure = address.host.starts_with('/');
         ServerLogin login(params);
         wire::Inbox inbox;
         result.error = co_await wire::drive(*dialled.transport, login, inbox, deadline, params_.computing);

@@ -7,11 +7,13 @@
 namespace leasehold::mysql {
 namespace {
 
+using config::TlsMode;
 using wire::Action;
 using wire::errc;
 
 constexpr std::size_t max_login_packet = 64 * 1024;
-constexpr int max_switches = 3;
+// A plugin says two things at most, and few servers switch once: more is a server that plays with us.
+constexpr int max_questions = 8;
 
 [[nodiscard]] errc error_of(int number) noexcept {
     switch (number) {
@@ -28,28 +30,77 @@ constexpr int max_switches = 3;
     }
 }
 
-// The answer to a server that asks for another plugin; none: that plugin is not spoken.
-[[nodiscard]] std::optional<std::string> answer_to(const AuthSwitch& request, std::string_view password) {
-    if (request.plugin != native_password || request.data.size() < sizeof(Salt)) return std::nullopt;
-    Salt salt{};
-    std::copy_n(request.data.begin(), salt.size(), salt.begin());
-    return native_answer(password, salt);
-}
-
-[[nodiscard]] std::string unspoken(std::string_view plugin) {
-    std::string said = "the server wants the authentication plugin ";
-    said += plugin.empty() ? std::string_view("mysql_old_password") : plugin.substr(0, 64);
-    return said + ", which leasehold does not speak yet; give this account mysql_native_password";
-}
-
-void write_answer(wire::Writer& out, std::string_view answer, std::uint8_t sequence) {
-    out.clear();
-    const std::size_t mark = begin_packet(out, sequence);
-    out.text(answer);
-    end_packet(out, mark);
-}
-
 }  // namespace
+
+// --- questions and answers --------------------------------------------------------------------------------------
+
+Action ServerDialogue::fail(std::error_code error, std::string_view message, std::size_t consumed) {
+    diagnostics_.clear();
+    diagnostics_.message = message;
+    return Action::done(consumed, error);
+}
+
+Action ServerDialogue::resume(Bytes input) {
+    if (computing_) {
+        computing_ = false;
+        return perform(challenge_.proceed(), 0);
+    }
+    const Packet packet = first_packet(input, max_login_packet);
+    if (packet.kind == Packet::Kind::incomplete) return Action::read(0);
+    if (packet.kind == Packet::Kind::too_long || packet.payload.empty()) {
+        return fail(make_error_code(errc::protocol_violation), "the server sent what is no packet of a login", 0);
+    }
+    sequence_ = static_cast<std::uint8_t>(packet.sequence + 1);
+    Action action = on_packet(packet);
+    // Nothing was asked: the verdict may be there already.
+    if (action.kind == Action::Kind::read && input.size() > packet.size()) {
+        action = resume(input.subspan(packet.size()));
+        action.consumed += packet.size();
+    }
+    return action;
+}
+
+Action ServerDialogue::on_packet(const Packet& packet) {
+    const std::string_view rest = wire::as_text(packet.payload.subspan(1));
+    if (packet.payload[0] == 0x00) {
+        const std::optional<Ok> ok = parse_ok(packet.payload);
+        if (!ok) return fail(make_error_code(errc::protocol_violation), "the server's OK is malformed", packet.size());
+        status_ = ok->status;
+        return Action::done(packet.size());
+    }
+    if (packet.payload[0] == 0xFF) {
+        diagnostics_ = parse_error(packet.payload);
+        return Action::done(packet.size(), make_error_code(error_of(diagnostics_.number)));
+    }
+    if (++questions_ > max_questions) {
+        return fail(make_error_code(errc::protocol_violation), "the server's questions come to no end", packet.size());
+    }
+    if (packet.payload[0] == 0x01) return perform(challenge_.more(rest), packet.size());
+    if (packet.payload[0] != 0xFE) {
+        return fail(make_error_code(errc::unsupported), "the server wants to know something that leasehold cannot tell",
+                    packet.size());
+    }
+    const AuthSwitch request = parse_auth_switch(packet.payload).value_or(AuthSwitch{});
+    return perform(challenge_.start(request.plugin, request.data), packet.size());
+}
+
+Action ServerDialogue::perform(ServerChallenge::Next next, std::size_t consumed) {
+    switch (next) {
+        case ServerChallenge::Next::wait: return Action::read(consumed);
+        case ServerChallenge::Next::compute: computing_ = true; return Action::compute(consumed);
+        case ServerChallenge::Next::failed:
+            diagnostics_ = challenge_.diagnostics();
+            return Action::done(consumed, challenge_.error());
+        case ServerChallenge::Next::reply: break;
+    }
+    out_.clear();
+    const std::size_t mark = begin_packet(out_, sequence_);
+    out_.text(challenge_.answer());
+    end_packet(out_, mark);
+    return Action::write(consumed, out_.bytes());
+}
+
+// --- a new connection ---------------------------------------------------------------------------------------------
 
 Action ServerLogin::fail(std::error_code error, std::string_view message, std::size_t consumed) {
     state_ = State::finished;
@@ -58,6 +109,14 @@ Action ServerLogin::fail(std::error_code error, std::string_view message, std::s
         diagnostics_.message = message;
     }
     return Action::done(consumed, error);
+}
+
+Action ServerLogin::interrupted(std::error_code ec) {
+    if (ec == errc::plaintext_before_tls) {
+        return fail(ec, "received unencrypted data after the request for TLS", 0);
+    }
+    state_ = State::finished;
+    return Action::done(0, ec);
 }
 
 Action ServerLogin::on_greeting(const Packet& packet) {
@@ -69,68 +128,73 @@ Action ServerLogin::on_greeting(const Packet& packet) {
         return fail(make_error_code(errc::unsupported), "the server lacks capabilities that its clients were offered",
                     packet.size());
     }
+    const bool tls_offered = (greeting_.capabilities & cap::ssl) != 0;
+    if (params_.tls >= TlsMode::require && !tls_offered) {
+        return fail(make_error_code(errc::tls_refused), "the server does not offer TLS", packet.size());
+    }
     const Capabilities optional =
         cap::long_flag | cap::plugin_auth | (params_.program_name.empty() ? 0 : cap::connect_attrs);
     capabilities_ =
         wanted | (greeting_.capabilities & optional) | (params_.database.empty() ? 0 : cap::connect_with_db);
     charset_ = params_.charset == 0 ? greeting_.charset : params_.charset;
+    next_sequence_ = static_cast<std::uint8_t>(packet.sequence + 1);
+    if (!tls_offered || params_.tls < TlsMode::prefer) return respond(packet.size());
+    state_ = State::asking;
+    write_ssl_request(out_, capabilities_ | cap::long_password | cap::ssl, charset_, next_sequence_++);
+    return Action::write(packet.size(), out_.bytes());
+}
+
+Action ServerLogin::respond(std::size_t consumed) {
+    dialogue_.emplace(params_, !params_.secure && !tls_);
+    ServerChallenge& challenge = dialogue_->challenge();
+    challenge.greet(greeting_.plugin, greeting_.salt);
     HandshakeResponse response;
     // To MariaDB the bit says that the client knows nothing of its further capabilities; to MySQL it is customary.
-    response.capabilities = capabilities_ | cap::long_password;
+    response.capabilities = capabilities_ | cap::long_password | (tls_ ? cap::ssl : 0);
     response.charset = charset_;
     response.user = params_.user;
-    response.authentication = native_answer(params_.password, greeting_.salt);
+    response.authentication = challenge.answer();
     response.database = params_.database;
-    response.plugin = native_password;
+    response.plugin = challenge.plugin();
+    out_.clear();
     write_handshake_response(out_, response, {{"_client_name", "leasehold"}, {"program_name", params_.program_name}},
-                             static_cast<std::uint8_t>(packet.sequence + 1));
+                             next_sequence_);
     state_ = State::authenticating;
-    return Action::write(packet.size(), out_.bytes());
+    return Action::write(consumed, out_.bytes());
 }
 
 Action ServerLogin::resume(Bytes input, std::error_code ec) {
-    if (ec) {
-        state_ = State::finished;
-        return Action::done(0, ec);
+    if (ec) return interrupted(ec);
+    switch (state_) {
+        case State::greeting: {
+            const Packet packet = first_packet(input, max_login_packet);
+            if (packet.kind == Packet::Kind::incomplete) return Action::read(0);
+            if (packet.kind == Packet::Kind::too_long || packet.payload.empty()) {
+                return fail(make_error_code(errc::protocol_violation), "the server sent what is no packet of a login",
+                            0);
+            }
+            if (packet.payload[0] != 0xFF) return on_greeting(packet);
+            diagnostics_ = parse_error(packet.payload);
+            return fail(make_error_code(error_of(diagnostics_.number)), {}, packet.size());
+        }
+        // A server has nothing to say until we have spoken: what is there already was put there to be taken for
+        // encrypted, and drive() refuses it.
+        case State::asking: state_ = State::securing; return Action::start_tls(0);
+        case State::securing: return respond(0);
+        case State::authenticating: {
+            const Action action = dialogue_->resume(input);
+            if (action.kind == Action::Kind::done) {
+                state_ = State::finished;
+                diagnostics_ = dialogue_->diagnostics();
+            }
+            return action;
+        }
+        case State::finished: break;
     }
-    if (state_ == State::finished) return Action::done(0);
-    const Packet packet = first_packet(input, max_login_packet);
-    if (packet.kind == Packet::Kind::incomplete) return Action::read(0);
-    if (packet.kind == Packet::Kind::too_long || packet.payload.empty()) {
-        return fail(make_error_code(errc::protocol_violation), "the server sent what is no packet of a login", 0);
-    }
-    if (packet.payload[0] == 0xFF) {
-        diagnostics_ = parse_error(packet.payload);
-        return fail(make_error_code(error_of(diagnostics_.number)), {}, packet.size());
-    }
-    if (state_ == State::greeting) return on_greeting(packet);
-    if (packet.payload[0] == 0x00) {
-        const std::optional<Ok> ok = parse_ok(packet.payload);
-        if (!ok) return fail(make_error_code(errc::protocol_violation), "the server's OK is malformed", packet.size());
-        status_ = ok->status;
-        state_ = State::finished;
-        return Action::done(packet.size());
-    }
-    if (packet.payload[0] != 0xFE) {
-        return fail(make_error_code(errc::unsupported), unspoken(greeting_.plugin), packet.size());
-    }
-    const AuthSwitch request = parse_auth_switch(packet.payload).value_or(AuthSwitch{});
-    const std::optional<std::string> answer = answer_to(request, params_.password);
-    if (!answer || ++switches_ > max_switches) {
-        return fail(make_error_code(errc::unsupported), unspoken(request.plugin), packet.size());
-    }
-    write_answer(out_, *answer, static_cast<std::uint8_t>(packet.sequence + 1));
-    return Action::write(packet.size(), out_.bytes());
+    return Action::done(0);
 }
 
-Action ChangeUser::fail(std::error_code error, std::string_view message, std::size_t consumed) {
-    finished_ = true;
-    if (!message.empty()) {
-        diagnostics_.clear();
-        diagnostics_.message = message;
-    }
-    return Action::done(consumed, error);
-}
+// --- a new session ------------------------------------------------------------------------------------------------
 
 Action ChangeUser::resume(Bytes input, std::error_code ec) {
     if (ec) {
@@ -138,48 +202,31 @@ Action ChangeUser::resume(Bytes input, std::error_code ec) {
         return Action::done(0, ec);
     }
     if (finished_) return Action::done(0);
-    if (!started_) {
-        started_ = true;
-        const std::size_t mark = begin_packet(out_, 0);
-        out_.u8(static_cast<std::uint8_t>(Command::change_user));
-        out_.cstring(params_.user);
-        out_.u8(0);  // the server draws a new salt and asks for the answer to it
-        out_.cstring(params_.database);
-        out_.u16le(params_.charset);
-        if ((params_.capabilities & cap::plugin_auth) != 0) out_.cstring(native_password);
-        if ((params_.capabilities & cap::connect_attrs) != 0) {
-            wire::Writer pairs;
-            pairs.lenenc_text("program_name");
-            pairs.lenenc_text(params_.program_name);
-            out_.lenenc(pairs.size());
-            out_.append(pairs.bytes());
+    if (started_) {
+        const Action action = dialogue_.resume(input);
+        if (action.kind == Action::Kind::done) {
+            finished_ = true;
+            diagnostics_ = dialogue_.diagnostics();
         }
-        end_packet(out_, mark);
-        return Action::write(0, out_.bytes());
+        return action;
     }
-    const Packet packet = first_packet(input, max_login_packet);
-    if (packet.kind == Packet::Kind::incomplete) return Action::read(0);
-    if (packet.kind == Packet::Kind::too_long || packet.payload.empty()) {
-        return fail(make_error_code(errc::protocol_violation), "the server sent what is no packet of a login", 0);
+    started_ = true;
+    const std::size_t mark = begin_packet(out_, 0);
+    out_.u8(static_cast<std::uint8_t>(Command::change_user));
+    out_.cstring(params_.user);
+    out_.u8(0);  // the server draws a new salt and asks for the answer to it
+    out_.cstring(params_.database);
+    out_.u16le(params_.charset);
+    if ((params_.capabilities & cap::plugin_auth) != 0) out_.cstring(native_password);
+    if ((params_.capabilities & cap::connect_attrs) != 0) {
+        wire::Writer pairs;
+        pairs.lenenc_text("program_name");
+        pairs.lenenc_text(params_.program_name);
+        out_.lenenc(pairs.size());
+        out_.append(pairs.bytes());
     }
-    if (packet.payload[0] == 0x00) {
-        const std::optional<Ok> ok = parse_ok(packet.payload);
-        if (!ok) return fail(make_error_code(errc::protocol_violation), "the server's OK is malformed", packet.size());
-        status_ = ok->status;
-        finished_ = true;
-        return Action::done(packet.size());
-    }
-    if (packet.payload[0] == 0xFF) {
-        diagnostics_ = parse_error(packet.payload);
-        return fail(make_error_code(errc::server_error), {}, packet.size());
-    }
-    const AuthSwitch request = parse_auth_switch(packet.payload).value_or(AuthSwitch{});
-    const std::optional<std::string> answer = answer_to(request, params_.password);
-    if (!answer || ++switches_ > max_switches) {
-        return fail(make_error_code(errc::unsupported), unspoken(request.plugin), packet.size());
-    }
-    write_answer(out_, *answer, static_cast<std::uint8_t>(packet.sequence + 1));
-    return Action::write(packet.size(), out_.bytes());
+    end_packet(out_, mark);
+    return Action::write(0, out_.bytes());
 }
 
 }  // namespace leasehold::mysql

@@ -120,14 +120,28 @@ std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, Capabil
     return response;
 }
 
+namespace {
+
+void write_response_head(Writer& out, Capabilities capabilities, std::uint8_t charset) {
+    out.u32le(static_cast<std::uint32_t>(capabilities));
+    out.u32le(client_max_packet);
+    out.u8(charset);
+    out.zeros(19);
+    out.u32le(further_of(capabilities));
+}
+
+}  // namespace
+
+void write_ssl_request(Writer& out, Capabilities capabilities, std::uint8_t charset, std::uint8_t sequence) {
+    const std::size_t mark = begin_packet(out, sequence);
+    write_response_head(out, capabilities, charset);
+    end_packet(out, mark);
+}
+
 void write_handshake_response(Writer& out, const HandshakeResponse& response, const Attributes& attributes,
                               std::uint8_t sequence) {
     const std::size_t mark = begin_packet(out, sequence);
-    out.u32le(static_cast<std::uint32_t>(response.capabilities));
-    out.u32le(client_max_packet);
-    out.u8(response.charset);
-    out.zeros(19);
-    out.u32le(further_of(response.capabilities));
+    write_response_head(out, response.capabilities, response.charset);
     out.cstring(response.user);
     out.u8(static_cast<std::uint8_t>(response.authentication.size()));
     out.text(response.authentication);
@@ -151,9 +165,7 @@ std::optional<AuthSwitch> parse_auth_switch(Bytes payload) noexcept {
     AuthSwitch request;
     request.plugin = cursor.cstring();
     if (!cursor.ok()) return std::nullopt;
-    std::string_view data = wire::as_text(cursor.rest());
-    if (!data.empty() && data.back() == '\0') data.remove_suffix(1);
-    request.data = data;
+    request.data = wire::as_text(cursor.rest());
     return request;
 }
 

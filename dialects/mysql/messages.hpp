@@ -118,9 +118,12 @@ using Attributes = std::vector<std::pair<std::string_view, std::string_view>>;
 void write_handshake_response(wire::Writer& out, const HandshakeResponse& response, const Attributes& attributes,
                               std::uint8_t sequence);
 
+// The head of a response, which asks for TLS: the response follows encrypted.
+void write_ssl_request(wire::Writer& out, Capabilities capabilities, std::uint8_t charset, std::uint8_t sequence);
+
 struct AuthSwitch {
     std::string plugin;
-    std::string data;
+    std::string data;  // with the NUL that most plugins have behind their salts
 };
 [[nodiscard]] std::optional<AuthSwitch> parse_auth_switch(Bytes payload) noexcept;
 void write_auth_switch(wire::Writer& out, std::string_view plugin, const Salt& salt, std::uint8_t sequence);
