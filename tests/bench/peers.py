@@ -34,7 +34,7 @@ def first_line(command):
 
 
 class Peer:
-    """One proxy. `auth`: trust or scram on the client leg. The server's user, password and database are its own."""
+    """One proxy. `auth`: trust or scram on the client leg, or default. The server's user, password and database are its own."""
     name, binary, pools, prepared, user_of_process = "", "", True, True, None
 
     def __init__(self, server, folder, pool, auth, database, user, password):
@@ -74,15 +74,17 @@ class Peer:
 class Leasehold(Peer):
     name = "leasehold"
     binary = "leasehold"
+    dialect = "postgresql"
 
     def command(self):
         url = self.server.url(self.database, self.user, self.password)
+        method = "" if self.auth == "default" else f", auth: {self.auth}"
         config = self.write("leasehold.yaml", f"""\
 listen:
-  - {{dialect: postgresql, address: 127.0.0.1:{self.port}, auth: {self.auth}}}
+  - {{dialect: {self.dialect}, address: 127.0.0.1:{self.port}{method}}}
 pools:
   {self.database}: {{url: '{url}', pool_size: {self.pool}, max_overflow: 0, pool_timeout: 60}}
-admin: {{http: off}}
+admin: {{http: off, socket: off}}
 log: {{level: warn, target: stderr}}
 """)
         return [self.binary, "run", "--config", config] + (["--allow-root"] if os.geteuid() == 0 else [])
@@ -136,7 +138,7 @@ defaults
     timeout connect 5s
     timeout client 1h
     timeout server 1h
-listen postgres
+listen database
     bind 127.0.0.1:{self.port}
     server one 127.0.0.1:{self.server.port}
 """)
