@@ -38,7 +38,8 @@ def test_the_verifier_of_a_user_becomes_the_key_to_the_server(leasehold, secure)
                                          "pool_timeout": 5}},
                        users=[{"name": "keyed", "password": verifier}])
     time.sleep(2.5)  # the pool's min_idle has been refused several times by now
-    lines = [line for line in daemon.log_text().splitlines() if "nobody has logged in" in line]
+    lines = wait_until(lambda: [line for line in daemon.log_text().splitlines() if "nobody has logged in" in line], 20,
+                       "the line")
     assert len(lines) == 1 and "keyed" in lines[0]
     with contextlib.closing(daemon.connect("orders", "keyed", "of-keyed", autocommit=True)) as session:
         with session.cursor() as cursor:
