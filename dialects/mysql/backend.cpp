@@ -34,6 +34,7 @@ Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, 
     lease_.default_autocommit = (login_.status & status::autocommit) != 0;
     lease_.held.autocommit = lease_.default_autocommit;
     lease_.held.charset = lease_.charset;
+    lease_.statements.limit(login_.prepared);
     lease_.login_database = login_.params.database;
 }
 

@@ -25,6 +25,7 @@ class Backend final : public dialects::Backend {
         std::uint32_t connection = 0;  // the server's number of it
         std::uint16_t status = 0;
         bool mariadb = false;
+        std::size_t prepared = 200;  // statements, at most
     };
     Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login);
     ~Backend() override;

@@ -125,6 +125,7 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
         logged_in.charset = login.charset();
         logged_in.connection = login.greeting().connection_id;
         logged_in.status = login.status();
+        logged_in.prepared = params_.prepared_per_backend;
         logged_in.mariadb = is_mariadb(login.greeting().version);
         auto backend = std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in));
         std::string said;

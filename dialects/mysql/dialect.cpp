@@ -87,6 +87,7 @@ class Login final : public dialects::Login {
         made.mode = options.mode;
         made.disconnect_on_loss = options.disconnect_on_loss;
         made.prepared_per_client = options.prepared_per_client;
+        made.max_statement_cache_bytes = static_cast<std::size_t>(options.max_statement_cache_bytes);
         made.max_settings = options.max_settings;
         made.capabilities = greeting_.response().capabilities & greeting_.greeting().capabilities;
         made.charset = greeting_.response().charset;

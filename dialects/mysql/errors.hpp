@@ -33,6 +33,9 @@ enum class Fault : std::uint8_t {
     not_supported,        // 1235 42000: what leasehold does not do
     unknown_statement,    // 1243 HY000
     too_many_statements,  // 1461 42000
+    no_open_cursor,       // 1421 HY000
+    wrong_arguments,      // 1210 HY000
+    malformed,            // 1835 HY000
     query_cancelled,      // 1317 70100
     settings_refused,     // 1231 42000
     not_permitted,        // 1227 42000

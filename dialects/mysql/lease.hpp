@@ -3,6 +3,7 @@
 // still in it, and the replies that it owes. The tracker writes it while attached; the backend's own exchanges otherwise.
 #pragma once
 
+#include "dialects/mysql/prepared.hpp"
 #include "dialects/mysql/replies.hpp"
 #include "dialects/mysql/session_track.hpp"
 #include "dialects/mysql/settings.hpp"
@@ -19,9 +20,13 @@ struct Due {
         alignment,       // a statement of ours in front of the client's: its reply is swallowed
         ping,            // asks for the transaction's state after an error
         read_insert_id,  // SELECT LAST_INSERT_ID() at the end of a lease
+        switch_there,    // settings under which a text was prepared, for as long as it is prepared once more
+        copy,            // a client's statement, prepared on this backend too
+        switch_back,     // the session's own settings again
     };
     Shape shape = Shape::simple;
     For whose = For::client;
+    [[nodiscard]] bool keeps_error() const noexcept { return whose == For::copy || whose == For::switch_there; }
 };
 
 struct MysqlLease final : wire::LeaseState {
@@ -49,6 +54,8 @@ struct MysqlLease final : wire::LeaseState {
     std::uint64_t counts_of = 0;
     bool has_warnings = false;  // warnings or an error may be listed
 
+    HeldStatements statements;
+
     std::deque<Due> due;
     Reply reply;             // of due.front()
     bool half_sent = false;  // a packet or a file of the client's whose end has not been sent
@@ -71,6 +78,7 @@ struct MysqlLease final : wire::LeaseState {
         insert_id = 0;
         warnings_of = counts_of = 0;
         has_warnings = false;
+        statements.clear();
         dirty = false;
     }
 };

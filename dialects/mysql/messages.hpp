@@ -60,6 +60,7 @@ constexpr std::uint16_t in_transaction = 0x0001;
 constexpr std::uint16_t autocommit = 0x0002;
 constexpr std::uint16_t more_results = 0x0008;
 constexpr std::uint16_t cursor_exists = 0x0040;
+constexpr std::uint16_t last_row_sent = 0x0080;
 constexpr std::uint16_t database_dropped = 0x0100;
 constexpr std::uint16_t no_backslash_escapes = 0x0200;
 constexpr std::uint16_t session_state_changed = 0x4000;

@@ -1,27 +1,206 @@
 // SPDX-License-Identifier: Apache-2.0
-// The binary prepared statements that a session has open on its backend. They pin it while there are any; their numbers
-// are the server's own.
+// Prepared statements: texts shared by all sessions of a worker, each session's own numbers for them, and which of them a
+// backend holds under which number. No packets are read or written here. One worker's thread only.
 #pragma once
 
+#include "dialects/mysql/settings.hpp"
+#include "dialects/mysql/statements.hpp"
+#include "dialects/wire/exchange.hpp"
+
 #include <cstdint>
-#include <set>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace leasehold::mysql {
 
-class PreparedStatements {
+class StatementCache;
+
+// One text and what it was read with. `id` names it on every backend, in the whole process.
+struct PreparedText {
+    std::uint64_t id = 0;
+    std::string text;
+    // The settings that give a text its meaning when it is prepared: the current database above all, which counts for
+    // every later execution as well. See reading_of().
+    std::string reading;
+    Statement statement;  // what executing it does to a session
+    bool kept = true;     // false: too long to be kept; its session stays on the backend that has it
+
+  private:
+    friend class StatementCache;
+    friend class TextRef;
+    std::size_t users = 0;
+    std::list<PreparedText*>::iterator idle{};
+};
+
+// A counted reference; not atomic.
+class TextRef {
   public:
-    explicit PreparedStatements(std::size_t limit) noexcept : limit_(limit) {}
+    TextRef() noexcept = default;
+    TextRef(StatementCache& cache, PreparedText& text) noexcept;
+    TextRef(const TextRef&) = delete;
+    TextRef& operator=(const TextRef&) = delete;
+    TextRef(TextRef&& other) noexcept
+        : cache_(std::exchange(other.cache_, nullptr)), text_(std::exchange(other.text_, nullptr)) {}
+    TextRef& operator=(TextRef&& other) noexcept;
+    ~TextRef() { release(); }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
+    [[nodiscard]] const PreparedText& operator*() const noexcept { return *text_; }
+    [[nodiscard]] const PreparedText* operator->() const noexcept { return text_; }
+
+  private:
+    void release() noexcept;
+    StatementCache* cache_ = nullptr;
+    PreparedText* text_ = nullptr;
+};
+
+// Texts by content, compared in full. Those that no session names any more are kept while there is room; the longest
+// unused goes first. Blocks of parameter types are kept in the same way.
+class StatementCache {
+  public:
+    explicit StatementCache(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
+    ~StatementCache();
+    StatementCache(const StatementCache&) = delete;
+    StatementCache& operator=(const StatementCache&) = delete;
+
+    // This thread's; lives as long as a session holds it. `max_bytes` counts when it is made.
+    [[nodiscard]] static std::shared_ptr<StatementCache> local(std::size_t max_bytes);
+
+    // Nothing: no room.
+    [[nodiscard]] TextRef intern(std::string_view text, std::string_view reading, Statement statement = {});
+    // A text of its own that is not kept.
+    [[nodiscard]] TextRef unkept(Statement statement);
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] std::size_t size() const noexcept { return texts_.size(); }
+
+  private:
+    friend class TextRef;
+    struct Key {
+        std::string_view text, reading;
+        friend bool operator==(const Key&, const Key&) = default;
+    };
+    struct KeyHash {
+        std::size_t operator()(const Key& key) const noexcept {
+            const std::hash<std::string_view> hash;
+            return hash(key.text) * 31 + hash(key.reading);
+        }
+    };
+    void use(PreparedText& text) noexcept;
+    void unuse(PreparedText& text) noexcept;
+    void drop(PreparedText& text) noexcept;
+
+    std::size_t max_bytes_;
+    std::size_t bytes_ = 0;
+    std::unordered_map<Key, std::unique_ptr<PreparedText>, KeyHash> texts_;
+    std::list<PreparedText*> idle_;  // longest unused first
+};
+
+// The part of a session's settings that changes what a text means to the server that parses it, in a form that is equal
+// when and only when they are.
+[[nodiscard]] std::string reading_of(const Settings& settings);
+[[nodiscard]] Settings settings_of(std::string_view reading);
+// The statements that take a session from one reading to another, its current database aside; none: none is needed. What
+// only `from` has goes back to what a new session has. `ignore_space`: that is part of its sql_mode.
+[[nodiscard]] std::vector<std::string> reading_change(const Settings& from, const Settings& to, bool ignore_space);
+
+// What a session's number stands for.
+struct ClientStatement {
+    TextRef text;
+    TextRef types;  // of its parameters, as the client sent them last
+    std::uint16_t parameters = 0;
+    // Its long data or its cursor went with a backend, or never reached one: the next command that needs them hears it.
+    std::optional<wire::Diagnostics> failed;
+};
+
+// One session's statements under numbers of leasehold's own, of which none comes twice while it is open.
+class ClientStatements {
+  public:
+    static constexpr std::uint32_t last_prepared = 0xFFFF'FFFFu;  // MariaDB: the one prepared just before
+
+    explicit ClientStatements(std::size_t limit) noexcept : limit_(limit) {}
 
     [[nodiscard]] bool empty() const noexcept { return open_.empty(); }
     [[nodiscard]] bool full() const noexcept { return open_.size() >= limit_; }
     [[nodiscard]] std::size_t size() const noexcept { return open_.size(); }
-    void open(std::uint32_t statement);
-    void close(std::uint32_t statement) noexcept;
-    void clear() noexcept { open_.clear(); }
+    // The number that the next one gets.
+    [[nodiscard]] std::uint32_t next() const noexcept { return next_; }
+    ClientStatement& open(TextRef text, std::uint16_t parameters);
+    void prepare_failed() noexcept { last_ = 0; }
+    // `number` is replaced where it was last_prepared.
+    [[nodiscard]] ClientStatement* find(std::uint32_t& number, bool mariadb) noexcept;
+    void close(std::uint32_t number) noexcept { open_.erase(number); }
+    void clear() noexcept;
+    // Whoever has heard of a lost transaction need not hear of what was lost with it.
+    void forgive() noexcept;
 
   private:
     std::size_t limit_;
-    std::set<std::uint32_t> open_;
+    std::uint32_t next_ = 1, last_ = 0;
+    std::unordered_map<std::uint32_t, ClientStatement> open_;
+};
+
+// A statement on a backend.
+struct HeldStatement {
+    std::uint64_t text = 0;
+    std::uint32_t number = 0;  // the server's
+    // The session's statement whose long data or open cursor it holds, or that alone has it: nobody else may use it, it is
+    // not evicted, and the session keeps the backend.
+    std::uint32_t owner = 0;
+    std::string_view why;     // it has an owner
+    bool cursor = false;      // open
+    std::uint64_t types = 0;  // that it was executed with last; 0: not known
+    static constexpr std::string_view too_long = "prepared statement of more than 1 MiB";  // to be prepared again
+};
+
+// The statements that one backend holds, least recently used first.
+class HeldStatements {
+  public:
+    void limit(std::size_t limit) noexcept { limit_ = limit == 0 ? 1 : limit; }
+
+    // The owner's copy, else everybody's, used now. Stays where it is until it is dropped.
+    [[nodiscard]] HeldStatement* find(std::uint64_t text, std::uint32_t owner) noexcept;
+    HeldStatement& add(std::uint64_t text, std::uint32_t number);
+    void own(HeldStatement& statement, std::uint32_t owner, std::string_view why) noexcept;
+    void disown(HeldStatement& statement) noexcept;
+    // To be closed by the next command.
+    void drop(HeldStatement& statement);
+    void drop(std::uint32_t number) { closing_.push_back(number); }
+    // Makes room for another; nothing that is owned goes.
+    void evict();
+    // Everybody's copies of the text; a newer one takes their place.
+    void supersede(std::uint64_t text);
+    // The server has closed them all.
+    void clear() noexcept;
+
+    // Why the session keeps the backend; empty: it need not.
+    [[nodiscard]] std::string_view pin() const noexcept;
+    template <class Visit>
+    void each_owned(Visit&& visit) const {
+        if (owned_ == 0) return;
+        for (const HeldStatement& held : order_) {
+            if (held.owner != 0) visit(held);
+        }
+    }
+    [[nodiscard]] const std::vector<std::uint32_t>& closing() const noexcept { return closing_; }
+    void closed() noexcept { closing_.clear(); }
+    [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+
+  private:
+    using Order = std::list<HeldStatement>;
+    void remove(Order::iterator at);
+
+    std::size_t limit_ = 200;
+    std::size_t owned_ = 0;
+    Order order_;
+    std::unordered_multimap<std::uint64_t, Order::iterator> by_text_;
+    std::vector<std::uint32_t> closing_;
 };
 
 }  // namespace leasehold::mysql

@@ -55,8 +55,9 @@ Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
             const bool whole = keep_first_row_ && phase_ == Phase::rows;
             if (header.length > 0 && in.size() - at == header_size) return Event::more;
             const bool error = keep_error_ && header.length > 0 && in[at + header_size] == error_mark;
-            const std::uint32_t need =
-                std::min(header.length, error ? kept_error_size : whole ? kept_row_size : head_size);
+            const std::uint32_t need = std::min(header.length, error   ? kept_error_size
+                                                               : whole ? kept_row_size
+                                                                       : head_size);
             if (in.size() - at - header_size < need) return Event::more;
             const Event event = judge(header.length, in.subspan(at + header_size, need));
             if (event != Event::more) return event;
@@ -145,7 +146,7 @@ Reply::Event Reply::on_prepare(Bytes head) noexcept {
     if (cursor.u8() != ok_mark) return Event::bad;
     statement_ = cursor.u32le();
     columns_ = cursor.u16le();
-    definitions_left_ = cursor.u16le();
+    definitions_left_ = parameters_ = cursor.u16le();
     cursor.skip(1);
     if (cursor.remaining() >= 2) warned_ = cursor.u16le() > 0;
     if (!cursor.ok()) return Event::bad;

@@ -56,7 +56,9 @@ class Reply {
     [[nodiscard]] std::uint64_t insert_id() const noexcept { return insert_id_; }  // the last that was not zero
     [[nodiscard]] bool warned() const noexcept { return warned_; }
     [[nodiscard]] bool had_rows() const noexcept { return had_rows_; }  // a result set came
+    // Of a prepared statement.
     [[nodiscard]] std::uint32_t statement() const noexcept { return statement_; }
+    [[nodiscard]] std::uint16_t parameters() const noexcept { return parameters_; }
     [[nodiscard]] const std::string& first_field() const noexcept { return first_field_; }
 
   private:
@@ -105,6 +107,7 @@ class Reply {
     std::uint32_t definitions_left_ = 0;
     std::uint32_t columns_ = 0;  // of a prepared statement
     std::uint32_t statement_ = 0;
+    std::uint16_t parameters_ = 0;
     std::uint64_t insert_id_ = 0;
     std::string first_field_;
 };

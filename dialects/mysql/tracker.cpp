@@ -58,6 +58,7 @@ bool Tracker::ends_with_goodbye(Bytes held) const noexcept {
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = &static_cast<MysqlLease&>(backend);  // a pool of this dialect has no other
     wants_lease_ = false;
+    preparing_.chunk_of = 0;
     status_ = lease_->status;
     first_of_lease_ = true;
     session_pinned_ = options_.mode == wire::LeaseMode::session;
@@ -76,20 +77,27 @@ void Tracker::detach() noexcept {
     one_shot_ = false;
     dirty_ = false;
     insert_id_moved_ = false;
-    prepared_.clear();
-    prepared_inserts_ = false;
+    preparing_ = {};
+    settles_ = false;
 }
 
 std::string_view Tracker::pin() const noexcept {
     const std::string_view state = state_pin();
-    return state.empty() && session_pinned_ ? std::string_view("session mode") : state;
+    if (!state.empty()) return state;
+    const std::string_view statement = statement_pin();
+    return statement.empty() && session_pinned_ ? std::string_view("session mode") : statement;
 }
 
 std::string_view Tracker::state_pin() const noexcept {
     if (!pin_.empty()) return pin_;
-    if (!prepared_.empty()) return "prepared statement";
     if (one_shot_) return "SET TRANSACTION";
-    return {};
+    std::string_view statement;
+    if (lease_ != nullptr) {
+        lease_->statements.each_owned([&statement](const HeldStatement& held) {
+            if (held.why == HeldStatement::too_long) statement = held.why;
+        });
+    }
+    return statement;
 }
 
 wire::TransactionStatus Tracker::status() const noexcept {
@@ -118,7 +126,7 @@ void Tracker::reset_session() {
     settings_.charset = options_.mariadb ? options_.charset : std::uint8_t{0};
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = {};
-    one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = prepared_inserts_ = false;
+    one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
     prepared_.clear();
     insert_id_ = 0;
     lost_.reset();

@@ -7,6 +7,7 @@
 #include "dialects/mysql/errors.hpp"
 #include "dialects/mysql/lease.hpp"
 #include "dialects/mysql/prepared.hpp"
+#include "dialects/mysql/reframe.hpp"
 #include "dialects/mysql/statements.hpp"
 #include "dialects/mysql/transcript.hpp"
 
@@ -19,6 +20,7 @@ struct TrackerOptions {
     wire::LeaseMode mode = wire::LeaseMode::transaction;
     bool disconnect_on_loss = false;
     std::size_t prepared_per_client = 1000;
+    std::size_t max_statement_cache_bytes = 64u << 20;
     std::size_t max_settings = 1000;
     Capabilities capabilities = 0;              // of the client, as far as it was offered them
     std::uint8_t charset = 0;                   // of its handshake
@@ -51,12 +53,12 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::uint64_t variant() const noexcept override { return variant_of(capabilities_); }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
-    [[nodiscard]] bool busy() const noexcept override { return lease_ != nullptr && lease_->outstanding(); }
+    [[nodiscard]] bool busy() const noexcept override { return outstanding() || preparing_.held; }
     [[nodiscard]] bool completes() const noexcept override { return !receiving(); }
     [[nodiscard]] std::string_view pin() const noexcept override;
     // The part of it that a lost backend takes along.
     [[nodiscard]] std::string_view state_pin() const noexcept;
-    [[nodiscard]] bool dirty() const noexcept override { return dirty_ || !prepared_.empty(); }
+    [[nodiscard]] bool dirty() const noexcept override { return dirty_ || !statement_pin().empty(); }
     [[nodiscard]] std::string_view application() const noexcept override { return options_.application; }
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override {
         return transcript_.statements(literals, backslash_escapes());
@@ -77,6 +79,11 @@ class Tracker final : public wire::Tracker {
         wire::Diagnostics error{};
         bool then_fatal = false;
     };
+    // How a command about a prepared statement goes to a backend.
+    struct Rewriting {
+        std::uint32_t number = 0;  // the backend's
+        Bytes types{};             // put in, where the backend's copy had others
+    };
     // One packet of the client's that begins a command.
     struct Incoming {
         Bytes in;
@@ -85,6 +92,7 @@ class Tracker final : public wire::Tracker {
         Command command;
         wire::Outbox& to_backend;
         wire::Outbox& to_client;
+        const Rewriting* rewriting = nullptr;  // of a command that names a prepared statement
         [[nodiscard]] Bytes visible() const noexcept;
         [[nodiscard]] bool whole() const noexcept;
     };
@@ -99,12 +107,28 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] const Statement* scan(Incoming& packet);
     [[nodiscard]] Step want_lease(const Incoming& packet) noexcept;
     [[nodiscard]] Step forward(Incoming& packet, Shape shape, Statement statement = {});
+    void pass_beginning(Incoming& packet);
     void put_in_front(const Statement& statement, wire::Outbox& to_backend);
 
     // tracker_prepared.cpp
     [[nodiscard]] Step on_prepare(Incoming& packet);
     [[nodiscard]] Step on_statement_command(Incoming& packet);
+    [[nodiscard]] Step on_execute(Incoming& packet, std::uint32_t number, ClientStatement& named);
+    [[nodiscard]] Step on_fetch_or_reset(Incoming& packet, std::uint32_t number, ClientStatement& named);
     [[nodiscard]] Step on_without_reply(Incoming& packet);
+    [[nodiscard]] Step on_long_data(Incoming& packet, std::uint32_t number, ClientStatement& named);
+    [[nodiscard]] Step on_close(Incoming& packet);
+    [[nodiscard]] HeldStatement* copy_of(std::uint32_t number, const ClientStatement& named, wire::Outbox& to_backend);
+    void pass_rewritten(const Incoming& packet);
+    // tracker_copies.cpp
+    void prepare_copy(const PreparedText& text, wire::Outbox& to_backend);
+    void on_copy(const Due& due);
+    void on_prepared();
+    void on_executed();
+    void write_closes(wire::Outbox& to_backend);
+    [[nodiscard]] Bytes renumbered(Bytes part, const Due& due, bool untouched, wire::Outbox& to_client);
+    [[nodiscard]] std::string_view statement_pin() const noexcept;
+    void statements_lost(std::string_view reason);
 
     // tracker_messages.cpp
     [[nodiscard]] Step answer(Incoming& packet, Answer answer);
@@ -136,6 +160,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] LexMode lex_mode() const noexcept;
     [[nodiscard]] bool backslash_escapes() const noexcept { return (status_ & status::no_backslash_escapes) == 0; }
     [[nodiscard]] bool in_transaction() const noexcept { return (status_ & status::in_transaction) != 0; }
+    [[nodiscard]] bool outstanding() const noexcept { return lease_ != nullptr && lease_->outstanding(); }
     [[nodiscard]] bool receiving() const noexcept { return body_.left > 0 || body_.continues || infile_; }
     // tracker_loss.cpp
     [[nodiscard]] wire::Diagnostics loss_of_request(const wire::Loss& loss, bool was_in_transaction) const;
@@ -186,11 +211,25 @@ class Tracker final : public wire::Tracker {
     bool pin_young_ = false;       // made in the transaction in progress
     bool one_shot_ = false;        // SET TRANSACTION waits for its transaction
     bool dirty_ = false;
-    PreparedStatements prepared_;
-    bool prepared_inserts_ = false;  // a prepared statement may set LAST_INSERT_ID()
-    std::uint64_t insert_id_ = 0;    // what LAST_INSERT_ID() answers, as far as it was read
-    bool insert_id_own_ = false;     // the backend's is the session's, in this lease
-    bool insert_id_moved_ = false;   // it changed since it was read
+
+    std::shared_ptr<StatementCache> cache_;  // outlives what refers to its texts
+    ClientStatements prepared_;
+    struct Preparing {
+        TextRef text;                   // of the client's COM_STMT_PREPARE under way
+        std::uint64_t copy_of = 0;      // the text that is prepared for a request of the client's that is held
+        bool held = false;              // there is such a request
+        bool broken = false;            // the session's settings are not what they were before it
+        HeldStatement* copy = nullptr;  // whose EXECUTE, FETCH or RESET is under way
+        std::uint32_t number = 0;       // ... for the client
+        Command command = Command::sleep;
+        std::uint32_t chunk_of = 0;               // long data waits for a lease: a refusal is heard later
+        std::optional<wire::Diagnostics> failed;  // there is no copy for the held request
+    } preparing_;
+    std::optional<Reframe> reframe_;  // of the client's message that is passed on
+    bool settles_ = false;            // a request was answered here although there is a lease
+    std::uint64_t insert_id_ = 0;     // what LAST_INSERT_ID() answers, as far as it was read
+    bool insert_id_own_ = false;      // the backend's is the session's, in this lease
+    bool insert_id_moved_ = false;    // it changed since it was read
 
     std::optional<std::string> lost_;          // why the transaction is lost; the next request hears it
     std::optional<wire::Diagnostics> doomed_;  // the next command hears it and ends the session

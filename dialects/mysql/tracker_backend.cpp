@@ -22,11 +22,14 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         if (lease_->due.empty()) return {at == in.size() ? Verdict::Kind::more : Verdict::Kind::lost, at};
         const Due due = lease_->due.front();
         Reply& reply = lease_->reply;
-        if (!reply.active()) reply.start(due.shape, lease_->deprecate_eof(), due.whose == Due::For::read_insert_id);
+        if (!reply.active()) {
+            reply.start(due.shape, lease_->deprecate_eof(), due.whose == Due::For::read_insert_id, due.keeps_error());
+        }
         const std::size_t from = at;
+        const bool untouched = reply.untouched();
         const Reply::Event event = reply.advance(in, at);
         if (due.whose == Due::For::client && at > from) {
-            to_client.pass(in.subspan(from, at - from));
+            to_client.pass(renumbered(in.subspan(from, at - from), due, untouched, to_client));
             reply_sequence_ = reply.next_sequence();
         }
         switch (event) {
@@ -54,6 +57,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         }
         lease_->due.pop_front();
         on_complete(due);
+        if (preparing_.broken) return {Verdict::Kind::lost, at};
         if (lease_->due.empty() && settle(to_backend)) return {Verdict::Kind::boundary, at};
     }
 }
@@ -68,6 +72,9 @@ void Tracker::on_complete(const Due& due) {
             if (reply.failed()) pin_to_end("a statement of leasehold's own failed");
             break;
         case Due::For::ping: state_unknown_ = false; break;
+        case Due::For::copy:
+        case Due::For::switch_there:
+        case Due::For::switch_back: on_copy(due); break;
         case Due::For::read_insert_id: {
             insert_id_moved_ = false;
             const std::string& field = reply.first_field();
@@ -97,6 +104,8 @@ void Tracker::on_reply() {
     ++counts_.requests;
     uncounted_ = true;
     if (watching_) watch_reply();
+    if (preparing_.copy != nullptr) on_executed();
+    if (request_.command == Command::stmt_prepare) on_prepared();
     if (reply.failed() || reply.warned()) lease_->has_warnings = true;
     if (reply.had_rows()) foreign_found_rows_ = false;
     if (reply.insert_id() != 0 || (statement.may_insert && reply.had_rows()) || statement.calls)
@@ -117,7 +126,6 @@ void Tracker::on_reply() {
     switch (request_.command) {
         case Command::query:
         case Command::init_db: apply(statement); break;
-        case Command::stmt_prepare: prepared_.open(reply.statement()); break;
         case Command::reset_connection: {
             const std::uint16_t status = status_;
             reset_session();
@@ -173,7 +181,7 @@ void Tracker::apply(const Statement& statement) {
 }
 
 bool Tracker::settle(wire::Outbox& to_backend) {
-    if (receiving()) return false;
+    if (receiving() || preparing_.held) return false;
     if (state_unknown_) {
         // A reply with a status tells the truth: after an error the transaction may be gone, or not.
         lease_->due.push_back({Shape::simple, Due::For::ping});
@@ -197,6 +205,7 @@ bool Tracker::settle(wire::Outbox& to_backend) {
 }
 
 void Tracker::inject(Due::For whose, std::string_view sql, wire::Outbox& to_backend) {
+    if (!lease_->statements.closing().empty()) write_closes(to_backend);
     lease_->due.push_back({Shape::query, whose});
     write_command(to_backend.own(), Command::query, sql);
 }

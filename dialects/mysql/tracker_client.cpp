@@ -35,6 +35,11 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
             if (body_.left > 0) return {Verdict::Kind::more, at};
             if (!message_ended(to_client)) return {Verdict::Kind::fatal, at};
         }
+        if (settles_ && !receiving()) {
+            settles_ = false;
+            const bool may_end = attached() && !busy() && pin().empty();
+            if (may_end && settle(to_backend)) return {Verdict::Kind::boundary, at};
+        }
         if (in.size() - at < header_size) return {Verdict::Kind::more, at};
         const Header header = header_of(in.subspan(at));
         if (body_.continues || infile_) {
@@ -69,7 +74,7 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         return Step::fatal;
     }
     if (packet.command == Command::quit) return Step::close;
-    if (busy()) {
+    if (outstanding()) {
         if (packet.in.size() - packet.at < max_held) return Step::wait;
         // In the middle of a reply: there is no place for a word.
         return Step::fatal;
@@ -93,6 +98,7 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         case Command::query: return on_query(packet);
         case Command::stmt_prepare: return on_prepare(packet);
         case Command::stmt_execute:
+        case Command::stmt_bulk_execute:
         case Command::stmt_fetch:
         case Command::stmt_reset: return on_statement_command(packet);
         case Command::init_db: return on_init_db(packet);
@@ -127,6 +133,17 @@ std::optional<Tracker::Step> Tracker::on_lost(Incoming& packet) {
             return answer(packet, Answer{});
         }
     }
+    if (packet.command == Command::stmt_execute) {
+        if (packet.visible().size() < 5 && !packet.whole()) return Step::wait;
+        wire::Cursor cursor(packet.visible().subspan(1));
+        std::uint32_t number = cursor.u32le();
+        const ClientStatement* named = prepared_.find(number, options_.mariadb);
+        if (named != nullptr && named->text->statement.rolls_back) {
+            lost_.reset();
+            return answer(packet, Answer{});
+        }
+    }
+    prepared_.forgive();
     const std::string reason = std::move(*lost_);
     lost_.reset();
     return answer(packet, Fault::transaction_lost, reason);
@@ -158,6 +175,7 @@ Tracker::Step Tracker::want_lease(const Incoming& packet) noexcept {
     wanted_whole_ = packet.whole();
     wants_lease_ = true;
     lexer_.reset();
+    preparing_.chunk_of = 0;
     return Step::lease;
 }
 
@@ -242,21 +260,31 @@ void Tracker::put_in_front(const Statement& statement, wire::Outbox& to_backend)
 }
 
 Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statement) {
-    const bool runs_text = packet.command == Command::query || packet.command == Command::stmt_prepare ||
-                           packet.command == Command::stmt_execute;
+    const bool runs_text = packet.command == Command::query || packet.command == Command::stmt_execute ||
+                           packet.command == Command::stmt_bulk_execute;
+    if (!lease_->statements.closing().empty()) write_closes(packet.to_backend);
     if (runs_text) put_in_front(statement, packet.to_backend);
     if (watching_) watch_request(packet);
     request_ = {true, packet.command, std::move(statement), in_transaction(), 0, pin_.empty(), dirty_, lease_->dirty};
     if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
     state_unknown_ = false;
     lease_->due.push_back({shape, Due::For::client});
-    const std::size_t n = header_size + packet.visible().size();
-    packet.to_backend.pass(packet.in.subspan(packet.at, n));
-    packet.at += n;
-    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), false};
+    pass_beginning(packet);
     reply_sequence_ = static_cast<std::uint8_t>(packet.header.sequence + 1);
     lease_->half_sent = receiving();
     return Step::taken;
+}
+
+// What has been seen of a packet goes to the backend; the rest follows as it comes.
+void Tracker::pass_beginning(Incoming& packet) {
+    const std::size_t n = header_size + packet.visible().size();
+    if (packet.rewriting != nullptr) {
+        pass_rewritten(packet);
+    } else {
+        packet.to_backend.pass(packet.in.subspan(packet.at, n));
+    }
+    packet.at += n;
+    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), false};
 }
 
 }  // namespace leasehold::mysql

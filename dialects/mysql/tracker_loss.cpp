@@ -68,6 +68,8 @@ Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     }
     // A file that nobody waits for is still on its way.
     if (receiving()) body_.dropped = true;
+    reframe_.reset();
+    statements_lost(loss.reason);
     detach();
     lexer_.reset();
     if (pin_young_) pin_ = {};
@@ -82,7 +84,12 @@ Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_clien
     said.message = softened(said.message);
     scanned_.reset();
     wants_lease_ = false;
-    if (wanted_whole_) {
+    if (preparing_.chunk_of != 0) {
+        // Nobody waits for a reply to long data.
+        if (ClientStatement* named = prepared_.find(preparing_.chunk_of, false)) named->failed = std::move(said);
+        preparing_.chunk_of = 0;
+        skip_request_ = true;
+    } else if (wanted_whole_) {
         write_error(to_client.own(), said, 1);
         skip_request_ = true;
     } else {
@@ -92,7 +99,8 @@ Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_clien
 }
 
 void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) {
-    if (wants_lease_) {
+    if (preparing_.chunk_of != 0) return;
+    if (wants_lease_ || preparing_.held) {
         write_error(to_client.own(), error, 1);
     } else if (answerable() && !receiving()) {
         answer_request(error, true, to_client);

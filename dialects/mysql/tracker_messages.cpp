@@ -44,7 +44,11 @@ void Tracker::pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend) {
     const std::size_t n = std::min<std::size_t>(body_.left, in.size() - at);
     const Bytes part = in.subspan(at, n);
     if (lexer_) lexer_->feed(part);
-    if (!body_.dropped) to_backend.pass(part);
+    if (reframe_) {
+        reframe_->feed(part, to_backend);
+    } else if (!body_.dropped) {
+        to_backend.pass(part);
+    }
     at += n;
     body_.left -= static_cast<std::uint32_t>(n);
 }
@@ -52,7 +56,11 @@ void Tracker::pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend) {
 // A packet that belongs to what came before it: more of a long message, or of a file.
 void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend) {
     if (!body_.continues && header.length == 0) infile_ = false;
-    if (!body_.dropped) to_backend.pass(in.subspan(at, header_size));
+    if (reframe_) {
+        reframe_->packet(header, to_backend);
+    } else if (!body_.dropped) {
+        to_backend.pass(in.subspan(at, header_size));
+    }
     at += header_size;
     body_.left = header.length;
     body_.continues = header.continues();
@@ -62,6 +70,7 @@ void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire:
 // A packet of the client's has been read to its end. False: its answer ends the session.
 bool Tracker::message_ended(wire::Outbox& to_client) {
     if (body_.continues || infile_) return true;
+    reframe_.reset();
     if (lexer_) {
         if (request_.active) {
             request_.statement = lexer_->finish();

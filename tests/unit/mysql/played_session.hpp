@@ -36,6 +36,12 @@ struct PlayedSession {
             ASSERT_LE(verdict.consumed, held.size());
             held.erase(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(verdict.consumed));
             last = verdict.kind;
+            if (verdict.kind == wire::Verdict::Kind::boundary) {
+                ++boundaries;
+                if (tracker.pin().empty()) tracker.detach();
+                if (held.empty()) return;
+                continue;
+            }
             if (verdict.kind != wire::Verdict::Kind::lease || !gives_leases) return;
             ASSERT_FALSE(tracker.attached());
             ++leases;

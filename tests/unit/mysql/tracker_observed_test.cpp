@@ -47,13 +47,15 @@ TEST_F(MysqlObserving, PreparedStatementsAreToldOfByTheirText) {
     s.client(command(22, "SELECT 7 + ?"));
     s.server(prepared(5));
     EXPECT_EQ(listener.take(), (Lines{"+prepare SELECT 7 + ?", "-done"}));
-    s.client(execute(5));
+    s.client(execute(1));
     s.server(rows("1"));
     EXPECT_EQ(listener.take(), (Lines{"+execute SELECT 7 + ?", "-done"}));
-    s.client(execute(6));
-    s.server(err(1, 1243));
-    EXPECT_EQ(listener.take(), (Lines{"+execute ", "-failed 1243"}));
-    s.client(command(25, std::string{5, 0, 0, 0}));  // COM_STMT_CLOSE has no reply
+    s.client(execute(1));
+    s.server(err(1, 1317));
+    EXPECT_EQ(listener.take(), (Lines{"+execute SELECT 7 + ?", "-failed 1317"}));
+    s.client(execute(6));  // nobody prepared it: answered here
+    EXPECT_EQ(listener.take(), Lines{});
+    s.client(command(25, std::string{1, 0, 0, 0}));  // COM_STMT_CLOSE has no reply
     EXPECT_EQ(listener.take(), Lines{});
 }
 

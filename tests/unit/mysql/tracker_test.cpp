@@ -194,23 +194,6 @@ TEST_P(MysqlTracker, WhatIsNoStatementToTheServerPinsNothing) {
     EXPECT_EQ(s.boundaries, 1);
 }
 
-TEST_P(MysqlTracker, PreparedStatementsPinWhileTheyAreOpen) {
-    PlayedSession s(session());
-    s.client(command(22, "SELECT ?"));
-    s.server(packet({0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1));
-    EXPECT_EQ(s.tracker.pin(), "prepared statement");
-    s.client(command(24, std::string_view("\7\0\0\0\0\0data", 10)) +
-             command(23, std::string_view("\7\0\0\0\0\1\0\0\0", 9)));
-    s.server(rows("1"));
-    EXPECT_EQ(s.leases, 1);
-    s.client(command(25, std::string_view("\7\0\0\0", 4)));
-    EXPECT_TRUE(s.tracker.pin().empty());
-    s.client(query("SELECT 1"));
-    s.server(rows("1"));
-    EXPECT_FALSE(s.tracker.attached());
-    EXPECT_FALSE(s.backend->dirty);
-}
-
 TEST_P(MysqlTracker, TooManyPreparedStatementsAreRefused) {
     TrackerOptions options;
     options.prepared_per_client = 1;

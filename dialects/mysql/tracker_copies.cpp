@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tracker's half of binary prepared statements that deals with the backend's copies of them: preparing one where a
+// session's statement has none, what replies say of it, and what is left of it when a backend goes.
+#include "dialects/mysql/tracker.hpp"
+
+namespace leasehold::mysql {
+namespace {
+
+constexpr std::uint16_t needs_preparing = 1615;
+
+}  // namespace
+
+void Tracker::write_closes(wire::Outbox& to_backend) {
+    for (const std::uint32_t number : lease_->statements.closing()) {
+        wire::Writer& own = to_backend.own();
+        own.u24le(5);
+        own.u8(0);
+        own.u8(static_cast<std::uint8_t>(Command::stmt_close));
+        own.u32le(number);
+    }
+    lease_->statements.closed();
+}
+
+// In front of a request that is held until it is there. The text means what it meant when the session prepared it: where
+// the settings of then are not those of now, they are put in force for as long as it takes.
+void Tracker::prepare_copy(const PreparedText& text, wire::Outbox& to_backend) {
+    lease_->statements.evict();
+    preparing_.held = true;
+    preparing_.copy_of = text.id;
+    write_closes(to_backend);
+    const Settings then = settings_of(text.reading);
+    const Settings now = settings_of(reading_of(settings_));
+    const std::string& login = lease_->login_database;
+    const std::string database = then.database.value_or(login), current = now.database.value_or(login);
+    // Without a current database a text names its tables in full: it means the same in any.
+    const bool elsewhere = database != current && !database.empty() && !current.empty();
+    const bool ignore_space = (capabilities_ & cap::ignore_space) != 0;
+    const std::vector<std::string> there = reading_change(now, then, ignore_space);
+    const auto use = [&](Due::For whose, const std::string& name) {
+        lease_->due.push_back({Shape::simple, whose});
+        write_command(to_backend.own(), Command::init_db, name);
+    };
+    for (const std::string& sql : there) inject(Due::For::switch_there, sql, to_backend);
+    if (elsewhere) use(Due::For::switch_there, database);
+    lease_->due.push_back({Shape::prepare, Due::For::copy});
+    write_command(to_backend.own(), Command::stmt_prepare, text.text);
+    if (elsewhere) use(Due::For::switch_back, current);
+    if (there.empty()) return;
+    for (const std::string& sql : reading_change(then, now, ignore_space))
+        inject(Due::For::switch_back, sql, to_backend);
+}
+
+// One of these replies is complete.
+void Tracker::on_copy(const Due& due) {
+    const Reply& reply = lease_->reply;
+    if (due.whose == Due::For::switch_back) {
+        preparing_.broken = reply.failed();  // the session would go on under settings that are not its own
+        return;
+    }
+    if (reply.failed()) {
+        if (!preparing_.failed) preparing_.failed = parse_error(wire::as_bytes(reply.error_packet()));
+        lease_->has_warnings = true;
+        lease_->warnings_of = number_;
+        state_unknown_ = in_transaction() || !settings_.autocommit;
+        return;
+    }
+    if (due.whose != Due::For::copy) return;
+    lease_->has_warnings = false;
+    if (preparing_.failed) {
+        lease_->statements.drop(reply.statement());  // it was not prepared where it should have been
+    } else {
+        lease_->statements.add(preparing_.copy_of, reply.statement());
+    }
+}
+
+// The client's COM_STMT_PREPARE has been answered.
+void Tracker::on_prepared() {
+    const Reply& reply = lease_->reply;
+    TextRef text = std::move(preparing_.text);
+    if (reply.failed()) {
+        prepared_.prepare_failed();
+        return;
+    }
+    const bool kept = static_cast<bool>(text);
+    if (!kept) text = cache_->unkept(request_.statement);
+    lease_->statements.supersede(text->id);
+    HeldStatement& held = lease_->statements.add(text->id, reply.statement());
+    if (!kept) lease_->statements.own(held, prepared_.next(), HeldStatement::too_long);
+    prepared_.open(std::move(text), reply.parameters());
+}
+
+// ... and an EXECUTE, a FETCH or a RESET.
+void Tracker::on_executed() {
+    HeldStatement& copy = *std::exchange(preparing_.copy, nullptr);
+    const Reply& reply = lease_->reply;
+    HeldStatements& statements = lease_->statements;
+    const bool kept = copy.why != HeldStatement::too_long;
+    if (reply.failed()) {
+        // Whether it took the types and the long data, and whether a cursor is left, is the server's secret.
+        copy.types = 0;
+        const bool used = kept && copy.owner != 0;
+        if (used || (kept && reply.error() == needs_preparing)) statements.drop(copy);
+        return;
+    }
+    const bool rows_left = reply.has_status() && (reply.status() & status::last_row_sent) == 0;
+    switch (preparing_.command) {
+        case Command::stmt_fetch: copy.cursor = copy.cursor && rows_left; break;
+        case Command::stmt_reset: copy.cursor = false; break;
+        default: copy.cursor = rows_left && (reply.status() & status::cursor_exists) != 0; break;
+    }
+    if (!kept) return;
+    if (copy.cursor) {
+        statements.own(copy, preparing_.number, "cursor");
+    } else {
+        statements.disown(copy);
+    }
+}
+
+// A reply to the client's COM_STMT_PREPARE has the session's number in place of the backend's. Returns what is left to be
+// passed on of these bytes.
+Bytes Tracker::renumbered(Bytes part, const Due& due, bool untouched, wire::Outbox& to_client) {
+    constexpr std::size_t beginning = header_size + 1, replaced = beginning + 4;
+    if (due.shape != Shape::prepare || !untouched || part.size() < replaced || part[header_size] != 0) return part;
+    wire::Writer& own = to_client.own();
+    own.append(part.first(beginning));
+    own.u32le(prepared_.next());
+    return part.subspan(replaced);
+}
+
+std::string_view Tracker::statement_pin() const noexcept {
+    return lease_ == nullptr ? std::string_view() : lease_->statements.pin();
+}
+
+// The backend is gone, with the long data and the cursors that it held.
+void Tracker::statements_lost(std::string_view reason) {
+    lease_->statements.each_owned([&](const HeldStatement& held) {
+        std::uint32_t number = held.owner;
+        ClientStatement* const named = prepared_.find(number, false);
+        if (named == nullptr) return;
+        std::string detail(reason);
+        ((detail += "; lost with it: ") += held.why);
+        named->failed = failure(Fault::transaction_lost, detail);
+    });
+}
+
+}  // namespace leasehold::mysql
