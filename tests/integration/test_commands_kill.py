@@ -9,7 +9,7 @@ import mywire
 import pgwire
 import pytest
 from conftest import PASSWORD, USER
-from console import Waiting, backends, console, id_of, pool, tell
+from console import Waiting, backends, console, id_of, none_is_open, pool, tell
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from servers import wait_until
 
@@ -40,7 +40,7 @@ def test_kill_ends_all_sessions_of_the_pool_and_leaves_it_paused(busy, postgres)
         assert pause.reply().tags == ["PAUSE"]
         for session in (holder, idle, queued):
             assert session.reply().sqlstate == "57P01"
-    assert not backends(postgres)
+    none_is_open(postgres)
     assert pool(daemon)["status"] == "paused"
     tell(daemon, "RESUME orders")
     with login(daemon) as session:

@@ -141,8 +141,7 @@ def test_a_frozen_daemon_is_restarted_by_the_watchdog(service):
     wait_until(lambda: service.pid not in (0, pid) and service.show("SubState") == "running", 40, "a restart", 0.2)
     assert service.value() == 1
     assert service.show("NRestarts") == "1"
-    wait_until(lambda: "Watchdog timeout" in service.box.journal("--after-cursor", before, "_PID=1"), 20,
-               "systemd's own line", 0.1)
+    service.wait_for_journal("Watchdog timeout", since=before)
 
 
 def test_a_killed_daemon_is_restarted(service):

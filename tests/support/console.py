@@ -2,6 +2,7 @@
 """An operator at leasehold's console, for tests: commands that are answered, and such that wait."""
 import pgwire
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
+from processes import wait_until
 
 USER = "app"  # whose pools and server connections are looked at
 
@@ -40,6 +41,11 @@ class Waiting:
 
 def pool(daemon, name="orders"):
     return next(row for row in daemon.console("SHOW POOLS") if (row["database"], row["user"]) == (name, USER))
+
+
+def none_is_open(postgres):
+    """The daemon has closed its connections; the server's processes end a little later."""
+    wait_until(lambda: not backends(postgres), 5, "the server's processes gone", 0.01)
 
 
 def backends(postgres):

@@ -91,14 +91,15 @@ class Service:
         return int(self.show("MainPID"))
 
     def journal(self, since=None):
-        """The unit's lines; `since` is a cursor()."""
-        return self.box.journal("--unit", UNIT, *(["--after-cursor", since] if since else []))
+        """The unit's lines, its own and systemd's about it; `since` is a cursor()."""
+        return "\n".join(str(entry.get("MESSAGE")) for entry in self.entries(since))
 
     def entries(self, since=None):
         """The unit's journal entries as dicts of fields."""
-        lines = self.box.run("journalctl", "--no-pager", "--output=json", "--unit", UNIT,
-                             *(["--after-cursor", since] if since else []))
-        return [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+        # Not with --unit: where the cursor's own entry is another unit's, journalctl skips the first one behind it.
+        lines = self.box.run("journalctl", "--no-pager", "--output=json", *(["--after-cursor", since] if since else []))
+        found = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+        return [entry for entry in found if UNIT in (entry.get("_SYSTEMD_UNIT"), entry.get("UNIT"))]
 
     def cursor(self):
         self.box.run("journalctl", "--sync")
