@@ -13,7 +13,7 @@ COM_QUIT, COM_INIT_DB, COM_QUERY, COM_PING = 1, 2, 3, 14
 
 LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB = 1, 2, 4, 8
 PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PLUGIN_AUTH = 1 << 9, 1 << 13, 1 << 15, 1 << 17, 1 << 19
-DEPRECATE_EOF, SSL = 1 << 24, 1 << 11
+DEPRECATE_EOF, SSL, CONNECT_ATTRS = 1 << 24, 1 << 11, 1 << 20
 
 STATUS_IN_TRANS, STATUS_AUTOCOMMIT, STATUS_MORE_RESULTS = 1, 2, 8
 
@@ -150,13 +150,14 @@ class Connection:
                              capabilities=low | high << 16, status=status, plugin=plugin)
         return self.greeting
 
-    def login(self, user, password, database=None, capabilities=0, plugin=None, tls=None):
+    def login(self, user, password, database=None, capabilities=0, plugin=None, tls=None, attributes=None):
         """`plugin`: the one to begin with, the greeting's by default. `tls`: an ssl.SSLContext, or True for one that
-        checks nothing."""
+        checks nothing. `attributes`: of the connection, a dict."""
         hello = self.greet()
         plugin = plugin or (hello["plugin"] if hello["plugin"] in ANSWERS else "mysql_native_password")
         flags = LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | MULTI_RESULTS
         flags |= capabilities | (CONNECT_WITH_DB if database else 0) | (SSL if tls else 0)
+        flags |= CONNECT_ATTRS if attributes else 0
         head = struct.pack("<IIB23x", flags, 1 << 24, 45)
         if tls:
             self.start_tls(head, tls)
@@ -164,7 +165,11 @@ class Connection:
         body = head + user.encode() + b"\0" + bytes([len(answer)]) + answer
         if database:
             body += database.encode() + b"\0"
-        self.send(body + plugin.encode() + b"\0")
+        body += plugin.encode() + b"\0"
+        if attributes:
+            pairs = b"".join(bytes([len(text)]) + text.encode() for pair in attributes.items() for text in pair)
+            body += bytes([len(pairs)]) + pairs
+        self.send(body)
         self._authenticate(plugin, password, hello["scramble"])
         return self
 
