@@ -212,7 +212,7 @@ def test_p4_an_unfinished_transaction_is_ended_within_a_second_and_recorded(smal
     session.ok(side.BEGIN)
     session.ok("INSERT INTO t VALUES (42, 'a secret literal')")
     getattr(session, ending)()
-    wait_until(side.nothing_left, 1, "the transaction's end", 0.05)
+    wait_until(side.nothing_left, 1, "the transaction's end", side.GLANCE)
     assert table() == 0
     records = wait_until(lambda: [r for r in daemon.console("SHOW QUARANTINE") if r["outcome"] == "readmitted"], 2,
                          "the record")
@@ -233,7 +233,7 @@ def test_p4_the_statement_of_a_killed_client_is_cancelled(small, side):
     wait_until(lambda: side.running("sleep(60)"), 10, "the statement running")
     os.kill(client.pid, signal.SIGKILL)
     client.wait()
-    wait_until(side.nothing_left, 1, "the statement's end", 0.05)
+    wait_until(side.nothing_left, 1, "the statement's end", side.GLANCE)
     with side.login(daemon) as session:
         assert session.value("SELECT 1") == "1"
 
@@ -248,8 +248,9 @@ def test_p5_a_statement_cut_short_outside_a_transaction_is_unknown_and_never_rep
     side.terminate(backend)
     unknown = session.read()
     assert (unknown.code, unknown.in_transaction) == (side.UNKNOWN, False), unknown
-    assert session.value("SELECT count(*) FROM t") == "0"
-    assert not side.running("INSERT INTO t")
+    wait_until(lambda: not side.running("INSERT INTO t"), 5, "the statement's end")
+    # Unknown it is: MySQL's sleep() ends when it is killed, and the row may be there.
+    assert session.value("SELECT count(*) FROM t") in (("0",) if side.name == "postgresql" else ("0", "1"))
 
 
 def test_p5_what_was_answered_happened_once_and_the_rest_at_most_once(small, side, table):
@@ -290,7 +291,7 @@ def test_p6_no_backend_is_dialled_before_it_is_needed(small, side):
         assert len(side.connections()) <= 1, "a login holds no backend"
         for session in sessions:
             session.ok("SELECT 1")
-        assert len(side.connections()) == 1
+        assert 1 <= len(side.connections()) <= 1 + side.GREETS
 
 
 def test_p6_a_full_pool_makes_wait_and_then_says_who_is_in_the_way(small, side):

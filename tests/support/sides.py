@@ -184,6 +184,7 @@ class PostgresSide(Side):
     LOST, UNKNOWN, TIMEOUT = "40001", "40003", "53300"
     BEGIN, ENGINE, GRANTS = "BEGIN", "", ("GRANT ALL ON {} TO app",)
     GREETS = 0  # backends that it takes to greet the first client
+    GLANCE = 0.05  # seconds between two looks at what is going on there
 
     def sleep(self, seconds):
         return f"SELECT pg_sleep({seconds})"
@@ -234,6 +235,7 @@ class MysqlSide(Side):
     LOST, UNKNOWN, TIMEOUT = 1213, 1180, 1203
     BEGIN, ENGINE, GRANTS = "BEGIN", " ENGINE=InnoDB", ()
     GREETS = 1
+    GLANCE = 0.15  # InnoDB's list of transactions is kept for 0.1 s, and longer while it is read
 
     def query(self, sql):
         """A lock that a session still has is an error soon, and no test that never ends."""
