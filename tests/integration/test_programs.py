@@ -9,10 +9,9 @@ import subprocess
 import threading
 import time
 
-import pgwire
 import pytest
-from conftest import PASSWORD, USER
 from servers import wait_until
+from sides import Side
 
 PROGRAMS, SESSIONS, BACKENDS = 6000 if os.environ.get("LEASEHOLD_LONG") else 300, 16, 5
 SEED = int(os.environ.get("LEASEHOLD_SEED", random.SystemRandom().randrange(10**9)))
@@ -21,8 +20,8 @@ SEED = int(os.environ.get("LEASEHOLD_SEED", random.SystemRandom().randrange(10**
 class Program:
     """One client's life: what it will do, how it ends, and which rows must be there afterwards."""
 
-    def __init__(self, seed):
-        self.seed = seed
+    def __init__(self, seed, side):
+        self.seed, self.side = seed, side
         self.random = random.Random(seed)
         self.ending = self.random.choices(["terminate", "drop", "reset", "kill"], [55, 18, 18, 9])[0]
         self.committed, self.uncertain, self.serial = [], [], 0
@@ -41,9 +40,9 @@ class Program:
                 row = self.row()
                 yield f"INSERT INTO p VALUES ({row})", row
             elif kind == "select":
-                yield choose(["SELECT count(*) FROM p", "SELECT repeat('x', 20000)", "SELECT 1; SELECT 2"]), None
+                yield choose(["SELECT count(*) FROM p", "SELECT repeat('x', 20000)", *self.side.SEVERAL]), None
             elif kind == "fail":
-                yield choose(["SELECT 1/0", "SELECT * FROM nowhere", "syntax error"]), None
+                yield choose(["SELECT nothing(0)", "SELECT * FROM nowhere", "syntax error"]), None
             elif kind == "savepoint":
                 yield "SAVEPOINT s", None
                 row = self.row()
@@ -52,16 +51,16 @@ class Program:
             elif kind == "lock":
                 yield f"SELECT * FROM locked WHERE id = {choose(range(50))} FOR UPDATE SKIP LOCKED", None
             else:
-                yield "SELECT pg_sleep(0.005)", None
+                yield self.side.sleep(0.005), None
 
 
 def ask(program, session, sql):
-    return session.query(sql) if program.random.random() < 0.5 or ";" in sql else session.extended(sql)
+    return session.ask(sql) if program.random.random() < 0.5 or ";" in sql else session.prepared(sql)
 
 
-def run_wire(program, port):
+def run_wire(program, daemon):
     """Runs a program over a session of its own up to its ending, which comes anywhere."""
-    session = pgwire.connect(port, USER, "orders", PASSWORD, timeout=30, application_name=f"program {program.seed}")
+    session = program.side.login(daemon, application=f"program {program.seed}", timeout=30)
     cut = program.random.randint(1, program.steps * 3) if program.ending != "terminate" else None
     number = 0
 
@@ -70,14 +69,12 @@ def run_wire(program, port):
         number += 1
         if number == cut:
             style = program.random.random()
-            data = pgwire.query(sql if style < 0.5 else "SELECT pg_sleep(30)")
-            session.send(data if style < 0.9 else data[:program.random.randint(1, len(data) - 1)])
+            data = session.bytes_of(sql if style < 0.5 else program.side.sleep(30))
+            session.send_bytes(data if style < 0.9 else data[:program.random.randint(1, len(data) - 1)])
             if style < 0.3:
                 time.sleep(program.random.random() * 0.01)
             return None
-        reply = ask(program, session, sql)
-        assert reply.status is not None, f"the session of program {program.seed} was closed during {sql}"
-        return reply
+        return ask(program, session, sql)
 
     def cut_off():
         return session.drop() if program.ending == "drop" else session.reset()
@@ -89,23 +86,25 @@ def run_wire(program, port):
             if reply is None:
                 program.uncertain.append(row)
                 return cut_off()
+            assert reply.code is None, reply
             program.committed.append(row)
             continue
         if step("BEGIN") is None:
             return cut_off()
-        rows = [[]]  # of the transaction, and of each savepoint in it
+        rows, failed = [[]], False  # of the transaction, and of each savepoint in it
         for sql, row in program.statements():
             reply = step(sql)
             if reply is None:
                 return cut_off()
-            if reply.errors:
-                assert reply.status == "E", reply
+            assert reply.in_transaction, reply
+            if reply.code is not None:
+                failed = failed or program.side.ERRORS_FAIL_TRANSACTIONS
             elif row is not None:
                 rows[-1].append(row)
             elif sql.startswith("SAVEPOINT"):
                 rows.append([])
             elif sql.startswith("ROLLBACK TO"):
-                rows[-1] = []
+                rows[-1], failed = [], False
             elif sql.startswith("RELEASE"):
                 released = rows.pop()
                 rows[-1] += released
@@ -114,18 +113,18 @@ def run_wire(program, port):
         if reply is None:
             program.uncertain += sum(rows, []) if end == "COMMIT" else []
             return cut_off()
-        assert reply.status == "I" and not reply.errors, reply
-        if reply.tags == ["COMMIT"]:
+        assert not reply.in_transaction and reply.code is None, reply
+        if end == "COMMIT" and not failed:
             program.committed += sum(rows, [])
     return session.terminate() if program.ending == "terminate" else cut_off()
 
 
-def run_killed(program, url):
-    """A psql in an open transaction, ended by kill -9 in the middle of whatever it does."""
+def run_killed(program, daemon):
+    """A command line client in an open transaction, ended by kill -9 in the middle of whatever it does."""
     row = program.row()
-    last = program.random.choice(["SELECT pg_sleep(60);\n", "", "SAVEPOINT s; SELECT 1/0;\n",
-                                  "SELECT repeat('x', 1000) FROM generate_series(1, 3000000);\n"])
-    client = subprocess.Popen(["psql", "-X", "-q", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+    last = program.random.choice([program.side.sleep(60) + ";\n", "", "SAVEPOINT s; SELECT nothing(0);\n",
+                                  program.side.many_rows(3000000, 1000) + ";\n"])
+    client = subprocess.Popen(program.side.client(daemon), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, text=True)
     client.stdin.write(f"BEGIN;\nINSERT INTO p VALUES ({row});\n{last}")
     client.stdin.flush()
@@ -134,42 +133,37 @@ def run_killed(program, url):
     client.wait()
 
 
-def left_behind(postgres):
-    return postgres.query("SELECT pid, state, application_name, left(query, 60) FROM pg_stat_activity"
-                          " WHERE usename = %s AND (xact_start IS NOT NULL OR state <> 'idle')", [USER])
-
-
-def locks(postgres):
-    return postgres.query("SELECT pid, locktype, mode FROM pg_locks WHERE pid IN (SELECT pid FROM pg_stat_activity"
-                          " WHERE usename = %s)", [USER])
+@pytest.fixture(params=["postgres", "mariadb", "mysql97"])
+def side(request):
+    return Side.of(request.getfixturevalue(request.param))
 
 
 @pytest.fixture
-def stage(leasehold, postgres):
-    postgres.query("DROP TABLE IF EXISTS p, locked; CREATE TABLE p (id bigint PRIMARY KEY);"
-                   " CREATE TABLE locked (id int); INSERT INTO locked SELECT generate_series(0, 49);"
-                   " GRANT ALL ON p, locked TO app", database="orders")
-    yield leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": BACKENDS,
-                                      "max_overflow": 0, "pool_timeout": "30s"}})
-    postgres.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [USER])
+def stage(leasehold, side):
+    side.table("p", "id bigint PRIMARY KEY")
+    side.table("locked", "id int PRIMARY KEY")
+    side.query("INSERT INTO locked VALUES " + ", ".join(f"({n})" for n in range(50)))
+    side.prepare_many_rows()
+    yield leasehold(pools=side.pool(pool_size=BACKENDS, pool_timeout="30s"))
+    for backend in side.backends():
+        side.terminate(backend)
 
 
-def test_random_programs_leave_nothing_unfinished_behind(stage, postgres):
+def test_random_programs_leave_nothing_unfinished_behind(stage, side):
     print(f"LEASEHOLD_SEED={SEED}")
-    programs = [Program(SEED + n) for n in range(PROGRAMS)]
+    programs = [Program(SEED + n, side) for n in range(PROGRAMS)]
     cut_short = [program for program in programs if program.ending != "terminate"]
     assert len(cut_short) >= 0.3 * PROGRAMS
     waiting, failures = list(reversed(programs)), []
-    url = stage.url("orders", USER, PASSWORD)
 
     def work():
         while waiting and not failures:
             try:
                 program = waiting.pop()
                 if program.ending == "kill":
-                    run_killed(program, url)
+                    run_killed(program, stage)
                 else:
-                    run_wire(program, stage.port)
+                    run_wire(program, stage)
             except Exception as error:  # of any kind: the test names the seed
                 failures.append(f"program {program.seed} ({program.ending}): {type(error).__name__} {error}")
 
@@ -180,14 +174,14 @@ def test_random_programs_leave_nothing_unfinished_behind(stage, postgres):
         thread.join(30 + PROGRAMS)
     assert not failures, failures[:5]
     try:
-        wait_until(lambda: not left_behind(postgres), 1, "everything ended", 0.05)
+        wait_until(side.nothing_left, 1, "everything ended", side.GLANCE)
     except TimeoutError:
-        pytest.fail(f"after one second there is still {left_behind(postgres)}")
-    assert not locks(postgres)
-    present = {row[0] for row in postgres.query("SELECT id FROM p", database="orders")}
+        pytest.fail(f"after one second there is still {side.left_behind()}")
+    assert not side.locks()
+    present = {row[0] for row in side.query("SELECT id FROM p")}
     committed = {row for program in programs for row in program.committed}
     uncertain = {row for program in programs for row in program.uncertain}
     assert committed <= present, f"lost: {sorted(committed - present)[:10]}"
     assert present <= committed | uncertain, f"unfinished but visible: {sorted(present - committed - uncertain)[:10]}"
-    with pgwire.connect(stage.port, USER, "orders", PASSWORD) as session:
+    with side.login(stage) as session:
         assert session.value("SELECT 1") == "1"

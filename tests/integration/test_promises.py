@@ -91,6 +91,7 @@ def test_p1_state_of_a_session_is_its_own_and_dies_with_it(small, side, name, st
 
 
 def test_p1_unread_rows_of_a_vanished_client_reach_nobody(small, side):
+    side.prepare_many_rows()
     daemon = small()
     for _ in range(5):
         gone = side.login(daemon)

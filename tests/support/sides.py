@@ -9,6 +9,7 @@
 """
 import contextlib
 
+import mybinary
 import mywire
 import pgwire
 
@@ -78,6 +79,11 @@ class PostgresSession(Session):
         reply = self.wire.reply()
         return Answer(reply.sqlstate, reply.rows, reply.status != "I", reply.error.message if reply.errors else "")
 
+    def prepared(self, sql):
+        """The same by the extended query protocol."""
+        reply = self.wire.extended(sql)
+        return Answer(reply.sqlstate, reply.rows, reply.status != "I", reply.error.message if reply.errors else "")
+
     def silent(self, seconds):
         return self.wire.silent(seconds)
 
@@ -121,6 +127,23 @@ class MysqlSession(Session):
             # An error has no status: COM_PING says what became of the transaction.
             self.in_transaction = self.wire.ping().in_transaction
             return Answer(error.code, rows, self.in_transaction, error.message)
+
+    def prepared(self, sql):
+        """The same by a binary prepared statement, where MySQL can prepare it."""
+        if not sql.startswith(("INSERT", "SELECT", "COMMIT")):
+            return self.ask(sql)
+        statement = None
+        try:
+            statement = mybinary.Statement(self.wire, sql)
+            result = statement.execute()
+            self.in_transaction = result.in_transaction
+            return Answer(None, result.rows, self.in_transaction)
+        except mywire.ServerError as error:
+            self.in_transaction = self.wire.ping().in_transaction
+            return Answer(error.code, [], self.in_transaction, error.message)
+        finally:
+            if statement:
+                statement.close()
 
     def silent(self, seconds):
         """Nothing comes within that time, and the connection stays open."""
@@ -183,6 +206,7 @@ class PostgresSide(Side):
     name, database, scheme, Session = "postgresql", "orders", "postgresql+psycopg2", PostgresSession
     LOST, UNKNOWN, TIMEOUT = "40001", "40003", "53300"
     BEGIN, ENGINE, GRANTS = "BEGIN", "", ("GRANT ALL ON {} TO app",)
+    SEVERAL, ERRORS_FAIL_TRANSACTIONS = ["SELECT 1; SELECT 2"], True
     GREETS = 0  # backends that it takes to greet the first client
     GLANCE = 0.05  # seconds between two looks at what is going on there
 
@@ -191,6 +215,9 @@ class PostgresSide(Side):
 
     def slow_insert(self, table, seconds):
         return f"INSERT INTO {table} SELECT 1 FROM pg_sleep({seconds})"
+
+    def prepare_many_rows(self):
+        """What many_rows() reads."""
 
     def many_rows(self, count, width):
         return f"SELECT 'not yours', repeat('x', {width}) FROM generate_series(1, {count})"
@@ -221,6 +248,10 @@ class PostgresSide(Side):
         return [b["pid"] for b in self.server.backends("%")
                 if b["usename"] == USER and b["state"] == "active" and text in b["query"]]
 
+    def locks(self):
+        return self.query(f"SELECT pid, locktype, mode FROM pg_locks WHERE pid IN (SELECT pid FROM pg_stat_activity"
+                          f" WHERE usename = '{USER}')")
+
     def left_behind(self):
         return [b for b in self.server.backends("%") if b["usename"] == USER
                 and (b["in_transaction"] or b["state"] == "active")]
@@ -234,6 +265,7 @@ class MysqlSide(Side):
     name, database, scheme, Session = "mysql", "shop", "mysql+pymysql", MysqlSession
     LOST, UNKNOWN, TIMEOUT = 1213, 1180, 1203
     BEGIN, ENGINE, GRANTS = "BEGIN", " ENGINE=InnoDB", ()
+    SEVERAL, ERRORS_FAIL_TRANSACTIONS = [], False
     GREETS = 1
     GLANCE = 0.15  # InnoDB's list of transactions is kept for 0.1 s, and longer while it is read
 
@@ -251,11 +283,10 @@ class MysqlSide(Side):
         return f"INSERT INTO {table} (id) SELECT 1 + sleep({seconds})"
 
     def many_rows(self, count, width):
-        self.digits()
-        return (f"SELECT 'not yours', repeat('x', {width}) FROM digits a, digits b, digits c, digits d, digits e"
+        return (f"SELECT 'not yours', repeat('x', {width}) FROM digits a, digits b, digits c, digits d, digits e, digits f, digits g"
                 f" LIMIT {count}")
 
-    def digits(self):
+    def prepare_many_rows(self):
         self.query("CREATE TABLE IF NOT EXISTS digits (n int PRIMARY KEY) ENGINE=InnoDB")
         self.query("INSERT IGNORE INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)")
 
@@ -286,6 +317,9 @@ class MysqlSide(Side):
 
     def running(self, text):
         return [p["id"] for p in self.server.processes(USER) if p["command"] != "Sleep" and text in (p["info"] or "")]
+
+    def locks(self):
+        return self.server.transactions()  # InnoDB's locks are transactions'
 
     def left_behind(self):
         open_ones = set(self.server.transactions())
