@@ -24,6 +24,7 @@ Align::Align(const Alignment& plan, bool deprecate_eof) : round_(deprecate_eof) 
         round_.command(Command::query, sql);
         ++commands;
     };
+    run(plan.restoring);
     run(plan.track);
     if (plan.charset) {
         charset_at_ = commands;

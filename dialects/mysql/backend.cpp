@@ -40,7 +40,7 @@ Backend::Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, 
 
 Backend::~Backend() = default;
 
-pool::Variant Backend::variant() const noexcept { return variant_of(lease_.capabilities); }
+pool::Variant Backend::variant() const noexcept { return variant_of(login_.params.capabilities); }
 
 pool::Condition Backend::condition() const noexcept {
     pool::Condition condition;
@@ -71,6 +71,7 @@ awaitable<std::error_code> Backend::ping(pool::Deadline deadline) {
 
 awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
     std::vector<std::string> then;
+    if (!lease_.restoring().empty()) then.emplace_back(lease_.restoring());
     if (lease_.tracks) then.emplace_back(track_statement(lease_.mariadb));
     // After a reset MySQL has the server's character sets; MariaDB those of the handshake.
     if (!lease_.mariadb) std::ranges::copy(charset_statements(lease_.charset), std::back_inserter(then));
@@ -93,12 +94,16 @@ awaitable<std::error_code> Backend::change_user(pool::Deadline deadline) {
     params.charset = login_.charset;
     params.secure = params.secure || transport_->encrypted();
     ChangeUser exchange(std::move(params));
-    const std::error_code ec = co_await run(exchange, deadline);
-    if (!ec) {
-        lease_.status = exchange.status();
-        lease_.forget();
-        lease_.held.database = std::string();
-        lease_.held.charset = lease_.charset;
+    std::error_code ec = co_await run(exchange, deadline);
+    if (ec) co_return ec;
+    lease_.status = exchange.status();
+    lease_.forget();
+    lease_.held.database = std::string();
+    lease_.held.charset = lease_.charset;
+    if (!lease_.restoring().empty()) {
+        Round round(lease_.deprecate_eof());
+        round.command(Command::query, lease_.restoring());
+        ec = co_await run(round, deadline);
     }
     co_return ec;
 }

@@ -50,11 +50,17 @@ ServerLoginParams Connector::login_params(pool::Variant variant) const {
     return login;
 }
 
-void Connector::publish(const ServerLogin& login, std::string sql_mode) {
+void Connector::publish(const ServerLogin& login, std::string variables) {
+    // The modes have no blank between them; behind one stands what clients are told of.
+    const std::size_t blank = std::min(variables.find(' '), variables.size());
+    std::string tracked = variables.substr(std::min(blank + 1, variables.size()));
+    std::string sql_mode = variables.substr(0, blank);
     const Greeting& greeting = login.greeting();
     auto facts = std::make_shared<dialects::ServerFacts>();
     facts->version = plain_version(greeting.version);
-    facts->parameters = {{"greeting_version", greeting.version}, {"sql_mode", std::move(sql_mode)}};
+    facts->parameters = {{"greeting_version", greeting.version},
+                         {"sql_mode", std::move(sql_mode)},
+                         {"tracked_variables", std::move(tracked)}};
     facts->capabilities = greeting.capabilities;
     facts->charset = greeting.charset;
     facts->status = login.status();
@@ -66,7 +72,10 @@ void Connector::publish(const ServerLogin& login, std::string sql_mode) {
 wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::string* message, pool::Deadline deadline) {
     auto& lease = static_cast<MysqlLease&>(backend->lease_state());
     Round round(lease.deprecate_eof());
-    round.command(Command::query, "SELECT @@sql_mode", true);
+    const bool tracks = (lease.capabilities & cap::session_track) != 0;
+    round.command(Command::query,
+                  tracks ? "SELECT CONCAT_WS(' ', @@sql_mode, @@session_track_system_variables)" : "SELECT @@sql_mode",
+                  true);
     Settings wanted = initial_settings(params_.isolation_level, lease.mariadb, lease.default_autocommit);
     wanted.charset = lease.held.charset;
     const Alignment plan = alignment(lease.held, wanted, lease.defaults());

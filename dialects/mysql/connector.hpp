@@ -20,7 +20,7 @@ class Connector final : public dialects::Connector {
     [[nodiscard]] ServerLoginParams login_params(pool::Variant variant) const;
     [[nodiscard]] wire::awaitable<std::error_code> prepare(Backend* backend, std::string* message,
                                                            pool::Deadline deadline);
-    void publish(const ServerLogin& login, std::string sql_mode);
+    void publish(const ServerLogin& login, std::string variables);
 
     dialects::ConnectorParams params_;
     std::vector<wire::ServerAddress> addresses_;

@@ -94,6 +94,7 @@ class Login final : public dialects::Login {
         made.status = facts.status;
         made.mariadb = is_mariadb(facts.version);
         made.sql_mode = parameter(facts, "sql_mode");
+        made.tracked_variables = parameter(facts, "tracked_variables");
         made.isolation_level = std::move(options.isolation_level);
         made.application = greeting_.response().program_name;
         return std::make_unique<Tracker>(std::move(made));

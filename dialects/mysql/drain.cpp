@@ -20,7 +20,9 @@ Action Drain::resume(Bytes input, std::error_code ec) {
     while (!lease_.due.empty()) {
         Reply& reply = lease_.reply;
         if (!reply.active()) reply.start(lease_.due.front().shape, lease_.deprecate_eof());
+        reply.stop_at(Reply::Stops::nowhere);
         switch (reply.advance(input, at)) {
+            case Reply::Event::packet:
             case Reply::Event::more: return Action::read(at);
             case Reply::Event::infile: return end(errc::unsupported, "the server waits for a file");
             case Reply::Event::farewell: return end(errc::server_unready, "the server ends the connection");

@@ -74,7 +74,7 @@ struct ServerLoginParams {
     std::string user;
     std::string password;           // clear text, or a hash as servers store it
     std::string database;           // may be empty
-    Capabilities capabilities = 0;  // of cap::shared: what the server must be able to do
+    Capabilities capabilities = 0;  // of cap::of_variant
     std::uint8_t charset = 0;       // 0: the server's own
     std::string program_name;
     LoginKeys keys{};  // recovered from a client's login, where the password is a hash

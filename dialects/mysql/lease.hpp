@@ -63,9 +63,22 @@ struct MysqlLease final : wire::LeaseState {
     [[nodiscard]] bool outstanding() const noexcept { return !due.empty(); }
     [[nodiscard]] bool in_transaction() const noexcept { return (status & status::in_transaction) != 0; }
     [[nodiscard]] bool deprecate_eof() const noexcept { return (capabilities & cap::deprecate_eof) != 0; }
+    // What the handshake had set and MariaDB's resets take away; empty: nothing.
+    [[nodiscard]] std::string_view restoring() const noexcept {
+        if (!mariadb) return {};
+        switch (capabilities & (cap::ignore_space | cap::interactive)) {
+            case cap::ignore_space: return "SET SESSION sql_mode=CONCAT_WS(',',NULLIF(@@sql_mode,''),'IGNORE_SPACE')";
+            case cap::interactive: return "SET SESSION wait_timeout=@@interactive_timeout";
+            case cap::ignore_space | cap::interactive:
+                return "SET SESSION sql_mode=CONCAT_WS(',',NULLIF(@@sql_mode,''),'IGNORE_SPACE'), "
+                       "wait_timeout=@@interactive_timeout";
+            default: return {};
+        }
+    }
     // What brings it to a session's settings.
     [[nodiscard]] Alignment plan_for(const Settings& wanted) const {
         Alignment plan = alignment(held, wanted, defaults());
+        if (plan.reset) plan.restoring = restoring();
         if (tracks && (!tracking || plan.reset)) plan.track = track_statement(mariadb);
         return plan;
     }

@@ -30,6 +30,11 @@ constexpr int max_questions = 8;
     }
 }
 
+// To MariaDB the bit says that the client knows nothing of its further capabilities; to MySQL it is customary.
+[[nodiscard]] Capabilities announced(Capabilities capabilities) noexcept {
+    return capabilities | ((capabilities & cap::mariadb_word) == 0 ? cap::long_password : 0);
+}
+
 }  // namespace
 
 // --- questions and answers --------------------------------------------------------------------------------------
@@ -123,7 +128,7 @@ Action ServerLogin::on_greeting(const Packet& packet) {
     std::optional<Greeting> greeting = parse_greeting(packet.payload);
     if (!greeting) return fail(make_error_code(errc::unsupported), "the server speaks another protocol", packet.size());
     greeting_ = std::move(*greeting);
-    const Capabilities wanted = cap::needed | params_.capabilities;
+    const Capabilities wanted = cap::needed | (params_.capabilities & ~cap::spared);
     if ((greeting_.capabilities & wanted) != wanted) {
         return fail(make_error_code(errc::unsupported), "the server lacks capabilities that its clients were offered",
                     packet.size());
@@ -133,14 +138,14 @@ Action ServerLogin::on_greeting(const Packet& packet) {
         return fail(make_error_code(errc::tls_refused), "the server does not offer TLS", packet.size());
     }
     const Capabilities optional =
-        cap::long_flag | cap::plugin_auth | (params_.program_name.empty() ? 0 : cap::connect_attrs);
+        cap::canonical | params_.capabilities | (params_.program_name.empty() ? 0 : cap::connect_attrs);
     capabilities_ =
         wanted | (greeting_.capabilities & optional) | (params_.database.empty() ? 0 : cap::connect_with_db);
     charset_ = params_.charset == 0 ? greeting_.charset : params_.charset;
     next_sequence_ = static_cast<std::uint8_t>(packet.sequence + 1);
     if (!tls_offered || params_.tls < TlsMode::prefer) return respond(packet.size());
     state_ = State::asking;
-    write_ssl_request(out_, capabilities_ | cap::long_password | cap::ssl, charset_, next_sequence_++);
+    write_ssl_request(out_, announced(capabilities_) | cap::ssl, charset_, next_sequence_++);
     return Action::write(packet.size(), out_.bytes());
 }
 
@@ -149,8 +154,7 @@ Action ServerLogin::respond(std::size_t consumed) {
     ServerChallenge& challenge = dialogue_->challenge();
     challenge.greet(greeting_.plugin, greeting_.salt);
     HandshakeResponse response;
-    // To MariaDB the bit says that the client knows nothing of its further capabilities; to MySQL it is customary.
-    response.capabilities = capabilities_ | cap::long_password | (tls_ ? cap::ssl : 0);
+    response.capabilities = announced(capabilities_) | (tls_ ? cap::ssl : 0);
     response.charset = charset_;
     response.user = params_.user;
     response.authentication = challenge.answer();

@@ -44,14 +44,18 @@ constexpr Capabilities extended_types = Capabilities{1} << 35;
 constexpr Capabilities cache_metadata = Capabilities{1} << 36;
 constexpr Capabilities mariadb_word = ~Capabilities{0xFFFFFFFF};
 
-// What changes the bytes or the meaning of replies and is therefore equal on both legs of a lease.
-constexpr Capabilities shared = found_rows | local_files | ignore_space | interactive | multi_results |
-                                ps_multi_results | session_track | deprecate_eof;
+// What a handshake settles for good and nobody can convert: equal on both legs of a lease, its variant.
+constexpr Capabilities of_variant = found_rows | local_files | ignore_space | interactive | extended_types;
+// Of these, what is no less to a session if its server does not have it.
+constexpr Capabilities spared = local_files | extended_types;
 // What each leg settles for itself and both need.
 constexpr Capabilities needed = protocol_41 | transactions | secure_connection;
+// What every backend is logged in with, as far as its server has it, whatever its clients can; convert.hpp does the rest.
+// Multi-statements are switched on when a session wants them.
+constexpr Capabilities canonical = long_flag | multi_results | ps_multi_results | session_track | deprecate_eof |
+                                   plugin_auth | plugin_auth_lenenc | bulk;
 // What a client is offered where the server has it too.
-constexpr Capabilities offered =
-    shared | needed | multi_statements | long_flag | connect_with_db | plugin_auth | connect_attrs | plugin_auth_lenenc;
+constexpr Capabilities offered = of_variant | canonical | needed | multi_statements | connect_with_db | connect_attrs;
 }  // namespace cap
 
 // Status flags of OK and EOF.
@@ -63,7 +67,10 @@ constexpr std::uint16_t cursor_exists = 0x0040;
 constexpr std::uint16_t last_row_sent = 0x0080;
 constexpr std::uint16_t database_dropped = 0x0100;
 constexpr std::uint16_t no_backslash_escapes = 0x0200;
+constexpr std::uint16_t out_params = 0x1000;
 constexpr std::uint16_t session_state_changed = 0x4000;
+// What holds until the next reply; the others tell of one statement.
+constexpr std::uint16_t lasting = 0x0001 | 0x0002 | 0x0200 | 0x2000 | 0x8000;
 }  // namespace status
 
 enum class Command : std::uint8_t {

@@ -41,17 +41,23 @@ Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
             body_left_ -= static_cast<std::uint32_t>(n);
             if (body_left_ > 0) return Event::more;
         }
-        if (!continued_ && infile_due_) {
+        if (!continued_ && !stopped_ && infile_due_) {
             infile_due_ = false;
             return Event::infile;
         }
-        if (!continued_ && phase_ == Phase::done) {
+        if (!continued_ && !stopped_ && phase_ == Phase::done) {
             phase_ = Phase::none;
             return Event::complete;
         }
         if (in.size() - at < header_size) return Event::more;
         const Header header = header_of(in.subspan(at));
-        if (!continued_) {
+        if (continued_) {
+            part_ = Part::other;
+            if (stops_ == Stops::packets && !stopped_) {
+                stopped_ = true;
+                return Event::packet;
+            }
+        } else if (!stopped_) {
             const bool whole = keep_first_row_ && phase_ == Phase::rows;
             if (header.length > 0 && in.size() - at == header_size) return Event::more;
             const bool error = keep_error_ && header.length > 0 && in[at + header_size] == error_mark;
@@ -59,9 +65,18 @@ Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
                                                                : whole ? kept_row_size
                                                                        : head_size);
             if (in.size() - at - header_size < need) return Event::more;
-            const Event event = judge(header.length, in.subspan(at + header_size, need));
-            if (event != Event::more) return event;
+            const Bytes body =
+                in.subspan(at + header_size, std::min<std::size_t>(header.length, in.size() - at - header_size));
+            part_ = Part::other;
+            changed_ = waits_ = false;
+            const Event event = judge(header.length, body.first(need), body);
+            if (event != Event::more || waits_) return event;
+            if (stops_here()) {
+                stopped_ = true;
+                return Event::packet;
+            }
         }
+        stopped_ = false;
         touched_ = true;
         at += header_size;
         body_left_ = header.length;
@@ -71,42 +86,38 @@ Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
 }
 
 // Event::more: the packet is one of the reply's; anything else is reported and the packet stays where it is.
-Reply::Event Reply::judge(std::uint32_t length, Bytes head) noexcept {
+Reply::Event Reply::judge(std::uint32_t length, Bytes head, Bytes body) noexcept {
     if (head.empty()) return phase_ == Phase::statistics ? (phase_ = Phase::done, Event::more) : Event::bad;
     if (head[0] == error_mark) return on_error(head);
     switch (phase_) {
         case Phase::simple:
-        case Phase::infile_end: return on_terminal(length, head);
-        case Phase::first: return on_first(length, head);
+        case Phase::infile_end: return on_terminal(length, body);
+        case Phase::first: return on_first(length, head, body);
         case Phase::columns:
-            if (--definitions_left_ == 0) phase_ = deprecate_eof_ ? Phase::rows : Phase::columns_end;
-            return Event::more;
+        case Phase::parameters:
+        case Phase::prepared_columns: return on_definition();
         case Phase::columns_end: {
             const std::optional<Ok> eof = length == 5 && head[0] == eof_mark ? parse_eof(head) : std::nullopt;
             if (!eof) return Event::bad;
             take(*eof);
-            phase_ = (eof->status & status::cursor_exists) != 0 ? Phase::done : Phase::rows;
+            const bool cursor = (eof->status & status::cursor_exists) != 0;
+            out_params_ = (eof->status & status::out_params) != 0;
+            part_ = cursor ? Part::end : Part::definitions_end;
+            phase_ = cursor ? Phase::done : Phase::rows;
             return Event::more;
         }
-        case Phase::rows: return on_row(length, head);
+        case Phase::rows: return on_row(length, head, body);
         case Phase::prepare: return on_prepare(head);
-        case Phase::parameters:
-        case Phase::prepared_columns:
-            if (--definitions_left_ == 0) {
-                const bool parameters = phase_ == Phase::parameters;
-                if (!deprecate_eof_) {
-                    phase_ = parameters ? Phase::parameters_end : Phase::prepared_columns_end;
-                } else {
-                    next_definitions(parameters ? Phase::prepared_columns : Phase::done);
-                }
-            }
-            return Event::more;
         case Phase::parameters_end:
         case Phase::prepared_columns_end:
             if (length != 5 || head[0] != eof_mark) return Event::bad;
+            part_ = Part::definitions_end;
             next_definitions(phase_ == Phase::parameters_end ? Phase::prepared_columns : Phase::done);
             return Event::more;
-        case Phase::field_list: return head[0] == eof_mark ? on_terminal(length, head) : Event::more;
+        case Phase::field_list:
+            if (head[0] == eof_mark) return on_terminal(length, body);
+            part_ = Part::definition;
+            return Event::more;
         case Phase::statistics: phase_ = Phase::done; return Event::more;
         case Phase::none:
         case Phase::done: break;
@@ -114,8 +125,8 @@ Reply::Event Reply::judge(std::uint32_t length, Bytes head) noexcept {
     return Event::bad;
 }
 
-Reply::Event Reply::on_first(std::uint32_t length, Bytes head) noexcept {
-    if (head[0] == ok_mark) return on_terminal(length, head);
+Reply::Event Reply::on_first(std::uint32_t length, Bytes head, Bytes body) noexcept {
+    if (head[0] == ok_mark) return on_terminal(length, body);
     if (head[0] == infile_mark) {
         infile_due_ = true;
         phase_ = Phase::infile_end;
@@ -125,14 +136,29 @@ Reply::Event Reply::on_first(std::uint32_t length, Bytes head) noexcept {
     const std::uint64_t columns = cursor.lenenc();
     if (!cursor.ok() || columns == 0 || columns > max_columns || cursor.position() != length) return Event::bad;
     had_rows_ = true;
+    out_params_ = false;
     definitions_left_ = static_cast<std::uint32_t>(columns);
     phase_ = Phase::columns;
     return Event::more;
 }
 
-Reply::Event Reply::on_row(std::uint32_t length, Bytes head) noexcept {
+Reply::Event Reply::on_definition() noexcept {
+    part_ = --definitions_left_ == 0 ? Part::last_definition : Part::definition;
+    if (definitions_left_ > 0) return Event::more;
+    if (phase_ == Phase::columns) {
+        phase_ = deprecate_eof_ ? Phase::rows : Phase::columns_end;
+    } else if (!deprecate_eof_) {
+        phase_ = phase_ == Phase::parameters ? Phase::parameters_end : Phase::prepared_columns_end;
+    } else {
+        next_definitions(phase_ == Phase::parameters ? Phase::prepared_columns : Phase::done);
+    }
+    return Event::more;
+}
+
+Reply::Event Reply::on_row(std::uint32_t length, Bytes head, Bytes body) noexcept {
     // A row that begins with 0xFE has a field of 16 MB.
-    if (head[0] == eof_mark && length < (deprecate_eof_ ? max_payload : 9)) return on_terminal(length, head);
+    if (head[0] == eof_mark && length < (deprecate_eof_ ? max_payload : 9)) return on_terminal(length, body);
+    part_ = Part::row;
     if (keep_first_row_ && first_field_.empty()) {
         wire::Cursor cursor(head);
         const std::string_view field = cursor.lenenc_text();
@@ -164,19 +190,45 @@ void Reply::next_definitions(Phase definitions) noexcept {
 }
 
 // An OK or an EOF: the end of a result set, or of the reply.
-Reply::Event Reply::on_terminal(std::uint32_t length, Bytes head) noexcept {
+Reply::Event Reply::on_terminal(std::uint32_t length, Bytes body) noexcept {
     std::optional<Ok> ok;
-    if (head[0] == eof_mark && length == 5) {
-        ok = parse_eof(head);
-    } else if (head[0] == ok_mark || (head[0] == eof_mark && length >= 7)) {
-        ok = parse_ok(head);
+    if (body[0] == eof_mark && length == 5) {
+        ok = parse_eof(body);
+    } else if (body[0] == ok_mark || (body[0] == eof_mark && length >= 7)) {
+        ok = parse_ok(body);
+        if (ok && (ok->status & status::session_state_changed) != 0 && !take_changes(length, body)) {
+            waits_ = true;
+            return Event::more;
+        }
     }
     if (!ok) return Event::bad;
+    part_ = body[0] == eof_mark ? Part::end : Part::ok;
+    // MySQL forgets both of the flags in the EOF behind the values of OUT parameters; an OK follows all the same.
+    if (out_params_ && phase_ == Phase::rows) ok->status |= status::out_params | status::more_results;
     take(*ok);
     const bool further =
         (ok->status & status::more_results) != 0 && phase_ != Phase::simple && phase_ != Phase::field_list;
     phase_ = further ? Phase::first : Phase::done;
     return Event::more;
+}
+
+// False: the rest of the packet has to come first.
+bool Reply::take_changes(std::uint32_t length, Bytes body) noexcept {
+    changed_ = true;
+    if (length > max_kept_ok || changes_.size() > max_kept_ok) {
+        changes_lost_ = true;
+        return true;
+    }
+    if (body.size() < length) return false;
+    wire::Cursor cursor(body);
+    cursor.skip(1);
+    (void)cursor.lenenc();
+    (void)cursor.lenenc();
+    cursor.skip(4);
+    (void)cursor.lenenc_text();  // the message
+    const std::string_view changes = cursor.lenenc_text();
+    if (cursor.ok()) changes_ += changes;
+    return true;
 }
 
 Reply::Event Reply::on_error(Bytes head) noexcept {

@@ -24,6 +24,7 @@ class Reply {
   public:
     enum class Event : std::uint8_t {
         more,      // bytes are missing
+        packet,    // one begins at in[at] that was asked for (stop_at); the next call passes over it
         complete,  // the reply has ended
         infile,    // the server waits for a file of the client's
         farewell,  // the server says that it ends the connection; the packet is not consumed
@@ -36,6 +37,26 @@ class Reply {
     [[nodiscard]] bool active() const noexcept { return phase_ != Phase::none; }
     // Moves `at` over what is used of in[at..]; stops behind a reply's end. Not to be called when !active().
     [[nodiscard]] Event advance(Bytes in, std::size_t& at) noexcept;
+
+    // For who converts a reply: where advance() stops on its way. After start().
+    enum class Stops : std::uint8_t { nowhere, changes, packets };
+    void stop_at(Stops stops) noexcept { stops_ = stops; }
+    // What the packet is that advance() stopped at.
+    enum class Part : std::uint8_t {
+        other,            // an error, a request for a file, more of a long row
+        definition,       // of a column or a parameter
+        last_definition,  // ... of those in a row; from a server with DEPRECATE_EOF no EOF follows
+        definitions_end,  // the EOF behind them
+        row,
+        ok,
+        end,  // of rows or definitions: EOF, or OK with its header. With a cursor the rows stay in the server
+    };
+    [[nodiscard]] Part part() const noexcept { return part_; }
+    // The session state information of all OKs, entry behind entry. An OK that has some is consumed when all of it is
+    // there; what is longer than this is lost.
+    static constexpr std::uint32_t max_kept_ok = 64 * 1024;
+    [[nodiscard]] const std::string& changes() const noexcept { return changes_; }
+    [[nodiscard]] bool changes_lost() const noexcept { return changes_lost_; }
 
     // Nothing has been consumed of it yet.
     [[nodiscard]] bool untouched() const noexcept { return !touched_; }
@@ -79,11 +100,16 @@ class Reply {
         statistics,
         done,
     };
-    [[nodiscard]] Event judge(std::uint32_t length, Bytes head) noexcept;
-    [[nodiscard]] Event on_first(std::uint32_t length, Bytes head) noexcept;
-    [[nodiscard]] Event on_row(std::uint32_t length, Bytes head) noexcept;
+    [[nodiscard]] Event judge(std::uint32_t length, Bytes head, Bytes body) noexcept;
+    [[nodiscard]] Event on_first(std::uint32_t length, Bytes head, Bytes body) noexcept;
+    [[nodiscard]] Event on_definition() noexcept;
+    [[nodiscard]] Event on_row(std::uint32_t length, Bytes head, Bytes body) noexcept;
     [[nodiscard]] Event on_prepare(Bytes head) noexcept;
-    [[nodiscard]] Event on_terminal(std::uint32_t length, Bytes head) noexcept;
+    [[nodiscard]] Event on_terminal(std::uint32_t length, Bytes body) noexcept;
+    [[nodiscard]] bool take_changes(std::uint32_t length, Bytes body) noexcept;
+    [[nodiscard]] bool stops_here() const noexcept {
+        return stops_ == Stops::packets || (stops_ == Stops::changes && changed_);
+    }
     [[nodiscard]] Event on_error(Bytes head) noexcept;
     void take(const Ok& ok) noexcept;
     void next_definitions(Phase definitions) noexcept;
@@ -100,6 +126,14 @@ class Reply {
     bool warned_ = false;
     bool had_rows_ = false;
     bool infile_due_ = false;
+    bool out_params_ = false;  // of the result set in progress
+    Stops stops_ = Stops::nowhere;
+    Part part_ = Part::other;
+    bool stopped_ = false;  // at the packet that comes next: it has been judged
+    bool waits_ = false;    // for the end of the packet
+    bool changed_ = false;  // the packet is an OK with session state information
+    bool changes_lost_ = false;
+    std::string changes_;
     std::uint8_t next_sequence_ = 1;
     std::uint16_t status_ = 0;
     std::uint16_t error_ = 0;

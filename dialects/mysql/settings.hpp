@@ -38,6 +38,7 @@ struct Alignment {
     bool no_database = false;  // it must forget its current database: COM_CHANGE_USER
     std::optional<std::string> database;
     std::optional<bool> multi_statements;
+    std::string_view restoring;           // what the reset took away of the handshake
     std::string_view track;               // turns the server's session tracker on, whom a reset turns off
     std::optional<std::uint8_t> charset;  // of a handshake; in front of `sql`
     std::string sql;                      // one SET; empty: none

@@ -15,8 +15,8 @@ std::uint64_t next_session() noexcept {
 
 }  // namespace
 
-std::uint64_t variant_of(Capabilities capabilities) noexcept { return capabilities & cap::shared; }
-Capabilities capabilities_of(std::uint64_t variant) noexcept { return variant & cap::shared; }
+std::uint64_t variant_of(Capabilities capabilities) noexcept { return capabilities & cap::of_variant; }
+Capabilities capabilities_of(std::uint64_t variant) noexcept { return variant & cap::of_variant; }
 
 Settings initial_settings(std::string_view isolation_level, bool mariadb, bool autocommit) {
     Settings settings;
@@ -32,7 +32,8 @@ Settings initial_settings(std::string_view isolation_level, bool mariadb, bool a
 }
 
 Tracker::Tracker(TrackerOptions options)
-    : options_(std::move(options)), number_(next_session()), capabilities_(options_.capabilities & cap::shared),
+    : options_(std::move(options)), number_(next_session()), capabilities_(options_.capabilities),
+      conversion_(options_.capabilities, options_.tracked_variables),
       settings_(
           initial_settings(options_.isolation_level, options_.mariadb, (options_.status & status::autocommit) != 0)),
       status_(options_.status), prepared_(options_.prepared_per_client) {
@@ -61,6 +62,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     preparing_.chunk_of = 0;
     status_ = lease_->status;
     first_of_lease_ = true;
+    conversion_.attach(lease_->capabilities);
     session_pinned_ = options_.mode == wire::LeaseMode::session;
     foreign_found_rows_ = insert_id_own_ = insert_id_moved_ = false;
     state_unknown_ = false;

@@ -4,6 +4,7 @@
 // ahead is held at the next one. "Command Phase" of the manual.
 #pragma once
 
+#include "dialects/mysql/convert.hpp"
 #include "dialects/mysql/errors.hpp"
 #include "dialects/mysql/lease.hpp"
 #include "dialects/mysql/prepared.hpp"
@@ -28,6 +29,10 @@ struct TrackerOptions {
     bool mariadb = true;
     std::string sql_mode;         // of a new connection
     std::string isolation_level;  // of the pool; empty: the server's
+    // session_track_system_variables of a new connection
+    std::string tracked_variables =
+        "autocommit,character_set_client,character_set_connection,"
+        "character_set_results,time_zone";
     std::string application;
 };
 
@@ -126,7 +131,6 @@ class Tracker final : public wire::Tracker {
     void on_prepared();
     void on_executed();
     void write_closes(wire::Outbox& to_backend);
-    [[nodiscard]] Bytes renumbered(Bytes part, const Due& due, bool untouched, wire::Outbox& to_client);
     [[nodiscard]] std::string_view statement_pin() const noexcept;
     void statements_lost(std::string_view reason);
 
@@ -170,6 +174,7 @@ class Tracker final : public wire::Tracker {
     TrackerOptions options_;
     std::uint64_t number_;  // of the session, in the process
     Capabilities capabilities_;
+    Conversion conversion_;  // of replies, to what the client can
     Settings settings_;
     std::uint16_t status_;  // of the last reply
     MysqlLease* lease_ = nullptr;

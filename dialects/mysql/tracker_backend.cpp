@@ -22,17 +22,18 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         if (lease_->due.empty()) return {at == in.size() ? Verdict::Kind::more : Verdict::Kind::lost, at};
         const Due due = lease_->due.front();
         Reply& reply = lease_->reply;
+        const bool passed_on = due.whose == Due::For::client;
         if (!reply.active()) {
             reply.start(due.shape, lease_->deprecate_eof(), due.whose == Due::For::read_insert_id, due.keeps_error());
+            if (passed_on) conversion_.start(reply, status_);
+            if (passed_on && due.shape == Shape::prepare) conversion_.number_statement(prepared_.next());
         }
         const std::size_t from = at;
-        const bool untouched = reply.untouched();
-        const Reply::Event event = reply.advance(in, at);
-        if (due.whose == Due::For::client && at > from) {
-            to_client.pass(renumbered(in.subspan(from, at - from), due, untouched, to_client));
-            reply_sequence_ = reply.next_sequence();
-        }
+        const Reply::Event event =
+            passed_on ? conversion_.relay(reply, in, at, settings_, to_client) : reply.advance(in, at);
+        if (passed_on && at > from) reply_sequence_ = conversion_.next_sequence();
         switch (event) {
+            case Reply::Event::packet:
             case Reply::Event::more: return {Verdict::Kind::more, at};
             case Reply::Event::farewell: return {Verdict::Kind::lost, at};
             case Reply::Event::bad:
@@ -131,6 +132,7 @@ void Tracker::on_reply() {
             reset_session();
             status_ = status;
             lease_->forget();
+            lease_->dirty = !lease_->restoring().empty();  // the next session has what its handshake says
             break;
         }
         case Command::set_option:

@@ -116,17 +116,6 @@ void Tracker::on_executed() {
     }
 }
 
-// A reply to the client's COM_STMT_PREPARE has the session's number in place of the backend's. Returns what is left to be
-// passed on of these bytes.
-Bytes Tracker::renumbered(Bytes part, const Due& due, bool untouched, wire::Outbox& to_client) {
-    constexpr std::size_t beginning = header_size + 1, replaced = beginning + 4;
-    if (due.shape != Shape::prepare || !untouched || part.size() < replaced || part[header_size] != 0) return part;
-    wire::Writer& own = to_client.own();
-    own.append(part.first(beginning));
-    own.u32le(prepared_.next());
-    return part.subspan(replaced);
-}
-
 std::string_view Tracker::statement_pin() const noexcept {
     return lease_ == nullptr ? std::string_view() : lease_->statements.pin();
 }

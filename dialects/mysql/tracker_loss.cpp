@@ -21,6 +21,8 @@ void Tracker::answer_request(const wire::Diagnostics& error, bool then_fatal, wi
         answer_then_ = Answer{Answer::Kind::error, error, then_fatal};
         return;
     }
+    const bool begun = lease_->reply.active() && !lease_->due.empty() && lease_->due.front().whose == Due::For::client;
+    if (begun && conversion_.settle(to_client.own())) reply_sequence_ = conversion_.next_sequence();
     write_error(to_client.own(), error, reply_sequence_);
 }
 

@@ -55,12 +55,15 @@ void Tracker::pass_body(Bytes in, std::size_t& at, wire::Outbox& to_backend) {
 
 // A packet that belongs to what came before it: more of a long message, or of a file.
 void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend) {
-    if (!body_.continues && header.length == 0) infile_ = false;
     if (reframe_) {
         reframe_->packet(header, to_backend);
+    } else if (!body_.dropped && infile_ && conversion_.shift() != 0) {
+        to_backend.own().u24le(header.length);
+        to_backend.own().u8(static_cast<std::uint8_t>(header.sequence - conversion_.shift()));
     } else if (!body_.dropped) {
         to_backend.pass(in.subspan(at, header_size));
     }
+    if (!body_.continues && header.length == 0) infile_ = false;
     at += header_size;
     body_.left = header.length;
     body_.continues = header.continues();

@@ -53,6 +53,7 @@ struct Mysql {
         made.max_settings = 4;
         made.capabilities = mysql::cap::multi_statements | mysql::cap::multi_results | mysql::cap::local_files;
         if (choice / 16 % 2 != 0) made.capabilities |= mysql::cap::deprecate_eof;
+        if ((choice ^ choice / 16) % 2 != 0) made.capabilities |= mysql::cap::session_track;
         made.mariadb = choice / 32 % 2 == 0;
         if (choice / 64 % 2 != 0) made.sql_mode = "ANSI_QUOTES";
         if (choice / 128 != 0) made.status = 0;  // autocommit is off
@@ -61,7 +62,9 @@ struct Mysql {
     // kind: 0 a new one; else one that other sessions have left their answers in.
     [[nodiscard]] std::unique_ptr<Lease> lease(std::uint8_t kind) const {
         auto made = std::make_unique<Lease>();
-        made->capabilities = mysql::capabilities_of(tracker()->variant());
+        // Whatever the client can: replies are converted.
+        if (kind / 4 % 2 == 0) made->capabilities |= mysql::cap::deprecate_eof;
+        if (kind / 8 % 2 == 0) made->capabilities |= mysql::cap::session_track;
         made->mariadb = choice / 32 % 2 == 0;
         if (choice / 128 != 0) made->status = 0;
         if (kind % 2 != 0) made->insert_id = 77;

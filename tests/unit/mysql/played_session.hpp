@@ -14,9 +14,10 @@ namespace leasehold::mysql::test {
 
 struct PlayedSession {
     explicit PlayedSession(TrackerOptions options = {}, bool byte_wise = false)
-        : tracker(std::move(options)), bytewise(byte_wise), backend(std::make_unique<MysqlLease>()) {
+        : server_capabilities(options.capabilities & cap::canonical), tracker(std::move(options)), bytewise(byte_wise),
+          backend(std::make_unique<MysqlLease>()) {
         backend->mariadb = true;
-        backend->capabilities = capabilities_of(tracker.variant());
+        backend->capabilities = server_capabilities;
     }
 
     // What the client sends. Leases are had at once, and aligned.
@@ -93,7 +94,7 @@ struct PlayedSession {
     void renew() {
         backend = std::make_unique<MysqlLease>();
         backend->mariadb = true;
-        backend->capabilities = capabilities_of(tracker.variant());
+        backend->capabilities = server_capabilities;
         owed.clear();
     }
     // The error in the last packet to the client, 0: none.
@@ -111,6 +112,7 @@ struct PlayedSession {
     Raw take_client() { return std::exchange(to_client, {}); }
     Raw take_backend() { return std::exchange(to_backend, {}); }
 
+    Capabilities server_capabilities;  // of backends to come; the client's own if nothing is said
     Tracker tracker;
     bool bytewise;
     bool gives_leases = true;
