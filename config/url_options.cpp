@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 6> session_attrs{"any",     "read-write",
 constexpr std::array<std::string_view, 3> roles{"any", "primary", "replica"};
 constexpr std::array<std::string_view, 3> bindings{"disable", "prefer", "require"};
 constexpr std::array<std::string_view, 2> negotiations{"postgres", "direct"};
+constexpr std::array<std::string_view, 4> compressions{"zlib", "zstd", "true", "false"};
 constexpr std::array<std::string_view, 2> zero_one{"0", "1"};
 
 enum class Kind : std::uint8_t { text, seconds, words };
@@ -49,6 +50,7 @@ const std::array options{
     Option{"channel_binding", true, false, Kind::words, bindings},
     Option{"role", false, true, Kind::words, roles},
     Option{"charset", false, true},
+    Option{"compress", false, true, Kind::words, compressions},
     Option{"ssl_mode", false, true, Kind::words, mysql_ssl_modes},
     Option{"ssl_ca", false, true},
     Option{"ssl_cert", false, true},
@@ -115,9 +117,9 @@ std::vector<UrlProblem> check_together(const Url& url) {
         out.push_back({"sslcert and sslkey belong together, and one of them is missing", {}});
     }
     if (url.option("sslnegotiation") == "direct" && mode < TlsMode::require) {
-        out.push_back({"sslnegotiation=direct begins with TLS, and sslmode=" + std::string(to_string(mode)) +
-                           " may have none",
-                       "write sslmode=require, verify-ca or verify-full"});
+        out.push_back(
+            {"sslnegotiation=direct begins with TLS, and sslmode=" + std::string(to_string(mode)) + " may have none",
+             "write sslmode=require, verify-ca or verify-full"});
     }
     if (url.option("channel_binding") == "require" && (mode == TlsMode::disable || !over_tcp)) {
         out.push_back({std::string("channel_binding=require needs TLS, and ") +

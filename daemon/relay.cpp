@@ -40,6 +40,7 @@ wire::awaitable<Relay::Outcome> Relay::next() {
     } else if (leaving_ && backend_ == nullptr) {
         finish({Event::close, {}});  // what was to be carried out behind the goodbye is lost
     } else {
+        if (backend_ != nullptr) arm_backend();
         go_on();
     }
     if (!outcome_) {
@@ -151,6 +152,7 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
                 return;
             case Verdict::Kind::fatal: finish({Event::fatal, {}}); return;
             case Verdict::Kind::lease: return;  // acquire() has finished the run
+            case Verdict::Kind::own: finish({Event::own, {}}); return;
             case Verdict::Kind::more:
             case Verdict::Kind::lost: break;
             case Verdict::Kind::boundary:

@@ -17,6 +17,7 @@ class Relay {
     enum class Event : std::uint8_t {
         checkout,     // the held request needs a backend and none is free: take() one, or refuse()
         align,        // a lease was taken whose settings differ: align it and attach()
+        own,          // the held request makes the backend the session's own: release() and take_input(), or refuse()
         close,        // the client took its leave
         client_gone,  // FIN or RST
         fatal,        // the tracker gave the session up; its last words are sent
@@ -48,6 +49,8 @@ class Relay {
     void attach();                 // the lease is aligned: the tracker may use it
     [[nodiscard]] dialects::Backend* backend() const noexcept { return backend_; }
     [[nodiscard]] pool::Lease release();  // gives the lease up, tracker detached; the caller ends it
+    // What the client sent and the tracker has not taken; the relay is over then.
+    [[nodiscard]] wire::Inbox take_input() noexcept { return std::exchange(client_in_, wire::Inbox()); }
     // Bytes of our own for the client, outside a relay step.
     void say(wire::Outbox& to_client);
     // While a lease is waited for: reads on, so that a client's end is seen; calls `gone` then.

@@ -66,7 +66,7 @@ wire::awaitable<void> Session::serve() {
     if (welcomed) {
         log_login(false);
         co_await serve_requests();
-        if (logged_in_) log_end(relay_->gone() ? "client_gone" : "refused");
+        if (logged_in_) log_end(!relay_ || relay_->gone() ? "client_gone" : "refused");
     }
     relay_.reset();
     co_await linger();
@@ -79,6 +79,7 @@ wire::awaitable<void> Session::serve_requests() {
         switch (outcome.event) {
             case Relay::Event::checkout: lives = co_await checkout(); break;
             case Relay::Event::align: lives = co_await align(); break;
+            case Relay::Event::own: lives = co_await own_backend(); break;
             case Relay::Event::lost: lives = lose(outcome.loss); break;
             case Relay::Event::close:
                 end_lease(pool::EndReason::orderly);

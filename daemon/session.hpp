@@ -135,6 +135,9 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<pool::Permit> permit_for_replication();
     [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> connect_replica();
     [[nodiscard]] wire::awaitable<void> run_pipe();
+    [[nodiscard]] wire::awaitable<void> pipe_through();
+    [[nodiscard]] wire::awaitable<bool> own_backend();
+    [[nodiscard]] std::optional<wire::Diagnostics> no_place_for_replica() const;
 
     // session_reload.cpp
     [[nodiscard]] Relay::Limits limits() const;

@@ -178,6 +178,9 @@ wire::awaitable<void> Session::run_console() {
     login_->welcome(console_facts(), key_, last);
     wire::Outbox out;
     out.own().append(last.bytes());
+    const bool welcomed = co_await write_all(&out);
+    std::unique_ptr<wire::Codec> codec = login_->codec();
+    if (welcomed && codec) client_->compress(std::move(codec), std::exchange(inbox_, wire::Inbox()));
     for (std::size_t turns = 1;; ++turns) {
         if (turns % turns_at_once == 0) co_await asio::post(client_->executor(), use);
         const bool written = co_await write_all(&out);

@@ -58,13 +58,20 @@ void announce(const std::shared_ptr<Wait>& wait, const std::shared_ptr<pool::Quo
 
 }  // namespace
 
-wire::awaitable<void> Session::replicate() {
+// Nothing: the pool admits another replication session.
+std::optional<wire::Diagnostics> Session::no_place_for_replica() const {
     const int most = home_->settings()->max_replication;
-    if (home_->replicating >= most) {
-        const std::string count = most == 0 ? "no replication sessions are admitted to pool \""
-                                            : "all places for replication sessions are taken in pool \"";
-        co_await refuse(failure(Failure::too_many_clients,
-                                count + home_->name() + "\" (its max_replication is " + std::to_string(most) + ")"));
+    if (home_->replicating < most) return std::nullopt;
+    const std::string count = most == 0 ? "no replication sessions are admitted to pool \""
+                                        : "all places for replication sessions are taken in pool \"";
+    return failure(Failure::too_many_clients,
+                   count + home_->name() + "\" (its max_replication is " + std::to_string(most) + ")");
+}
+
+wire::awaitable<void> Session::replicate() {
+    std::optional<wire::Diagnostics> full = no_place_for_replica();
+    if (full) {
+        co_await refuse(std::move(*full));
         co_return;
     }
     const Counted place(home_);
@@ -134,27 +141,32 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::connect_replica() {
 wire::awaitable<void> Session::run_pipe() {
     const auto server_id = static_cast<std::uint32_t>(replica_->server_id());
     key_ = shared_.cancels.reissue(key_, server_id, login_->request().cancel_secret_bytes);
+    wire::Writer last;
+    login_->welcome(*replica_facts_, key_, last);
+    wire::Outbox out;
+    out.own().append(last.bytes());
+    (void)client_->send(out);
+    co_await pipe_through();
+}
+
+// The client and the connection that is its own, joined until either ends.
+wire::awaitable<void> Session::pipe_through() {
     log_info("replication_start", {{"session", id_},
                                    {"pool", home_->name()},
                                    {"user", user_},
                                    {"client", peer_},
                                    {"application", application_},
                                    {"server_id", replica_->server_id()}});
-    wire::Writer last;
-    login_->welcome(*replica_facts_, key_, last);
-    wire::Outbox out;
-    out.own().append(last.bytes());
-    (void)client_->send(out);
     pipe_ =
         std::make_unique<Pipe>(*client_, std::move(inbox_), *replica_, *seam_, worker_->buffer(), home_->traffic.get());
     inbox_ = {};
     const Pipe::End end = co_await pipe_->run();
     const bool speaks = end == Pipe::End::stopped && pipe_->speakable();
     pipe_.reset();
-    if (speaks) {
-        last.clear();
+    if (speaks && login_) {
+        wire::Writer last;
         login_->refuse(farewell(), last);
-        out.clear();
+        wire::Outbox out;
         out.own().append(last.bytes());
         (void)client_->send(out);
     }
@@ -162,6 +174,26 @@ wire::awaitable<void> Session::run_pipe() {
                                  : end == Pipe::End::client_gone ? "client_gone"
                                                                  : "server_gone";
     log_info("replication_end", {{"session", id_}, {"pool", home_->name()}, {"client", peer_}, {"reason", why}});
+}
+
+// A session like others until it asks for a server's binary log: what it has prepared for that is on the backend that it
+// holds, so this one leaves the pool with it. True: it may not, and has been told.
+wire::awaitable<bool> Session::own_backend() {
+    std::unique_ptr<wire::Seam> seam = relay_->backend()->seam();
+    std::optional<wire::Diagnostics> full = no_place_for_replica();
+    if (full || !seam) co_return refuse_request(full ? std::move(*full) : failure(Failure::internal, "no dump"));
+    const Counted place(home_);
+    inbox_ = relay_->take_input();
+    pool::Lease::Detached own = relay_->release().detach();
+    relay_.reset();
+    replica_permit_ = std::move(own.permit);
+    replica_.reset(static_cast<dialects::Backend*>(own.backend.release()));  // pools of the daemon hold nothing else
+    replica_moves_ = home_->moves;
+    seam_ = std::move(seam);
+    co_await pipe_through();
+    replica_->close();
+    log_end("closed");
+    co_return false;
 }
 
 }  // namespace leasehold::daemon

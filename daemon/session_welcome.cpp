@@ -172,6 +172,9 @@ void Session::begin(const dialects::ServerFacts& facts, pool::Lease lease) {
     dialects::SessionOptions options = options_for(pool, shared_.config()->limits);
     options.identity = "leasehold session " + std::to_string(id_);
     tracker_ = login_->tracker(facts, std::move(options));
+    std::unique_ptr<wire::Codec> codec = login_->codec();
+    wire::Inbox coded;  // what the client has sent ahead, in frames
+    if (codec) coded = std::exchange(inbox_, wire::Inbox());
     login_.reset();
     if (inbox_.empty()) inbox_.release();  // an idle client owns no buffer
     relay_ = std::make_unique<Relay>(*client_, std::move(inbox_), *tracker_, *home_->pool, worker_->buffer(), limits(),
@@ -185,6 +188,7 @@ void Session::begin(const dialects::ServerFacts& facts, pool::Lease lease) {
     wire::Outbox out;
     out.own().append(last.bytes());
     relay_->say(out);
+    if (codec) client_->compress(std::move(codec), std::move(coded));
 }
 
 }  // namespace leasehold::daemon

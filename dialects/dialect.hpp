@@ -103,6 +103,8 @@ class Login {
     // The last bytes of a login that succeeded.
     virtual void welcome(const ServerFacts& facts, CancelKey key, wire::Writer& to_client) = 0;
     virtual void refuse(const wire::Diagnostics& error, wire::Writer& to_client) = 0;
+    // What follows welcome() is framed by it, both ways; null: nothing of the kind was agreed.
+    [[nodiscard]] virtual std::unique_ptr<wire::Codec> codec() const { return nullptr; }
     // After a login by SCRAM whose secret was a verifier: what logs in to a server that holds the same verifier. Opaque,
     // for Connector::learn(); empty otherwise.
     [[nodiscard]] virtual std::string recovered() const { return {}; }
@@ -176,6 +178,8 @@ class Backend : public pool::Backend {
         Facts facts;
     };
     [[nodiscard]] virtual awaitable<Tried> try_login(const Login& login, pool::Deadline deadline);
+    // Where messages end in what it sends once it is a session's own (Verdict::own); null: it never is.
+    [[nodiscard]] virtual std::unique_ptr<wire::Seam> seam() const { return nullptr; }
     // The session made state that reset() must remove before the next lessee.
     virtual void soil() noexcept = 0;
     // The state a session saw last on this connection was lost in the middle; no exchange may run on it but recover().

@@ -64,6 +64,17 @@ void Lease::checkin(EndReason reason, Holder holder) {
     pool->impl_->checkin(*std::exchange(entry_, nullptr), reason, &holder);
 }
 
+Lease::Detached Lease::detach() {
+    assert(entry_);
+    const std::shared_ptr<Pool> pool = std::move(pool_);
+    Entry& entry = *std::exchange(entry_, nullptr);
+    Detached detached{std::move(entry.permit), std::move(entry.backend)};
+    pool->impl_->events.close(CloseReason::detached, detached.backend->server_id());
+    pool->impl_->remove(entry);
+    pool->impl_->serve(pool->impl_->now());
+    return detached;
+}
+
 void Lease::invalidate(CloseReason reason) {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);

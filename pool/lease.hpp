@@ -5,6 +5,7 @@
 
 #include "pool/backend.hpp"
 #include "pool/events.hpp"
+#include "pool/quota.hpp"
 
 #include <memory>
 
@@ -32,6 +33,12 @@ class Lease {
     void checkin();
     // Closes it now, its place is free at once.
     void invalidate(CloseReason reason);
+    // The backend is the holder's for good, with its place at the server; its place in the pool is free at once.
+    struct Detached {
+        Permit permit;  // outlives the backend
+        std::unique_ptr<Backend> backend;
+    };
+    [[nodiscard]] Detached detach();
 
   private:
     friend class Pool;

@@ -6,6 +6,7 @@
 #include "dialects/mysql/finish.hpp"
 #include "dialects/mysql/ping.hpp"
 #include "dialects/mysql/reset.hpp"
+#include "dialects/mysql/seam.hpp"
 #include "dialects/mysql/tracker.hpp"
 
 #include <algorithm>
@@ -175,6 +176,8 @@ void Backend::close() noexcept {
     dead_ = true;
     transport_->close();
 }
+
+std::unique_ptr<wire::Seam> Backend::seam() const { return std::make_unique<Seam>(); }
 
 bool Backend::aligned(const wire::Tracker& session) const noexcept {
     const Settings& wanted = static_cast<const Tracker&>(session).settings();

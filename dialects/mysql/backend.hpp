@@ -49,6 +49,7 @@ class Backend final : public dialects::Backend {
     [[nodiscard]] wire::Inbox& inbox() noexcept override { return inbox_; }
     [[nodiscard]] bool aligned(const wire::Tracker& session) const noexcept override;
     [[nodiscard]] wire::awaitable<Aligned> align(wire::Tracker& session, pool::Deadline deadline) override;
+    [[nodiscard]] std::unique_ptr<wire::Seam> seam() const override;
     void soil() noexcept override { lease_.dirty = true; }
     void mark_dead() noexcept override { dead_ = true; }
 

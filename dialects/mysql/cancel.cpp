@@ -12,6 +12,7 @@ constexpr int no_such_thread = 1094;
 ServerLoginParams bare(ServerLoginParams login) {
     login.capabilities = 0;
     login.database.clear();
+    login.compression = Compression::none;
     return login;
 }
 

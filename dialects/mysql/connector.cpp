@@ -3,6 +3,7 @@
 
 #include "dialects/mysql/align.hpp"
 #include "dialects/mysql/cancel.hpp"
+#include "dialects/mysql/compression.hpp"
 #include "dialects/mysql/tracker.hpp"
 
 namespace leasehold::mysql {
@@ -20,6 +21,13 @@ wire::awaitable<std::error_code> deliver_cancel(wire::Executor executor, wire::S
         ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
     }
     co_return ec;
+}
+
+// `compress=zlib` or `zstd`; `true`, as drivers have it, is the one that every server knows.
+Compression asked_compression(const config::Url& url) noexcept {
+    const std::string_view asked = url.option("compress");
+    if (asked == "zstd") return Compression::zstd;
+    return asked == "zlib" || asked == "true" ? Compression::zlib : Compression::none;
 }
 
 }  // namespace
@@ -47,6 +55,7 @@ ServerLoginParams Connector::login_params(pool::Variant variant) const {
     login.database = params_.url.database;
     login.capabilities = capabilities_of(variant);
     login.program_name = params_.application;
+    login.compression = asked_compression(params_.url);
     return login;
 }
 
@@ -120,6 +129,10 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
                                                    result.error == wire::errc::server_error));
             if (result.saturated || result.refused) co_return result;
             continue;
+        }
+        if (params.compression != Compression::none) {
+            auto codec = std::make_unique<Compressed>(Compressed::Role::client, params.compression);
+            dialled.transport->compress(std::move(codec), std::exchange(inbox, wire::Inbox()));
         }
         const std::string backend_peer = dialled.transport->peer();
         Backend::Login logged_in;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/mysql/dialect.hpp"
 
+#include "dialects/mysql/compression.hpp"
 #include "dialects/mysql/connector.hpp"
 #include "dialects/mysql/control.hpp"
 #include "dialects/mysql/errors.hpp"
@@ -98,6 +99,13 @@ class Login final : public dialects::Login {
         made.isolation_level = std::move(options.isolation_level);
         made.application = greeting_.response().program_name;
         return std::make_unique<Tracker>(std::move(made));
+    }
+
+    [[nodiscard]] std::unique_ptr<wire::Codec> codec() const override {
+        const HandshakeResponse& response = greeting_.response();
+        const Compression algorithm = compression_of(response.capabilities & greeting_.greeting().capabilities);
+        if (algorithm == Compression::none) return nullptr;
+        return std::make_unique<Compressed>(Compressed::Role::server, algorithm, response.zstd_level);
     }
 
     [[nodiscard]] bool deprecate_eof() const noexcept {

@@ -2,6 +2,7 @@
 // The client's leg of handshake.hpp.
 #include "dialects/mysql/handshake.hpp"
 
+#include "dialects/mysql/deflate.hpp"
 #include "dialects/mysql/errors.hpp"
 
 namespace leasehold::mysql {
@@ -15,6 +16,7 @@ ClientGreeting::ClientGreeting(Greeting greeting, std::size_t max_bytes)
         (greeting_.capabilities & cap::offered) | cap::needed | cap::plugin_auth | cap::plugin_auth_lenenc;
     // MariaDB says by its absence that further capabilities follow.
     if (!is_mariadb(greeting_.version)) greeting_.capabilities |= cap::long_password;
+    greeting_.capabilities |= cap::compress | cap::zstd;  // they end here, whatever the server knows
     greeting_.plugin = native_password;
 }
 

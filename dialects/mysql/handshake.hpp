@@ -5,6 +5,7 @@
 
 #include "config/url.hpp"
 #include "dialects/mysql/challenge.hpp"
+#include "dialects/mysql/deflate.hpp"
 #include "dialects/wire/exchange.hpp"
 
 namespace leasehold::mysql {
@@ -77,6 +78,8 @@ struct ServerLoginParams {
     Capabilities capabilities = 0;  // of cap::of_variant
     std::uint8_t charset = 0;       // 0: the server's own
     std::string program_name;
+    Compression compression = Compression::none;
+    int zstd_level = default_zstd_level;
     LoginKeys keys{};  // recovered from a client's login, where the password is a hash
     // prefer: TLS where the server offers it; from `require` on, errc::tls_refused where it does not.
     config::TlsMode tls = config::TlsMode::disable;

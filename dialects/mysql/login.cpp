@@ -141,6 +141,12 @@ Action ServerLogin::on_greeting(const Packet& packet) {
         cap::canonical | params_.capabilities | (params_.program_name.empty() ? 0 : cap::connect_attrs);
     capabilities_ =
         wanted | (greeting_.capabilities & optional) | (params_.database.empty() ? 0 : cap::connect_with_db);
+    const std::uint32_t compression = capability_of(params_.compression);
+    if ((greeting_.capabilities & compression) != compression) {
+        return fail(make_error_code(errc::unsupported),
+                    "the server does not offer the compression that the URL asks for", packet.size());
+    }
+    capabilities_ |= compression;
     charset_ = params_.charset == 0 ? greeting_.charset : params_.charset;
     next_sequence_ = static_cast<std::uint8_t>(packet.sequence + 1);
     if (!tls_offered || params_.tls < TlsMode::prefer) return respond(packet.size());
@@ -160,6 +166,7 @@ Action ServerLogin::respond(std::size_t consumed) {
     response.authentication = challenge.answer();
     response.database = params_.database;
     response.plugin = challenge.plugin();
+    response.zstd_level = static_cast<std::uint8_t>(params_.zstd_level);
     out_.clear();
     write_handshake_response(out_, response, {{"_client_name", "leasehold"}, {"program_name", params_.program_name}},
                              next_sequence_);

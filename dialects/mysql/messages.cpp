@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/mysql/messages.hpp"
 
+#include "dialects/mysql/deflate.hpp"
+
 #include <algorithm>
 
 namespace leasehold::mysql {
@@ -117,6 +119,7 @@ std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, Capabil
     if ((both & cap::plugin_auth) != 0 && cursor.ok() && cursor.remaining() > 0) response.plugin = cursor.cstring();
     if (!cursor.ok()) return std::nullopt;
     if ((both & cap::connect_attrs) != 0 && cursor.remaining() > 0) response.program_name = program_of(cursor);
+    if ((both & cap::zstd) != 0 && cursor.ok() && cursor.remaining() > 0) response.zstd_level = cursor.u8();
     return response;
 }
 
@@ -156,6 +159,7 @@ void write_handshake_response(Writer& out, const HandshakeResponse& response, co
         out.lenenc(pairs.size());
         out.append(pairs.bytes());
     }
+    if ((response.capabilities & cap::zstd) != 0) out.u8(response.zstd_level);
     end_packet(out, mark);
 }
 

@@ -85,6 +85,8 @@ enum class Command : std::uint8_t {
     debug = 0x0D,
     ping = 0x0E,
     change_user = 0x11,
+    binlog_dump = 0x12,
+    register_slave = 0x15,
     stmt_prepare = 0x16,
     stmt_execute = 0x17,
     stmt_send_long_data = 0x18,
@@ -92,6 +94,7 @@ enum class Command : std::uint8_t {
     stmt_reset = 0x1A,
     set_option = 0x1B,
     stmt_fetch = 0x1C,
+    binlog_dump_gtid = 0x1E,
     reset_connection = 0x1F,
     stmt_bulk_execute = 0xFA,  // MariaDB's
 };
@@ -119,6 +122,7 @@ struct HandshakeResponse {
     std::string database;
     std::string plugin;
     std::string program_name;  // of the connection attributes
+    std::uint8_t zstd_level = 0;
 };
 // `offered`: fields are laid out by the capabilities that both sides have.
 [[nodiscard]] std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, Capabilities offered) noexcept;

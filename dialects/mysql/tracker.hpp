@@ -76,7 +76,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
 
   private:
-    enum class Step : std::uint8_t { taken, wait, lease, close, fatal };
+    enum class Step : std::uint8_t { taken, wait, lease, close, fatal, own };
 
     // What leasehold answers by itself.
     struct Answer {
@@ -114,6 +114,10 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Step forward(Incoming& packet, Shape shape, Statement statement = {});
     void pass_beginning(Incoming& packet);
     void put_in_front(const Statement& statement, wire::Outbox& to_backend);
+
+    // tracker_replica.cpp
+    [[nodiscard]] Step on_register_replica(Incoming& packet);
+    [[nodiscard]] Step on_binlog_dump(Incoming& packet);
 
     // tracker_prepared.cpp
     [[nodiscard]] Step on_prepare(Incoming& packet);

@@ -60,6 +60,7 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
             case Step::lease: return {Verdict::Kind::lease, at};
             case Step::close: return {Verdict::Kind::close, at};
             case Step::fatal: return {Verdict::Kind::fatal, at};
+            case Step::own: return {Verdict::Kind::own, at};
         }
     }
 }
@@ -114,6 +115,9 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         case Command::change_user:
             return answer(packet, Fault::not_supported,
                           "COM_CHANGE_USER is not supported yet; connect anew as the other user");
+        case Command::register_slave: return on_register_replica(packet);
+        case Command::binlog_dump:
+        case Command::binlog_dump_gtid: return on_binlog_dump(packet);
         case Command::process_kill:
             return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
         case Command::debug: return answer(packet, Fault::not_supported, "COM_DEBUG is not for clients of a pool");

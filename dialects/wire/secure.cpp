@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The transport's TLS side: the handshake in steps on other threads, and bytes through its stream afterwards.
+// The transport's TLS side: the handshake in steps on other threads, and bytes through its stream afterwards; and how an
+// Outbox goes through a layer.
 #include "dialects/wire/transport_state.hpp"
 #include "dialects/wire/watchdog.hpp"
 
@@ -106,8 +107,8 @@ Transport::Io Transport::send_tls(Bytes bytes) noexcept {
     return {io.bytes, io.error, io.would_block};
 }
 
-// Small segments share a record: each costs a header, an authentication tag and a system call.
-bool Transport::send_tls(Outbox& outbox) noexcept {
+// Small segments share a record, or a frame of the codec: each costs a header and a system call.
+bool Transport::send_layered(Outbox& outbox) noexcept {
     thread_local std::array<std::uint8_t, TlsStream::record> gathered;
     const auto segments = outbox.segments();
     std::size_t index = 0;
@@ -125,10 +126,10 @@ bool Transport::send_tls(Outbox& outbox) noexcept {
             }
             piece = Bytes(gathered).first(filled);
         }
-        const Io io = send_tls(piece);
+        const Io io = send(piece);
         if (io.error) return false;
         advance(segments, index, skip, io.bytes);
-        if (io.bytes < piece.size()) break;
+        if (io.bytes == 0) break;
     }
     keep_rest(outbox, index, skip);
     return true;

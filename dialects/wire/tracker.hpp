@@ -39,7 +39,9 @@ struct Verdict {
                    // message ends whose reply has been complete for a while
         close,     // from_client: the client took its leave in order; what it sent before is carried out first (busy())
         fatal,     // the session cannot go on; to_client holds its last words. From the backend: it is unusable as well
-        lost,      // from_backend: the server said farewell (not passed on); treat as the end of the connection
+        own,  // from_client, attached: what in[consumed..] asks for makes the backend the session's own for good; refuse()
+              // answers it otherwise
+        lost,  // from_backend: the server said farewell (not passed on); treat as the end of the connection
     };
     Kind kind = Kind::more;
     std::size_t consumed = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/wire/transport.hpp"
 
+#include "dialects/wire/coded.hpp"
 #include "dialects/wire/transport_state.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -120,8 +121,14 @@ void Transport::count_received(std::size_t bytes) noexcept {
 }
 
 Transport::Io Transport::recv(std::span<std::uint8_t> into) noexcept {
+    if (coded_) [[unlikely]]
+        return recv_coded(into);
     if (tls_) [[unlikely]]
         return recv_tls(into);
+    return recv_plain(into);
+}
+
+Transport::Io Transport::recv_plain(std::span<std::uint8_t> into) noexcept {
     for (;;) {
         const ssize_t n = ::recv(descriptor(), into.data(), into.size(), MSG_DONTWAIT);
         if (n > 0) {
@@ -136,8 +143,14 @@ Transport::Io Transport::recv(std::span<std::uint8_t> into) noexcept {
 }
 
 Transport::Io Transport::send(Bytes bytes) noexcept {
+    if (coded_) [[unlikely]]
+        return send_coded(bytes);
     if (tls_) [[unlikely]]
         return send_tls(bytes);
+    return send_plain(bytes);
+}
+
+Transport::Io Transport::send_plain(Bytes bytes) noexcept {
     for (;;) {
         const ssize_t n = ::send(descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
@@ -170,8 +183,8 @@ void Transport::keep_rest(Outbox& outbox, std::size_t index, std::size_t skip) {
 }
 
 bool Transport::send(Outbox& outbox) noexcept {
-    if (tls_) [[unlikely]]
-        return send_tls(outbox);
+    if (tls_ || coded_) [[unlikely]]
+        return send_layered(outbox);
     const auto segments = outbox.segments();
     std::size_t index = 0;
     std::size_t skip = 0;  // of segments[index], already sent
@@ -213,6 +226,10 @@ bool Transport::send(Outbox& outbox) noexcept {
 
 bool Transport::flush() noexcept {
     if (tls_ && !tls_->flush()) return false;
+    if (coded_) {
+        bool dead = false;
+        if (!flush_coded(dead)) return !dead;
+    }
     while (!pending_.empty()) {
         const Io io = send(pending_.bytes());
         if (io.error) return false;
@@ -224,7 +241,7 @@ bool Transport::flush() noexcept {
 }
 
 bool Transport::quiet() noexcept {
-    if (!is_open()) return false;
+    if (!is_open() || (coded_ && !coded_quiet())) return false;
     if (tls_) return tls_->quiet();
     std::uint8_t byte = 0;
     const ssize_t n = ::recv(descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -233,7 +250,9 @@ bool Transport::quiet() noexcept {
 
 void Transport::on_readable(Callback callback) {
     State::listen(state_, &State::read, Socket::wait_read, std::move(callback));
-    if (tls_ && state_->read.callback && tls_->more()) State::nudge(state_);
+    if (!tls_ && !coded_) return;
+    const bool more = (tls_ && tls_->more()) || (coded_ && coded_more());
+    if (state_->read.callback && more) State::nudge(state_);
 }
 
 void Transport::on_writable(Callback callback) {
@@ -261,7 +280,7 @@ awaitable<void> Transport::writable() {
 }
 
 void Transport::close() noexcept {
-    if (tls_ && is_open() && pending_.empty()) tls_->shutdown();
+    if (tls_ && is_open() && pending_.empty() && (!coded_ || coded_unsent() == 0)) tls_->shutdown();
     state_->close();
     if (tls_) tls_->abandon();
 }
@@ -272,9 +291,11 @@ void Transport::shutdown_send() noexcept {
     (void)::shutdown(descriptor(), SHUT_WR);
 }
 
-Transport::Released::Released(int fd, std::unique_ptr<TlsStream> stream) : descriptor(fd), tls(std::move(stream)) {}
+Transport::Released::Released(int fd, std::unique_ptr<TlsStream> stream, std::unique_ptr<Coded> codec)
+    : descriptor(fd), tls(std::move(stream)), coded(std::move(codec)) {}
 Transport::Released::Released(Released&& other) noexcept
-    : descriptor(std::exchange(other.descriptor, -1)), tls(std::move(other.tls)), unsent(std::move(other.unsent)) {}
+    : descriptor(std::exchange(other.descriptor, -1)), tls(std::move(other.tls)), coded(std::move(other.coded)),
+      unsent(std::move(other.unsent)) {}
 Transport::Released::~Released() {
     tls.reset();
     if (descriptor >= 0) ::close(descriptor);
@@ -283,6 +304,7 @@ Transport::Released::~Released() {
 Transport::Transport(Executor executor, Released connection)
     : Transport(executor, std::exchange(connection.descriptor, -1)) {
     tls_ = std::move(connection.tls);
+    coded_ = std::move(connection.coded);
     pending_ = std::move(connection.unsent);
 }
 
@@ -291,7 +313,7 @@ Transport::Released Transport::release() {
     state_->write.callback.reset();
     boost::system::error_code ec;
     const int descriptor = state_->socket.release(ec);
-    Released released(ec ? -1 : descriptor, std::move(tls_));
+    Released released(ec ? -1 : descriptor, std::move(tls_), std::move(coded_));
     released.unsent = std::exchange(pending_, Inbox());
     return released;
 }

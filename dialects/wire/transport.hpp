@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connected stream socket of a worker: non-blocking recv and send, one armed readiness wait a direction whose
 // callback can be exchanged without a system call, and release()/adopt so that a connection can move to another
-// worker. Worker thread only. TLS lives here too (tls.hpp): nothing above knows whether bytes are encrypted.
+// worker. Worker thread only. TLS lives here too (tls.hpp), and a codec (codec.hpp): nothing above knows whether bytes are
+// encrypted or compressed.
 #pragma once
 
 #include "dialects/wire/buffer.hpp"
 #include "dialects/wire/callback.hpp"
+#include "dialects/wire/codec.hpp"
 #include "dialects/wire/exchange.hpp"
 #include "dialects/wire/tls.hpp"
 
@@ -21,6 +23,8 @@
 
 namespace leasehold::wire {
 
+struct Coded;
+
 using Executor = boost::asio::io_context::executor_type;
 using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
 template <class T>
@@ -33,12 +37,13 @@ class Transport {
   public:
     // A connection between two transports: closed when it is dropped.
     struct Released {
-        Released(int fd, std::unique_ptr<TlsStream> stream);
+        Released(int fd, std::unique_ptr<TlsStream> stream, std::unique_ptr<Coded> codec);
         ~Released();
         Released(Released&&) noexcept;
         Released& operator=(Released&&) = delete;
         int descriptor = -1;
         std::unique_ptr<TlsStream> tls;  // null: plain
+        std::unique_ptr<Coded> coded;    // null: none
         Inbox unsent;
     };
 
@@ -59,7 +64,9 @@ class Transport {
     // Sends as much as the kernel takes; the rest is kept (copied) and goes out by flush(). False: dead.
     [[nodiscard]] bool send(Outbox& outbox) noexcept;
     [[nodiscard]] bool flush() noexcept;
-    [[nodiscard]] std::size_t unsent() const noexcept { return pending_.size() + (tls_ ? backlog() : 0); }
+    [[nodiscard]] std::size_t unsent() const noexcept {
+        return pending_.size() + (tls_ ? backlog() : 0) + (coded_ ? coded_unsent() : 0);
+    }
     // Bytes given to the kernel so far; with TLS those of which a record was made: none of it is certain to be unsent.
     [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
     [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
@@ -94,6 +101,9 @@ class Transport {
     [[nodiscard]] awaitable<Secured> secure(TlsParty party, Inbox head, Deadline deadline,
                                             boost::asio::thread_pool* computing);
     [[nodiscard]] bool encrypted() const noexcept { return tls_ != nullptr; }
+    // From now on all bytes go through the codec, those that were read already (`head`) first; those that wait to be sent
+    // go as they are.
+    void compress(std::unique_ptr<Codec> codec, Inbox head);
 
     [[nodiscard]] Executor executor() const noexcept { return executor_; }
     [[nodiscard]] int descriptor() noexcept;
@@ -102,13 +112,24 @@ class Transport {
 
   private:
     struct State;
+    [[nodiscard]] Io recv_plain(std::span<std::uint8_t> into) noexcept;
     [[nodiscard]] Io recv_tls(std::span<std::uint8_t> into) noexcept;
+    [[nodiscard]] Io send_plain(Bytes bytes) noexcept;
     static void advance(std::span<const Outbox::Segment> segments, std::size_t& index, std::size_t& skip,
                         std::size_t done) noexcept;
     void keep_rest(Outbox& outbox, std::size_t index, std::size_t skip);
     [[nodiscard]] Io send_tls(Bytes bytes) noexcept;
-    [[nodiscard]] bool send_tls(Outbox& outbox) noexcept;
+    [[nodiscard]] bool send_layered(Outbox& outbox) noexcept;
     [[nodiscard]] std::size_t backlog() const noexcept;
+    // coded.cpp
+    [[nodiscard]] Io recv_below(std::span<std::uint8_t> into) noexcept;
+    [[nodiscard]] Io send_below(Bytes bytes) noexcept;
+    [[nodiscard]] Io recv_coded(std::span<std::uint8_t> into) noexcept;
+    [[nodiscard]] Io send_coded(Bytes bytes) noexcept;
+    [[nodiscard]] bool flush_coded(bool& dead) noexcept;
+    [[nodiscard]] std::size_t coded_unsent() const noexcept;
+    [[nodiscard]] bool coded_more() const noexcept;
+    [[nodiscard]] bool coded_quiet() const noexcept;
     void count_sent(std::size_t bytes) noexcept;
     void count_received(std::size_t bytes) noexcept;
     void be_patient() noexcept;
@@ -118,6 +139,7 @@ class Transport {
     Executor executor_;
     std::shared_ptr<State> state_;
     std::unique_ptr<TlsStream> tls_;  // null: plain
+    std::unique_ptr<Coded> coded_;    // null: none
     Inbox pending_;
     std::string peer_;
     std::uint64_t sent_ = 0;

@@ -2,6 +2,7 @@
 """The MySQL half of seeds.py: logins, replies, and sessions."""
 import hashlib
 import struct
+import zlib
 
 from seeds_common import CLIENT, GRANT, LONG, RAW_CLIENT, RAW_SERVER, REFUSE, SERVER, WAIT, BYTE_BY_BYTE, lose, policy, seed, turns
 
@@ -47,6 +48,24 @@ def response(password=b"secret", plugin=b"mysql_native_password", user=b"app", d
     answer = native(password)
     return (struct.pack("<IIB", capabilities, 1 << 24, 45) + b"\0" * 23 + user + b"\0" + bytes([len(answer)]) + answer +
             database + b"\0" + plugin + b"\0" + b"\x12\x0cprogram_name\x04test")
+
+
+def mysql_compression():
+    def frame(plain, number, packed=None, size=None):
+        body = plain if packed is None else packed
+        return struct.pack("<I", len(body))[:3] + bytes([number]) + struct.pack("<I", 0 if packed is None else size or len(plain))[:3] + body
+
+    ask = packet(b"\3SELECT '" + b"x" * 90 + b"'", 0)
+    for option, name in ((3, "server"), (2, "client")):
+        reply = ask if option & 1 else packet(b"\1", 1) + packet(COLUMN, 2) + packet(eof(), 3)
+        number = 1 - (option & 1)
+        for kind, frames in {"stored": frame(reply, number), "packed": frame(reply, number, zlib.compress(reply)),
+                             "two": frame(reply[:9], number) + frame(reply[9:], number + 1), "number": frame(reply, 9),
+                             "bomb": frame(b"", number, zlib.compress(b"\0" * 100_000), 99),
+                             "short": frame(reply, number, zlib.compress(reply)[:-1]), "empty": frame(b"", number)}.items():
+            seed("mysql_compression", f"{name}-{kind}", bytes([option, BYTE_BY_BYTE]) + frames)
+    seed("mysql_compression", "turns", bytes([7, 3]) + b"\x60\3" + b"a" * 0x5F + b"\x70" + b"b" * 0x70 + b"\5\x19\1\0\0\0\2\3x\1y")
+    seed("mysql_compression", "turns-zstd", bytes([5, 3]) + b"\x60\3" + b"a" * 0x5F + b"\x70" + b"b" * 0x70)
 
 
 def mysql_logins():
@@ -136,7 +155,9 @@ def mysql_tracker():
                     q("SELECT 1") + srv(*rows()),
         "use": q("shop", 2) + srv(ok()) + q("USE other") + srv(ok()), "autocommit": q("SET autocommit=0") + srv(ok(0)) + q("SELECT 1") + srv(*rows()),
         "set-option": q(b"\1\0", 0x1B) + q("SELECT 1") + srv(*rows()), "field-list": q("t\0", 4) + srv(COLUMN, eof()),
-        "statistics": q("", 9) + srv(b"Uptime: 1"), "change-user": q("app\0", 0x11), "kill": q("KILL 7"), "unknown": q("x", 0x77),
+        "statistics": q("", 9) + srv(b"Uptime: 1"), "change-user": q("app\0", 0x11), "register-replica": q(b"\7\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 0x15) + srv(ok()),
+        "binlog-dump": q(b"\4\0\0\0\0\0\7\0\0\0log.1", 0x12) + q("SELECT 1") + srv(*rows()),
+ "kill": q("KILL 7"), "unknown": q("x", 0x77),
         "lost-idle": begin + lose() + q("SELECT 1") + q("SELECT 2") + srv(*rows()), "lost-running": begin + q("COMMIT") + lose() + q("SELECT 1"),
         "lost-half": q("SELECT 1") + srv(b"\1") + bytes([RAW_SERVER, 6]) + b"\x20\0\0\2de" + lose(),
         "lost-rollback": begin + lose(1) + q("ROLLBACK"), "lost-prepared": prepare + lose() + q("SELECT 1"),

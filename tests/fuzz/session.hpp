@@ -106,6 +106,12 @@ class Session {
                 case wire::Verdict::Kind::lease:
                     if (!lease()) return;
                     break;
+                case wire::Verdict::Kind::own:
+                    require(tracker_->attached(), "only a backend that is held can become the session's own");
+                    if (tracker_->refuse(dialect_.error(), to_client_) == wire::Aftermath::ends) over_ = true;
+                    ship();
+                    if (over_) return;
+                    break;
                 case wire::Verdict::Kind::close: said += "close;"; [[fallthrough]];
                 case wire::Verdict::Kind::fatal: over_ = true; return;
                 case wire::Verdict::Kind::boundary:
@@ -148,6 +154,7 @@ class Session {
                 case wire::Verdict::Kind::lost: leave({wire::Loss::Kind::backend, "gone", false}); return false;
                 case wire::Verdict::Kind::fatal: over_ = true; return false;
                 case wire::Verdict::Kind::close:
+                case wire::Verdict::Kind::own:
                 case wire::Verdict::Kind::lease: violated("a server's bytes need no lease");
             }
         }

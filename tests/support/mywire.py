@@ -14,6 +14,7 @@ COM_QUIT, COM_INIT_DB, COM_QUERY, COM_PING = 1, 2, 3, 14
 LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB = 1, 2, 4, 8
 PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PLUGIN_AUTH = 1 << 9, 1 << 13, 1 << 15, 1 << 17, 1 << 19
 DEPRECATE_EOF, SSL, CONNECT_ATTRS = 1 << 24, 1 << 11, 1 << 20
+COMPRESS, ZSTD = 1 << 5, 1 << 26  # the frames are mycompress.py's
 
 STATUS_IN_TRANS, STATUS_AUTOCOMMIT, STATUS_MORE_RESULTS = 1, 2, 8
 
@@ -169,7 +170,7 @@ class Connection:
         if attributes:
             pairs = b"".join(bytes([len(text)]) + text.encode() for pair in attributes.items() for text in pair)
             body += bytes([len(pairs)]) + pairs
-        self.send(body)
+        self.send(body + (b"\3" if flags & ZSTD else b""))  # its level
         self._authenticate(plugin, password, hello["scramble"])
         return self
 
