@@ -34,14 +34,11 @@ class Router(MysqlPeer):
     """Connection sharing on, which is what pools; its worker threads are its own choice."""
     name = "router"
 
-    @classmethod
-    def available(cls):
-        return sid.mysql_router_command()
-
     def command(self):
+        router = sid.Router(self.folder)
         config = self.write("router.conf", f"""\
 [DEFAULT]
-{sid.mysql_router_settings(self.folder)}
+{router.settings}
 [logger]
 level = WARNING
 [routing:one]
@@ -58,7 +55,7 @@ max_connections = 4000
 [connection_pool]
 max_idle_server_connections = {self.pool}
 """)
-        return [*sid.mysql_router_command(), "--config", config]
+        return [*router.command, "--config", config]
 
     def version(self):
-        return "router " + peers.first_line([*sid.mysql_router_command(), "--version"]).split()[2]
+        return "router " + sid.Router(self.folder).version

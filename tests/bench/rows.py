@@ -14,8 +14,8 @@ import time
 RELEASE = pathlib.Path(__file__).resolve().parents[2] / "build/release/bin/leasehold"
 
 
-def options(description, peers):
-    """The command line that all benchmarks have."""
+def options(description, peers, servers=()):
+    """The command line that all benchmarks have. `servers`: which can be chosen, the usual one first."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
@@ -24,6 +24,8 @@ def options(description, peers):
                         default=os.environ.get("LEASEHOLD_BIN", str(RELEASE)))
     parser.add_argument("--peers", default=peers)
     parser.add_argument("--only", default="", help="part of the labels of the rows wanted")
+    if servers:
+        parser.add_argument("--server", choices=servers, default=servers[0])
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.rounds, chosen.seconds = 1, 2
