@@ -204,7 +204,7 @@ class Side:
 
 class PostgresSide(Side):
     name, database, scheme, Session = "postgresql", "orders", "postgresql+psycopg2", PostgresSession
-    LOST, UNKNOWN, TIMEOUT = "40001", "40003", "53300"
+    LOST, UNKNOWN, TIMEOUT, CANCELLED, BEGIN_REFUSED = "40001", "40003", "53300", "57014", "25001"
     BEGIN, ENGINE, GRANTS = "BEGIN", "", ("GRANT ALL ON {} TO app",)
     SEVERAL, ERRORS_FAIL_TRANSACTIONS = ["SELECT 1; SELECT 2"], True
     GREETS = 0  # backends that it takes to greet the first client
@@ -263,7 +263,7 @@ class PostgresSide(Side):
 
 class MysqlSide(Side):
     name, database, scheme, Session = "mysql", "shop", "mysql+pymysql", MysqlSession
-    LOST, UNKNOWN, TIMEOUT = 1213, 1180, 1203
+    LOST, UNKNOWN, TIMEOUT, CANCELLED, BEGIN_REFUSED = 1213, 1180, 1203, 1317, 1179
     BEGIN, ENGINE, GRANTS = "BEGIN", " ENGINE=InnoDB", ()
     SEVERAL, ERRORS_FAIL_TRANSACTIONS = [], False
     GREETS = 1
@@ -277,7 +277,8 @@ class MysqlSide(Side):
             return list(cursor.fetchall())
 
     def sleep(self, seconds):
-        return f"SELECT sleep({seconds})"
+        # Alone in its statement sleep() answers a KILL QUERY with a row; so it is the statement that is interrupted.
+        return f"SELECT 1 FROM information_schema.character_sets WHERE sleep({seconds}) = 0 LIMIT 1"
 
     def slow_insert(self, table, seconds):
         return f"INSERT INTO {table} (id) SELECT 1 + sleep({seconds})"
