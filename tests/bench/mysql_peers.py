@@ -34,11 +34,22 @@ class Router(MysqlPeer):
     """Connection sharing on, which is what pools; its worker threads are its own choice."""
     name = "router"
 
+    @staticmethod
+    def program():
+        """The words that start it; raises sid.Unavailable."""
+        class Packages:
+            root = sid.tree("mysql") / "root"
+        return Packages.root, sid.MySQL97.program(Packages, "mysqlrouter")
+
     def command(self):
-        router = sid.Router(self.folder)
+        root, program = self.program()
         config = self.write("router.conf", f"""\
 [DEFAULT]
-{router.settings}
+plugin_folder = {next(root.glob("usr/lib/mysqlrouter/plugin"))}
+logging_folder = {self.folder}
+runtime_folder = {self.folder}
+data_folder = {self.folder}
+config_folder = {self.folder}
 [logger]
 level = WARNING
 [routing:one]
@@ -55,7 +66,7 @@ max_connections = 4000
 [connection_pool]
 max_idle_server_connections = {self.pool}
 """)
-        return [*router.command, "--config", config]
+        return [*program, "--config", config]
 
     def version(self):
-        return "router " + sid.Router(self.folder).version
+        return "router " + sid.versions("mysql")["mysql-router"]

@@ -387,21 +387,3 @@ if __name__ == "__main__":
             print(wanted, versions(wanted))
         except Unavailable as why:
             sys.exit(f"{wanted}: {why}")
-
-
-class Router:
-    """MySQL Router as a program: `command` starts it, `settings` are lines for its [DEFAULT] section."""
-
-    def __init__(self, work):
-        self.root, self.work = tree("mysql") / "root", work
-        self.command = MySQL97.program(self, "mysqlrouter")
-
-    @property
-    def settings(self):
-        plugins = next(self.root.glob("usr/lib/mysqlrouter/plugin"))
-        return "\n".join([f"plugin_folder = {plugins}", f"logging_folder = {self.work}", f"runtime_folder = {self.work}",
-                          f"data_folder = {self.work}", f"config_folder = {self.work}"])
-
-    @property
-    def version(self):
-        return versions("mysql")["mysql-router"]
