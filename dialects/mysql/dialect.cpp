@@ -108,8 +108,8 @@ class Login final : public dialects::Login {
         return std::make_unique<Compressed>(Compressed::Role::server, algorithm, response.zstd_level);
     }
 
-    [[nodiscard]] bool deprecate_eof() const noexcept {
-        return (greeting_.response().capabilities & greeting_.greeting().capabilities & cap::deprecate_eof) != 0;
+    [[nodiscard]] Capabilities capabilities() const noexcept {
+        return greeting_.response().capabilities & greeting_.greeting().capabilities;
     }
 
   private:
@@ -131,7 +131,7 @@ class Dialect final : public dialects::Dialect {
         return std::make_unique<Login>(params);
     }
     [[nodiscard]] std::unique_ptr<dialects::LocalService> local_service(dialects::Login& login) const override {
-        return std::make_unique<LocalService>(static_cast<Login&>(login).deprecate_eof());
+        return std::make_unique<LocalService>(static_cast<Login&>(login).capabilities());
     }
     [[nodiscard]] std::unique_ptr<dialects::Connector> connector(dialects::ConnectorParams params) const override {
         return std::make_unique<Connector>(std::move(params));

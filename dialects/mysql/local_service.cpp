@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/mysql/local_service.hpp"
 
+#include "dialects/mysql/attributes.hpp"
 #include "dialects/mysql/errors.hpp"
 #include "dialects/mysql/messages.hpp"
 
@@ -78,7 +79,12 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
             case mysql::Command::reset_connection: write_ok(to_client.own(), ok, 1); break;
             case mysql::Command::set_option: write_end_of_rows(to_client.own(), ok.status, deprecate_eof_, 1); break;
             case mysql::Command::query: {
-                const std::string_view text = trimmed(wire::as_text(packet.payload.subspan(1)));
+                const Stripped front = attributes_ ? strip_query(packet.payload) : Stripped{{}, 1, {}};
+                if (front.kind != Stripped::Kind::done) {
+                    write_error(to_client.own(), failure(Fault::malformed), 1);
+                    break;
+                }
+                const std::string_view text = trimmed(wire::as_text(packet.payload.subspan(front.replaced)));
                 if (answered(text, to_client)) break;
                 command.kind = Command::Kind::query;
                 command.text = text;

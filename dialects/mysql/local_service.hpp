@@ -4,12 +4,14 @@
 #pragma once
 
 #include "dialects/dialect.hpp"
+#include "dialects/mysql/messages.hpp"
 
 namespace leasehold::mysql {
 
 class LocalService final : public dialects::LocalService {
   public:
-    explicit LocalService(bool deprecate_eof) noexcept : deprecate_eof_(deprecate_eof) {}
+    explicit LocalService(Capabilities client) noexcept
+        : deprecate_eof_((client & cap::deprecate_eof) != 0), attributes_((client & cap::query_attributes) != 0) {}
     [[nodiscard]] Command next(wire::Bytes in, wire::Outbox& to_client) override;
     void result(const dialects::Result& result, wire::Outbox& to_client) override;
     void error(const wire::Diagnostics& error, wire::Outbox& to_client) override;
@@ -17,7 +19,7 @@ class LocalService final : public dialects::LocalService {
   private:
     [[nodiscard]] bool answered(std::string_view text, wire::Outbox& to_client);
     [[nodiscard]] wire::Diagnostics said(const wire::Diagnostics& error) const;
-    bool deprecate_eof_;
+    bool deprecate_eof_, attributes_;
     std::vector<std::string> notices_;  // of the last command: SHOW WARNINGS gives them
 };
 

@@ -55,7 +55,8 @@ constexpr Capabilities needed = protocol_41 | transactions | secure_connection;
 constexpr Capabilities canonical = long_flag | multi_results | ps_multi_results | session_track | deprecate_eof |
                                    plugin_auth | plugin_auth_lenenc | bulk;
 // What a client is offered where the server has it too.
-constexpr Capabilities offered = of_variant | canonical | needed | multi_statements | connect_with_db | connect_attrs;
+constexpr Capabilities offered =
+    of_variant | canonical | needed | multi_statements | query_attributes | connect_with_db | connect_attrs;
 }  // namespace cap
 
 // Status flags of OK and EOF.

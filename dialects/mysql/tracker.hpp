@@ -98,6 +98,7 @@ class Tracker final : public wire::Tracker {
         wire::Outbox& to_backend;
         wire::Outbox& to_client;
         const Rewriting* rewriting = nullptr;  // of a command that names a prepared statement
+        bool plain = false;                    // query attributes have been taken out
         [[nodiscard]] Bytes visible() const noexcept;
         [[nodiscard]] bool whole() const noexcept;
     };
@@ -108,6 +109,8 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Step on_init_db(Incoming& packet);
     [[nodiscard]] Step on_set_option(Incoming& packet);
     [[nodiscard]] std::optional<Step> on_lost(Incoming& packet);
+    // tracker_messages.cpp
+    [[nodiscard]] Step without_attributes(Incoming& packet);
     [[nodiscard]] Step simple(Incoming& packet, Shape shape);
     [[nodiscard]] const Statement* scan(Incoming& packet);
     [[nodiscard]] Step want_lease(const Incoming& packet) noexcept;
@@ -178,7 +181,8 @@ class Tracker final : public wire::Tracker {
     TrackerOptions options_;
     std::uint64_t number_;  // of the session, in the process
     Capabilities capabilities_;
-    Conversion conversion_;  // of replies, to what the client can
+    Conversion conversion_;            // of replies, to what the client can
+    std::vector<std::uint8_t> plain_;  // a packet whose query attributes have been taken out, while it is passed on
     Settings settings_;
     std::uint16_t status_;  // of the last reply
     MysqlLease* lease_ = nullptr;

@@ -80,6 +80,10 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         // In the middle of a reply: there is no place for a word.
         return Step::fatal;
     }
+    const bool may_have_attributes = packet.command == Command::query || packet.command == Command::stmt_execute;
+    if (may_have_attributes && !packet.plain && (capabilities_ & cap::query_attributes) != 0) {
+        return without_attributes(packet);
+    }
     if (skip_request_ || refusal_) {
         Answer given;
         given.kind = skip_request_ ? Answer::Kind::nothing : Answer::Kind::error;

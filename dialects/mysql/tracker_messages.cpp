@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tracker's answers of its own to a client, and the client's messages that come in several packets.
+#include "dialects/mysql/attributes.hpp"
 #include "dialects/mysql/tracker.hpp"
 
 #include <algorithm>
@@ -36,6 +37,49 @@ void Tracker::write(const Answer& answer, std::uint8_t sequence, wire::Outbox& t
         case Answer::Kind::error: write_error(to_client.own(), answer.error, sequence); break;
         case Answer::Kind::nothing: break;
     }
+}
+
+// Carries out a command of a client with QUERY_ATTRIBUTES as one without would have sent it.
+Tracker::Step Tracker::without_attributes(Incoming& packet) {
+    // More of them than this is refused.
+    constexpr std::size_t seen_at_most = 64 * 1024;
+    const Bytes all = packet.visible();
+    const Bytes seen = all.first(std::min(all.size(), seen_at_most));
+    const bool executes = packet.command == Command::stmt_execute;
+    Stripped stripped;
+    if (executes) {
+        wire::Cursor cursor(seen.subspan(1));
+        std::uint32_t number = cursor.u32le();
+        if (!cursor.ok() && !packet.whole()) return Step::wait;
+        const ClientStatement* named = cursor.ok() ? prepared_.find(number, options_.mariadb) : nullptr;
+        if (named != nullptr) stripped = strip_execute(seen, named->parameters);
+    } else {
+        stripped = strip_query(seen);
+    }
+    const bool hopeless = packet.whole() || seen.size() == seen_at_most;
+    if (stripped.kind == Stripped::Kind::more && !hopeless) return Step::wait;
+    if (stripped.kind != Stripped::Kind::done) return answer(packet, Fault::malformed);
+    Header header = packet.header;
+    const std::size_t less = stripped.replaced - stripped.beginning.size();
+    if (!header.continues()) {
+        header.length -= static_cast<std::uint32_t>(less);
+    } else if (executes && less > 0) {
+        return answer(packet, Fault::not_supported, "query attributes of a packet of 16 MB");
+    } else {
+        stripped.beginning.resize(stripped.replaced, ' ');  // a packet of that length alone says that another follows
+    }
+    wire::Writer begun;
+    begun.u24le(header.length);
+    begun.u8(header.sequence);
+    begun.append(stripped.beginning);
+    plain_.assign(begun.bytes().begin(), begun.bytes().end());
+    const Bytes rest = all.subspan(stripped.replaced);
+    plain_.insert(plain_.end(), rest.begin(), rest.end());
+    std::size_t at = 0;
+    const Step step =
+        on_command({plain_, at, header, packet.command, packet.to_backend, packet.to_client, nullptr, true});
+    if (at > 0) packet.at += header_size + all.size();
+    return step;
 }
 
 // --- long messages ---------------------------------------------------------------------------------------------

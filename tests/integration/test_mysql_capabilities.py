@@ -3,6 +3,7 @@
 are; the backends behind it are logged in with capabilities of leasehold's own choice."""
 import contextlib
 import itertools
+import os
 import struct
 
 import mywire
@@ -11,10 +12,12 @@ from conftest import PASSWORD, USER
 
 FOUND_ROWS, LOCAL_FILES, IGNORE_SPACE, INTERACTIVE = 1 << 1, 1 << 7, 1 << 8, 1 << 10
 MULTI_STATEMENTS, PS_MULTI_RESULTS, SESSION_TRACK, DEPRECATE_EOF = 1 << 16, 1 << 18, 1 << 23, 1 << 24
+QUERY_ATTRIBUTES = 1 << 27
 VARIANTS = [FOUND_ROWS, LOCAL_FILES, IGNORE_SPACE, INTERACTIVE]
 CONVERTED = [MULTI_STATEMENTS, SESSION_TRACK, DEPRECATE_EOF]
 PROGRESS, BULK, EXTENDED_TYPES, CACHE_METADATA = 1, 4, 8, 16  # of MariaDB's further word
 MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMS = 0x0008, 0x0040, 0x1000
+LONG = bool(os.environ.get("LEASEHOLD_LONG"))
 QUERY, FIELD_LIST, PING, PREPARE, EXECUTE, CLOSE, RESET_STATEMENT, SET_OPTION, FETCH, RESET, BULK_EXECUTE = (
     3, 4, 14, 22, 23, 25, 26, 27, 28, 31, 250)
 
@@ -94,6 +97,8 @@ class Raw(mywire.Connection):
 
     def ask(self, code, body=b"", read=None):
         self.kept = []
+        if code == QUERY and self.flags & QUERY_ATTRIBUTES:
+            body = self.attributes + body
         self.command(code, body)
         (read or self.results)()
         return self.kept
@@ -109,8 +114,19 @@ class Raw(mywire.Connection):
         return [(number, body[:1] + b"(id)" + body[5:] if at == 0 and body[0] == 0 else body)
                 for at, (number, body) in enumerate(kept)]
 
-    def execute(self, arguments=b"", cursor=0):
-        return self.ask(EXECUTE, struct.pack("<IBI", self.statement, cursor, 1) + arguments)
+    # In front of a text: one attribute, a="b".
+    attributes = b"\x01\x01\0\x01\xfd\0\x01a\x01b"
+
+    def execute(self, values=(), cursor=0):
+        count = len(values)
+        numbers = b"".join(struct.pack("<i", value) for value in values)
+        if self.flags & QUERY_ATTRIBUTES:
+            # ... and behind the parameters.
+            types = b"\x03\0\0" * count + b"\xfd\0\x01a"
+            return self.ask(EXECUTE, struct.pack("<IBI", self.statement, cursor | 8, 1) + bytes([count + 1])
+                            + b"\0\x01" + types + numbers + b"\x01b")
+        return self.ask(EXECUTE, struct.pack("<IBI", self.statement, cursor, 1)
+                        + (b"\0\x01" + b"\x03\0" * count + numbers if count else b""))
 
 
 def conversation(client):
@@ -120,7 +136,6 @@ def conversation(client):
 
     def command(what, code, body=b"", read=None):
         return what, client.ask(code, body, read or client.packet)
-    two = b"\0\1\x03\0\x03\0" + struct.pack("<ii", 1, 2)
     for text in ["SELECT id, name FROM caps ORDER BY id", "SELECT id FROM caps WHERE id=99", "SELECT count (*) FROM caps",
                  "UPDATE caps SET name='one' WHERE id=1", "SELECT @@interactive_timeout=@@wait_timeout", "USE shop",
                  "BEGIN", "SELECT name FROM caps WHERE id=2", "UPDATE caps SET name='zwei' WHERE id=2", "ROLLBACK",
@@ -133,17 +148,18 @@ def conversation(client):
     yield query("LOAD DATA LOCAL INFILE 'f' INTO TABLE caps_load", b"1\n2\n")
     yield query("SELECT 5; LOAD DATA LOCAL INFILE 'f' INTO TABLE caps_load; SELECT 6", b"1\n2\n")
     yield "prepare", client.prepare("SELECT id, ?, name FROM caps WHERE id<=?")
-    yield "execute", client.execute(two)
-    yield "cursor", client.execute(two, 1)
+    yield "execute", client.execute([1, 2])
+    yield "cursor", client.execute([1, 2], 1)
     yield command("fetch", FETCH, struct.pack("<II", client.statement, 1), client.rows)
     yield command("fetch on", FETCH, struct.pack("<II", client.statement, 9), client.rows)
     yield command("reset of the statement", RESET_STATEMENT, struct.pack("<I", client.statement))
     client.command(CLOSE, struct.pack("<I", client.statement))
     yield "prepare without a result", client.prepare("DO ?")
     yield "prepare without parameters", client.prepare("SELECT 1")
+    yield "execute without parameters", client.execute()
     yield "prepare what is wrong", client.prepare("SELECT ? FROM nowhere")
     yield "prepare a procedure", client.prepare("CALL caps_out(?)")
-    yield "OUT parameters", client.execute(b"\0\1\x03\0" + struct.pack("<i", 1))
+    yield "OUT parameters", client.execute([1])
     yield command("columns of a table", FIELD_LIST, b"caps\0", lambda: [None for _ in iter(
         lambda: client.packet()[0] in (0xFE, 0xFF), True)])
     for option in (0, 1):
@@ -191,7 +207,12 @@ def daemon(leasehold, caps):
 
 def test_every_combination_of_capabilities_is_served_as_the_server_would(daemon, caps):
     mysql = "MariaDB" not in caps.version
-    for variant, converted in itertools.product(combinations(VARIANTS), combinations(CONVERTED)):
+    bits = CONVERTED + ([QUERY_ATTRIBUTES] if mysql else [])
+    some = [*VARIANTS, sum(VARIANTS)]
+    for variant, converted in itertools.product(combinations(VARIANTS), combinations(bits)):
+        # Each with none and all of the others, and all of what is converted; the rest under LEASEHOLD_LONG.
+        if not LONG and variant and (variant not in some or converted not in (0, sum(bits))):
+            continue
         flags = variant | converted
         with Raw(caps.port) as direct, Raw(daemon.mysql_port) as through:
             direct.login_with(flags)

@@ -53,6 +53,7 @@ struct Mysql {
         made.max_settings = 4;
         made.capabilities = mysql::cap::multi_statements | mysql::cap::multi_results | mysql::cap::local_files;
         if (choice / 16 % 2 != 0) made.capabilities |= mysql::cap::deprecate_eof;
+        if (choice % 7 == 3) made.capabilities |= mysql::cap::query_attributes;
         if ((choice ^ choice / 16) % 2 != 0) made.capabilities |= mysql::cap::session_track;
         made.mariadb = choice / 32 % 2 == 0;
         if (choice / 64 % 2 != 0) made.sql_mode = "ANSI_QUOTES";
