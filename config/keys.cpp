@@ -94,7 +94,12 @@ constexpr std::array pool{
                    "home directory is looked into), sslcert and sslkey, sslsni, sslnegotiation, channel_binding; "
                    "several hosts, separated by commas, are tried in order, those that were away lately last, "
                    "and target_session_attrs=any | read-write | read-only | primary | standby | prefer-standby "
-                   "says which of them will do."),
+                   "says which of them will do. MySQL's keys are its clients': ssl_mode=DISABLED | PREFERRED (the "
+                   "default) | REQUIRED | VERIFY_CA | VERIFY_IDENTITY (sslMode is the same), ssl_ca=/path or system, "
+                   "ssl_capath, ssl_crl, ssl_cert and ssl_key; ssl_ca alone means VERIFY_CA, and the drivers' ssl, "
+                   "ssl_disabled, ssl_verify_cert, ssl_verify_identity and ssl_check_hostname are understood; "
+                   "unix_socket=/path; of several hosts role=any | primary | replica says which will do, by their "
+                   "read_only."),
     Key{"alias", "list of names", "[]", true, "further names of this pool"},
     Key{"mode", "transaction | session | statement", "transaction", true, "how long a client holds a backend"},
     Key{"pool_size", "count", "5", true, "idle backends kept at most; 0: no limit"}.between(0, most_in_pool),

@@ -19,10 +19,6 @@ struct Row {
 // Over unix sockets nothing is encrypted, whatever is said.
 bool mysql(const Listen& listen) { return listen.dialect == "mysql" && !listen.host.starts_with('/'); }
 
-bool mysql(const Pool& pool) { return pool.url.family() == "mysql"; }
-
-TlsMode backend_tls(const Pool& pool) { return pool.url.tls_mode().value_or(TlsMode::disable); }
-
 constexpr std::array listen_rows{
     Row<Listen>{"tls.mode", [](const Listen& l) { return mysql(l) && l.tls.mode >= TlsMode::require; },
                 "TLS to MySQL clients is not available in this version; a plain connection would be a lie",
@@ -34,18 +30,6 @@ constexpr std::array listen_rows{
 };
 
 constexpr std::array pool_rows{
-    Row<Pool>{"url", [](const Pool& p) { return mysql(p) && backend_tls(p) >= TlsMode::require; },
-              "TLS to MySQL servers is not available in this version; a plain connection would be a lie",
-              Problem::Severity::error},
-    Row<Pool>{"url",
-              [](const Pool& p) {
-                  return mysql(p) && (backend_tls(p) == TlsMode::allow || backend_tls(p) == TlsMode::prefer);
-              },
-              "TLS to MySQL servers comes with a later version; connections are plain"},
-    Row<Pool>{"url", [](const Pool& p) { return mysql(p) && p.url.hosts.size() > 1; },
-              "several hosts are tried in order; choosing among them by role comes with a later version"},
-    Row<Pool>{"url", [](const Pool& p) { return !p.url.option("role").empty() && p.url.option("role") != "any"; },
-              "role comes with a later version; any server is taken"},
     Row<Pool>{"audit", [](const Pool& p) { return p.audit > 0; },
               "the audit of hidden state comes with a later version"},
     Row<Pool>{"soft_hold", [](const Pool& p) { return p.soft_hold.count() > 0; },

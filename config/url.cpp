@@ -93,15 +93,24 @@ std::string_view Url::option(std::string_view key) const noexcept {
 }
 
 std::optional<TlsMode> Url::tls_mode() const noexcept {
-    const std::string_view word = option(family() == "mysql" ? "ssl_mode" : "sslmode");
+    if (family() == "mysql") return mysql_tls_mode(*this);
+    const std::string_view word = option("sslmode");
     return word.empty() ? std::nullopt : tls_mode_of(word);
 }
 
 TlsMode Url::server_tls() const noexcept {
     if (const auto said = tls_mode()) return *said;
-    if (family() == "mysql") return TlsMode::disable;
     return option("sslrootcert") == "system" ? TlsMode::verify_full : TlsMode::prefer;
 }
+
+TlsFiles Url::tls_files() const {
+    const auto named = [this](std::string_view key) { return std::string(option(key)); };
+    if (family() == "mysql")
+        return {named("ssl_ca"), named("ssl_capath"), named("ssl_crl"), named("ssl_cert"), named("ssl_key")};
+    return {named("sslrootcert"), {}, {}, named("sslcert"), named("sslkey")};
+}
+
+bool Url::over_network() const noexcept { return !std::ranges::all_of(hosts, &HostPort::unix_socket); }
 
 std::string_view Url::family() const noexcept {
     return dialect == "mariadb" ? std::string_view("mysql") : std::string_view(dialect);

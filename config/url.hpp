@@ -13,7 +13,8 @@
 namespace leasehold::config {
 
 enum class TlsMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
-[[nodiscard]] std::string_view to_string(TlsMode mode) noexcept;  // libpq's words
+[[nodiscard]] std::string_view to_string(TlsMode mode) noexcept;   // libpq's words
+[[nodiscard]] std::string_view mysql_word(TlsMode mode) noexcept;  // "VERIFY_IDENTITY"
 
 struct HostPort {
     std::string host;        // a name, an address (IPv6 without brackets), or a directory of unix sockets ("/...")
@@ -23,6 +24,14 @@ struct HostPort {
 };
 // "db.internal:5432", "[::1]:5432", "/run/postgresql:5432": the form of the keys under `servers`.
 [[nodiscard]] std::string to_string(const HostPort& address);
+
+// Files that a URL names for TLS; empty where it names none.
+struct TlsFiles {
+    std::string ca, ca_folder, crl, cert, key;
+    [[nodiscard]] bool any() const noexcept {
+        return !ca.empty() || !ca_folder.empty() || !crl.empty() || !cert.empty() || !key.empty();
+    }
+};
 
 struct Url {
     std::string dialect;  // canonical: "postgresql", "mysql", "mariadb"
@@ -35,13 +44,16 @@ struct Url {
 
     [[nodiscard]] std::string render(bool hide_password = true) const;
     [[nodiscard]] std::string_view option(std::string_view key) const noexcept;  // empty when absent
-    // What the URL asks of TLS, by sslmode or ssl_mode; none when it says nothing.
+    // What the URL asks of TLS, by sslmode, ssl_mode or the other words that MySQL's drivers have; none when it says nothing.
     [[nodiscard]] std::optional<TlsMode> tls_mode() const noexcept;
-    // What a server is dialled with: tls_mode(), or the dialect's default. PostgreSQL's is libpq's: prefer, and with
+    // What a server is dialled with: tls_mode(), or what the dialect's own clients do by default: prefer, and with
     // sslrootcert=system verify-full.
     [[nodiscard]] TlsMode server_tls() const noexcept;
+    [[nodiscard]] TlsFiles tls_files() const;
     // The dialect whose code speaks to it: "postgresql" or "mysql", as a listener names it.
     [[nodiscard]] std::string_view family() const noexcept;
+    // Whether TLS is a matter at all: over unix sockets it is not.
+    [[nodiscard]] bool over_network() const noexcept;
     friend bool operator==(const Url&, const Url&) = default;
 };
 

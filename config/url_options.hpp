@@ -6,8 +6,8 @@
 
 namespace leasehold::config {
 
-// Spelling variants of a key (ssl-mode) become one.
-[[nodiscard]] std::string_view canonical_option(std::string_view key) noexcept;
+// Spelling variants of a key (ssl-mode, sslMode) become one.
+[[nodiscard]] std::string canonical_option(std::string_view family, std::string_view key);
 
 // The known keys of a dialect family, host and port included.
 [[nodiscard]] std::vector<std::string_view> known_options(std::string_view family);
@@ -21,5 +21,7 @@ namespace leasehold::config {
 [[nodiscard]] std::vector<UrlProblem> check_together(const Url& url);
 
 [[nodiscard]] std::optional<TlsMode> tls_mode_of(std::string_view value) noexcept;
+// By ssl_mode, or by what MySQL's drivers say instead.
+[[nodiscard]] std::optional<TlsMode> mysql_tls_mode(const Url& url) noexcept;
 
 }  // namespace leasehold::config

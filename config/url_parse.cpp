@@ -98,6 +98,7 @@ class Parser {
     std::vector<UrlProblem> problems_;
     std::vector<std::string> query_hosts_;
     std::optional<std::string> query_ports_;
+    std::string socket_;                           // unix_socket: in place of whatever else names a host
     std::optional<std::uint16_t> authority_port_;  // the single one, for a query host without its own
     std::uint16_t default_port_ = 0;
 };
@@ -198,7 +199,7 @@ void Parser::query() {
 void Parser::query_pair(std::string_view pair) {
     const std::size_t equals = pair.find('=');
     const std::string raw_key = decode(pair.substr(0, equals), true);
-    const std::string key(canonical_option(raw_key));
+    const std::string key = canonical_option(url_.family(), raw_key);
     const std::string value = equals == std::string_view::npos ? std::string() : decode(pair.substr(equals + 1), true);
     const auto known = known_options(url_.family());
     if (std::ranges::find(known, key) == known.end()) {
@@ -222,7 +223,9 @@ void Parser::query_pair(std::string_view pair) {
         query_hosts_.push_back(value);
         return;
     }
-    const bool again = key == "port" ? query_ports_.has_value() : !url_.option(key).empty();
+    const bool again = key == "port"          ? query_ports_.has_value()
+                       : key == "unix_socket" ? !socket_.empty()
+                                              : !url_.option(key).empty();
     if (again) {
         problem(key + " stands twice in the query");
         return;
@@ -231,7 +234,14 @@ void Parser::query_pair(std::string_view pair) {
         query_ports_ = value;
         return;
     }
-    if (auto wrong = check_option(url_.family(), key, value)) problems_.push_back(std::move(*wrong));
+    if (auto wrong = check_option(url_.family(), key, value)) {
+        problems_.push_back(std::move(*wrong));
+        return;
+    }
+    if (key == "unix_socket") {
+        socket_ = value;
+        return;
+    }
     url_.query.emplace_back(key, value);
 }
 
@@ -346,6 +356,11 @@ void Parser::query_hosts() {
 void Parser::hosts() {
     const std::size_t before = problems_.size();
     authority_hosts();
+    if (!socket_.empty()) {
+        if (!query_hosts_.empty()) problem("the query names a host and a unix_socket", "write one of them");
+        url_.hosts.assign(1, HostPort{socket_, 0});
+        query_ports_.reset();
+    }
     if (!query_hosts_.empty())
         query_hosts();
     else if (query_ports_)

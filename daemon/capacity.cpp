@@ -11,10 +11,7 @@ namespace {
 constexpr auto ask_again_after = std::chrono::seconds(30);
 constexpr auto ask_timeout = std::chrono::seconds(5);
 
-std::string name_of(const config::Url& url) {
-    const config::HostPort& host = url.hosts.front();
-    return host.host + ":" + std::to_string(host.port);
-}
+std::string name_of(const config::HostPort& host) { return host.host + ":" + std::to_string(host.port); }
 
 }  // namespace
 
@@ -40,43 +37,52 @@ std::shared_ptr<Capacity::Host> Capacity::host_of(const std::string& name) {
     return host;
 }
 
-std::shared_ptr<pool::Quota> Capacity::quota_for(const config::Url& url) {
+std::shared_ptr<pool::Quota> Capacity::quota_for(const config::HostPort& host) {
     const std::lock_guard lock(mutex_);
-    return host_of(name_of(url))->quota;
+    return host_of(name_of(host))->quota;
 }
 
 void Capacity::learn(std::span<const HomePtr> homes) {
-    const auto now = std::chrono::steady_clock::now();
     for (const HomePtr& home : homes) {
         const std::shared_ptr<const Terms> terms = home->terms();
         const config::Url& url = terms->settings->url;
         const bool own_user = home->user == url.user && url.password.has_value();
         if (!own_user || !terms->connector->facts()) continue;
-        std::shared_ptr<Host> host;
+        for (const config::HostPort& address : url.hosts) learn(home, *terms, address);
+    }
+}
+
+// Of several servers those are asked that somebody has a connection to.
+void Capacity::learn(const HomePtr& home, const Terms& terms, const config::HostPort& address) {
+    const auto now = std::chrono::steady_clock::now();
+    const config::Url& url = terms.settings->url;
+    std::shared_ptr<Host> host;
+    {
+        const std::lock_guard lock(mutex_);
+        host = host_of(name_of(address));
+        if (host->configured > 0 || host->learned > 0 || host->asking || now < host->not_before) return;
+        if (url.hosts.size() > 1 && host->quota->used() == 0) return;
+        host->asking = true;
+        host->not_before = now + ask_again_after;
+    }
+    config::Url alone = url;
+    alone.hosts.assign(1, address);
+    boost::asio::post(control_, [this, home, host, alone = std::move(alone)] {
+        const dialects::ServerReport report = home->dialect->control()->report(alone, ask_timeout);
+        const bool told = report.reachable && report.max_connections > 0;
+        const int admitted = std::max(1, report.max_connections - report.reserved_connections);
         {
             const std::lock_guard lock(mutex_);
-            host = host_of(name_of(url));
-            if (host->configured > 0 || host->learned > 0 || host->asking || now < host->not_before) continue;
-            host->asking = true;
-            host->not_before = now + ask_again_after;
+            host->asking = false;
+            if (told) host->learned = admitted;
+            if (told && host->configured == 0) host->quota->set_limit(admitted);
         }
-        boost::asio::post(control_, [this, home, host, settings = terms->settings] {
-            const dialects::ServerReport report = home->dialect->control()->report(settings->url, ask_timeout);
-            const bool told = report.reachable && report.max_connections > 0;
-            const int admitted = std::max(1, report.max_connections - report.reserved_connections);
-            {
-                const std::lock_guard lock(mutex_);
-                host->asking = false;
-                if (told) host->learned = admitted;
-                if (told && host->configured == 0) host->quota->set_limit(admitted);
-            }
-            if (!told) return;
-            log_info("server_capacity", {{"server", name_of(settings->url)},
-                                         {"max_connections", report.max_connections},
-                                         {"reserved", report.reserved_connections},
-                                         {"admitted", admitted}});
-        });
-    }
+        if (!told) return;
+        log_info("server_capacity", {{"server", name_of(alone.hosts.front())},
+                                     {"max_connections", report.max_connections},
+                                     {"reserved", report.reserved_connections},
+                                     {"admitted", admitted}});
+    });
 }
 
 void Capacity::stop() {

@@ -19,8 +19,8 @@ class Capacity {
     explicit Capacity(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {}
     // Other limits from now on; what is beyond them goes as its leases end. Thread-safe.
     void configure(std::shared_ptr<const config::Config> config);
-    // The quota shared by all pools of the URL's (first) host. Thread-safe.
-    [[nodiscard]] std::shared_ptr<pool::Quota> quota_for(const config::Url& url);
+    // Shared by all pools that dial the host. Thread-safe.
+    [[nodiscard]] std::shared_ptr<pool::Quota> quota_for(const config::HostPort& host);
     // Asks servers that have answered a login and are not known yet. Main thread, about once a second.
     void learn(std::span<const HomePtr> homes);
     void stop();
@@ -35,6 +35,7 @@ class Capacity {
     };
     [[nodiscard]] std::shared_ptr<Host> host_of(const std::string& name);  // with the mutex held
     void configure(const std::string& name, Host& host) const;
+    void learn(const HomePtr& home, const Terms& terms, const config::HostPort& address);
 
     std::mutex mutex_;  // over all but control_
     std::shared_ptr<const config::Config> config_;

@@ -70,12 +70,15 @@ std::vector<config::TlsFinding> check_tls_files(const config::Tls& tls) {
 }
 
 std::string check_url_files(const config::Url& url) {
+    const config::TlsFiles named = url.tls_files();
+    if (!named.any()) return {};
     wire::TlsContext::ClientFiles files;
-    files.ca = url.option("sslrootcert");
-    files.cert = url.option("sslcert");
-    files.key = url.option("sslkey");
-    if (files.ca.empty() && files.cert.empty()) return {};
-    if (!files.ca.empty()) files.verify = wire::TlsContext::Verify::ca;
+    files.ca = named.ca;
+    files.ca_folder = named.ca_folder;
+    files.crl = named.crl;
+    files.cert = named.cert;
+    files.key = named.key;
+    if (!files.ca.empty() || !files.ca_folder.empty()) files.verify = wire::TlsContext::Verify::ca;
     return wire::TlsContext::client(files).error;
 }
 

@@ -68,6 +68,7 @@ std::shared_ptr<dialects::Connector> Homes::connector_for(const Home& home, cons
                                      pool.isolation_level,
                                      static_cast<std::size_t>(pool.prepared_per_backend),
                                      &supplies_.computing};
+    for (const config::HostPort& host : pool.url.hosts) params.quotas.push_back(supplies_.capacity.quota_for(host));
     return home.dialect->connector(std::move(params));
 }
 
@@ -81,7 +82,8 @@ HomePtr Homes::make(std::shared_ptr<const config::Pool> pool, const std::string&
     home->events = std::make_unique<metrics::PoolEvents>(supplies_.metrics, supplies_.records, worker.index(),
                                                          pool->name, shown_user);
     home->traffic = std::make_unique<metrics::Traffic>(supplies_.metrics, worker.index(), pool->name);
-    Terms terms{pool, password, connector_for(*home, *pool, password), supplies_.capacity.quota_for(pool->url)};
+    Terms terms{pool, password, connector_for(*home, *pool, password),
+                supplies_.capacity.quota_for(pool->url.hosts.front())};
     home->pool =
         std::make_shared<pool::Pool>(worker.executor(), params_for(*pool), terms.connector, terms.quota, *home->events);
     home->set_terms(std::move(terms));
@@ -99,13 +101,13 @@ void Homes::apply(const Step& step) {
         // The loader has just read the same files: they have changed since.
         if (!error.empty()) {
             log_error("certificates_unusable", {{"pool", home.name()}, {"user", home.user}, {"message", error}});
-        } else if (!step.settings->url.option("sslrootcert").empty() || !step.settings->url.option("sslcert").empty()) {
+        } else if (step.settings->url.tls_files().any()) {
             log_info("certificates_read", {{"pool", home.name()}, {"user", home.user}});
         }
     } else {
         next.connector = connector_for(home, *step.settings, step.password);
         if (before->password == step.password) next.connector->learn(before->connector->learned());
-        next.quota = supplies_.capacity.quota_for(step.settings->url);
+        next.quota = supplies_.capacity.quota_for(step.settings->url.hosts.front());
     }
     home.pool->resize(params_for(*step.settings));
     home.pool->forget_refusals();  // certificates may be others

@@ -99,15 +99,21 @@ std::string Router::name_for(const config::Listen& listen, const dialects::Login
     const bool physical = !request.replication.empty() && request.replication != "database";
     const bool named = !request.database.empty() && (!physical || find_pool(listen, request.database) != nullptr);
     if (named) return request.database;
-    std::vector<std::string> own, replicating;
-    for (const Entry& entry : entries_) {
-        if (!serves(listen, *entry.pool) || entry.home->user != request.user) continue;
-        own.push_back(entry.pool->name);
-        if (entry.pool->max_replication > 0) replicating.push_back(entry.pool->name);
-    }
-    if (physical && !replicating.empty()) own = std::move(replicating);
-    if (own.size() == 1) return own.front();
+    std::vector<const config::Pool*> own = pools_of(listen, request.user);
+    if (physical && std::ranges::any_of(own, [](const config::Pool* pool) { return pool->max_replication > 0; }))
+        std::erase_if(own, [](const config::Pool* pool) { return pool->max_replication == 0; });
+    if (own.size() == 1) return own.front()->name;
     return listen.default_pool.empty() ? request.database : listen.default_pool;
+}
+
+// Those that the user may have by name, in the file's order. The template has no name of its own.
+std::vector<const config::Pool*> Router::pools_of(const config::Listen& listen, const std::string& user) const {
+    std::vector<const config::Pool*> own;
+    for (const config::Pool& pool : config_->pools) {
+        if (!serves(listen, pool) || pool.name == "*") continue;
+        if (of_pool(pool, user).account.known) own.push_back(&pool);
+    }
+    return own;
 }
 
 // Who may not use it is refused as if there were no such user.
@@ -127,11 +133,12 @@ Route Router::console(const dialects::LoginRequest& request) const {
 }
 
 Account Router::anywhere(const config::Listen& listen, const std::string& name) const {
-    for (const Entry& entry : entries_) {
-        if (serves(listen, *entry.pool) && entry.home->user == name) return account_of(entry);
-    }
-    for (const config::User& user : config_->users) {
-        if (user.name == name && user.as_pool) return {true, unless_empty(user.password)};
+    dialects::LoginRequest request;
+    request.user = name;
+    for (const config::Pool& pool : config_->pools) {
+        if (!serves(listen, pool)) continue;
+        const Route route = pool.name == "*" ? from_template(pool, request, {}) : of_pool(pool, name);
+        if (route.account.known) return route.account;
     }
     return {};
 }
@@ -153,6 +160,8 @@ Route Router::find(const config::Listen& listen, const dialects::LoginRequest& r
     const std::string name = name_for(listen, request);
     if (name.empty()) {
         route.kind = Route::Kind::no_pool_named;
+        route.account = anywhere(listen, request.user);
+        for (const config::Pool* pool : pools_of(listen, request.user)) route.choice.push_back(pool->name);
         return route;
     }
     const config::Pool* pool = find_pool(listen, name);
@@ -224,10 +233,18 @@ std::string Router::console_objection(const std::string& user, bool administrato
     return "what user \"" + user + "\" may do here was changed; connect again";
 }
 
-std::vector<HomePtr> Router::served_by(const config::Listen& listen) const {
-    std::vector<HomePtr> served;
-    for (const Entry& entry : entries_) {
-        if (serves(listen, *entry.pool) && entry.home->user == entry.pool->url.user) served.push_back(entry.home);
+std::vector<Served> Router::served_by(const config::Listen& listen) const {
+    std::vector<Served> served;
+    for (const config::Pool& pool : config_->pools) {
+        if (!serves(listen, pool)) continue;
+        HomePtr home;
+        for (const Entry& entry : entries_) {
+            const bool own = entry.pool == &pool && entry.home->user == pool.url.user;
+            if (entry.pool == &pool && (!home || own)) home = entry.home;
+        }
+        if (home || pool.name == "*")
+            served.push_back(
+                {server_name(pool.url), std::move(home), std::shared_ptr<const config::Pool>(config_, &pool)});
     }
     return served;
 }

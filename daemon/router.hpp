@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/admission.hpp"
+#include "daemon/greetings.hpp"
 #include "daemon/home.hpp"
 
 #include <map>
@@ -21,8 +22,9 @@ struct Route {
     // With `pool` and no home: a pool that is to be made from the template, for this database and backend user.
     bool from_template = false;
     std::string database, user;
-    bool administrator = false;  // with `console`
-    std::string suggestion;      // with no_such_pool: the nearest name, for those who have logged in
+    bool administrator = false;         // with `console`
+    std::string suggestion;             // with no_such_pool: the nearest name, for those who have logged in
+    std::vector<std::string> choice{};  // with no_pool_named: the pools of this user, for the same
 };
 
 // The password of a backend user of the pool: the URL's for its own user, else that of `users`.
@@ -39,8 +41,8 @@ class Router {
     // Why a client of that pool may not go on with it, for the client; empty: it may. Nobody is asked for a password again.
     [[nodiscard]] std::string objection(const config::Listen& listen, const std::string& user, const Home& home) const;
     [[nodiscard]] std::string console_objection(const std::string& user, bool administrator) const;
-    // The pools that a listener serves, in the file's order (each once, with its URL's own user).
-    [[nodiscard]] std::vector<HomePtr> served_by(const config::Listen& listen) const;
+    // The pools that a listener serves, in the file's order (each once, with its URL's own user if it has one).
+    [[nodiscard]] std::vector<Served> served_by(const config::Listen& listen) const;
     [[nodiscard]] std::span<const HomePtr> homes() const noexcept { return homes_; }
 
   private:
@@ -52,6 +54,8 @@ class Router {
     };
     [[nodiscard]] static Account account_of(const Entry& entry);
     [[nodiscard]] const config::Pool* find_pool(const config::Listen& listen, const std::string& name) const;
+    [[nodiscard]] std::vector<const config::Pool*> pools_of(const config::Listen& listen,
+                                                            const std::string& user) const;
     [[nodiscard]] std::string name_for(const config::Listen& listen, const dialects::LoginRequest& request) const;
     // What serves the request, and what is known of its user.
     [[nodiscard]] Route find(const config::Listen& listen, const dialects::LoginRequest& request) const;

@@ -8,6 +8,7 @@
 #include "daemon/commands.hpp"
 #include "daemon/descriptors.hpp"
 #include "daemon/drain.hpp"
+#include "daemon/greetings.hpp"
 #include "daemon/homes.hpp"
 #include "daemon/listeners.hpp"
 #include "daemon/logging.hpp"
@@ -69,6 +70,7 @@ class Server {
     Capacity capacity_;
     std::unique_ptr<Homes> homes_;
     Shared shared_;
+    Greetings greetings_{shared_.reports, shared_.computing};
     std::vector<std::unique_ptr<Worker>> workers_;
     std::unique_ptr<PassedSockets> passed_;
     Listeners listeners_{shared_.workers};
@@ -176,6 +178,8 @@ int Server::run() {
     homes_ = std::make_unique<Homes>(Homes::Supplies{metrics_, records_, capacity_, shared_.computing});
     for (const HomePtr& home : homes_->adopt(config_, shared_.workers).made) home->worker->add_home(home);
     shared_.homes = homes_.get();
+    greetings_.open(facts_path());
+    shared_.greetings = &greetings_;
     shared_.publish({config_, std::make_shared<const Router>(config_, homes_->configured())});
     make_console();
     shared_.operations.shutdown = [this](Shutdown how) { asio::post(main_, [this, how] { end(how); }); };
@@ -191,7 +195,9 @@ int Server::run() {
     std::function<void()> tick = [this, &tick] {
         tick_logging();
         averages_.sample(metrics_);
-        capacity_.learn(homes_->all());
+        const std::vector<HomePtr> homes = homes_->all();
+        capacity_.learn(homes);
+        greetings_.learn(homes);
         log_timer_.expires_after(std::chrono::seconds(1));
         log_timer_.async_wait([&tick](const boost::system::error_code& ec) {
             if (!ec) tick();

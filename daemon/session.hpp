@@ -84,6 +84,7 @@ class Session final : private Lobby::Guest {
 
   private:
     [[nodiscard]] wire::awaitable<bool> greet();
+    [[nodiscard]] wire::awaitable<void> refuse_greeting(std::string why);
     [[nodiscard]] wire::awaitable<bool> authenticate();
     [[nodiscard]] std::optional<wire::Diagnostics> pool_closed() const;
     // session_console.cpp
@@ -201,7 +202,6 @@ class Session final : private Lobby::Guest {
     bool cancelled_ = false;
     bool logged_in_ = false;  // the log knows of it, and waits for its end
     bool wait_told_ = false;  // the log knows of the wait
-    std::string unanswered_;  // why a client was greeted without any server's words: only the console can be had
     bool console_ = false;
     std::optional<wire::Clock::time_point> login_until_;  // when draining
     bool killed_ = false;

@@ -21,33 +21,18 @@ using Failure = dialects::Dialect::Failure;
 using Use = asio::use_awaitable_t<wire::Executor>;
 using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 
-constexpr auto greeting_wait = std::chrono::seconds(5);
 constexpr const char* changed_meanwhile = "leasehold's configuration changed during this login; connect again";
 constexpr auto cancel_wait = std::chrono::seconds(10);
 
-// The facts of the first pool that a listener serves, for servers that speak first; bounded.
-wire::awaitable<Warmth> greeting_facts(wire::Executor executor, std::vector<HomePtr> served) {
-    Warmth late;
-    late.message = "no pool is configured for this listener";
-    if (served.empty()) co_return late;
-    const HomePtr home = served.front();
-    late.message = "no server of pool " + home->name() + " has answered yet";
-    struct Wait {
-        Timer timer;
-        std::optional<Warmth> answer;
-    };
-    const auto wait = std::make_shared<Wait>(Wait{Timer(executor, greeting_wait), std::nullopt});
-    asio::co_spawn(home->worker->executor(), warm(home),
-                   [wait, executor](const std::exception_ptr& failure, Warmth made) {
-                       if (failure) return;
-                       asio::post(executor, [wait, made = std::move(made)]() mutable {
-                           wait->answer = std::move(made);
-                           wait->timer.cancel();
-                       });
-                   });
-    const asio::as_tuple_t<Use> either_way;
-    (void)co_await wait->timer.async_wait(either_way);
-    co_return wait->answer ? std::move(*wait->answer) : std::move(late);
+// What a client is told that named no database and cannot be sent to a pool without.
+std::string unnamed(const std::vector<std::string>& choice) {
+    constexpr std::size_t shown = 10;
+    std::string message = "no database was named";
+    if (choice.empty()) return message + ", and this user has no single pool";
+    message += "; this user has the pools ";
+    for (std::size_t i = 0; i < choice.size() && i < shown; ++i) message += (i > 0 ? ", \"" : "\"") + choice[i] + '"';
+    if (choice.size() > shown) message += " and " + std::to_string(choice.size() - shown) + " more";
+    return message;
 }
 
 }  // namespace
@@ -71,9 +56,15 @@ wire::awaitable<bool> Session::greet() {
     const auto deadline = connected_ + shared_.config()->limits.handshake_timeout;
     dialects::Facts facts;
     if (dialect_.greets_first()) {
-        Warmth warmth = co_await greeting_facts(client_->executor(), shared_.router()->served_by(*listen_));
-        facts = std::move(warmth.facts);
-        if (!facts) unanswered_ = std::move(warmth.message);
+        std::vector<Served> served = shared_.router()->served_by(*listen_);
+        std::string listener = address_of(*listen_);
+        Greetings::Greeted greeted = co_await shared_.greetings->greet(
+            client_->executor(), &dialect_, std::move(listener), std::move(served), deadline);
+        facts = std::move(greeted.facts);
+        if (!facts) {
+            co_await refuse_greeting(std::move(greeted.message));
+            co_return false;
+        }
     }
     wire::TlsParty tls;
     if (!client_->is_unix()) tls.context = shared_.certificates.of(*listen_);
@@ -101,6 +92,14 @@ wire::awaitable<bool> Session::greet() {
     database_ = request.database;
     application_ = request.application;
     co_return true;
+}
+
+// There is nothing true to greet with. Which server does not answer, and why, is the log's affair: nobody has logged in.
+wire::awaitable<void> Session::refuse_greeting(std::string why) {
+    login_ = dialect_.login({nullptr, key_, shared_.config()->limits, false, false});
+    const LogField fields[] = {{"session", id_}, {"client", peer_}, {"message", why}};
+    log_kin(LogLevel::warn, why, "greeting_impossible", fields);
+    co_await say_refusal(failure(Failure::server_unavailable, "no database server has answered leasehold yet"));
 }
 
 // Whoever asks for a cancel is answered with nothing but the connection's end. It comes when the server has been told,
@@ -173,8 +172,7 @@ wire::awaitable<bool> Session::authenticate() {
     }
     if (route_.kind == Route::Kind::no_such_pool || route_.kind == Route::Kind::no_pool_named) {
         const bool named = route_.kind == Route::Kind::no_such_pool;
-        std::string message =
-            named ? "there is no pool \"" + database_ + "\"" : "no database was named, and the user has no single pool";
+        std::string message = named ? "there is no pool \"" + database_ + "\"" : unnamed(route_.choice);
         if (!route_.suggestion.empty()) message += "; did you mean \"" + route_.suggestion + "\"?";
         co_await refuse(failure(named ? Failure::no_such_pool : Failure::no_pool_named, std::move(message)));
         co_return false;
@@ -230,7 +228,6 @@ std::optional<wire::Diagnostics> Session::pool_closed() const {
         error.hint = "An administrator has closed it to new clients; ENABLE on leasehold's console opens it again.";
         return error;
     }
-    if (!unanswered_.empty()) return failure(Failure::server_unavailable, unanswered_);
     return std::nullopt;
 }
 

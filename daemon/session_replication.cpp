@@ -132,6 +132,11 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::connect_replica() {
         if (!made.refusal.sqlstate.empty()) co_return std::move(made.refusal);
         co_return failure(Failure::server_unavailable, made.connected.message);
     }
+    if (made.connected.quota && !replica_permit_.of(*made.connected.quota)) {
+        // Another server than the first: it counts there, unless there is no place for the moment.
+        pool::Permit there = made.connected.quota->try_acquire();
+        if (there) replica_permit_ = std::move(there);
+    }
     replica_.reset(static_cast<dialects::Backend*>(made.connected.backend.release()));  // connectors make nothing else
     seam_ = std::move(made.seam);
     replica_facts_ = std::move(made.facts);

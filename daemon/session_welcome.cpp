@@ -153,8 +153,10 @@ wire::Diagnostics Session::login_failure(const pool::Checkout& checkout) const {
         default: break;
     }
     wire::Diagnostics error = failure(Failure::server_unavailable, checkout.message);
-    if (checkout.error == pool::Checkout::Error::refused && !checkout.sqlstate.empty())
+    if (checkout.error == pool::Checkout::Error::refused && !checkout.sqlstate.empty()) {
         error.sqlstate = checkout.sqlstate;
+        if (checkout.number != 0) error.number = checkout.number;
+    }
     return error;
 }
 

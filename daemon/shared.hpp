@@ -61,6 +61,7 @@ struct Shared {
     Operations operations;
     Standing standing;
     Homes* homes = nullptr;
+    Greetings* greetings = nullptr;
     std::vector<Worker*> workers;
 
     std::atomic<std::uint64_t> last_session{0};

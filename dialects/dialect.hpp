@@ -221,6 +221,11 @@ struct ConnectorParams {
     std::string isolation_level;
     std::size_t prepared_per_backend = 200;
     boost::asio::thread_pool* computing = nullptr;
+    std::vector<std::shared_ptr<pool::Quota>> quotas{};  // of the URL's hosts, in their order; empty: nobody counts
+
+    [[nodiscard]] std::shared_ptr<pool::Quota> quota_of(std::size_t host) const {
+        return host < quotas.size() ? quotas[host] : nullptr;
+    }
 };
 
 // --- the control plane -----------------------------------------------------------------------------------------
@@ -230,6 +235,7 @@ struct ServerReport {
     bool reachable = false;
     std::string error;  // never a credential
     std::string version;
+    std::string family;  // as Dialect::family() says it
     std::chrono::microseconds round_trip{0};
     bool tls = false;
     std::string tls_version;
@@ -260,6 +266,13 @@ class Dialect {
     [[nodiscard]] virtual bool greets_first() const noexcept = 0;
     // The names of its protocol in ALPN.
     [[nodiscard]] virtual std::vector<std::string> tls_protocols() const { return {}; }
+    // Facts that are true of all these servers, for a greeting; null: of none. Those of another family than the first
+    // one's do not count.
+    [[nodiscard]] virtual Facts common_facts(const std::vector<Facts>& servers) const {
+        return servers.empty() ? nullptr : servers.front();
+    }
+    // "MariaDB": of a server that calls itself so. Two families do not share a greeting.
+    [[nodiscard]] virtual std::string_view family(std::string_view /*version*/) const noexcept { return name(); }
     [[nodiscard]] virtual std::unique_ptr<Login> login(LoginParams params) const = 0;
     [[nodiscard]] virtual std::unique_ptr<LocalService> local_service(Login& login) const = 0;
     [[nodiscard]] virtual std::unique_ptr<Connector> connector(ConnectorParams params) const = 0;

@@ -122,6 +122,7 @@ void Pool::Impl::serve(Clock::time_point time) {
                 outcome.error = Checkout::Error::refused;
                 outcome.message = why->message;
                 outcome.sqlstate = why->sqlstate;
+                outcome.number = why->number;
                 outcome.waited = micros(time - waiter.since);
                 it = waiters.tell(it, std::move(outcome));
                 break;

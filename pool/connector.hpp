@@ -8,6 +8,8 @@
 
 namespace leasehold::pool {
 
+class Quota;
+
 struct Connected {
     std::unique_ptr<Backend> backend;  // logged in and idle; null on error
     std::error_code error{};
@@ -17,6 +19,9 @@ struct Connected {
     // The server refuses this login for good (wrong password, no such database): waiters are told at once.
     bool refused = false;
     std::string sqlstate;  // the server's own, when it said one
+    int number = 0;        // the same, of servers that number their errors
+    // With a backend: of the server that was reached, where there are several; null: the one that the pool knows.
+    std::shared_ptr<Quota> quota{};
 };
 
 class Connector {

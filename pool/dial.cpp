@@ -57,7 +57,7 @@ awaitable<void> Pool::Impl::dial(std::weak_ptr<Pool> owner, std::shared_ptr<Entr
 
 void Pool::Impl::dialled(Entry& entry, Connected connected) {
     const auto time = now();
-    if (!connected.backend) return dial_failed(entry, connected, time);
+    if (!connected.backend || !count_where_reached(entry, connected)) return dial_failed(entry, connected, time);
 
     backoff = Duration(0);
     dial_after = {};
@@ -78,7 +78,7 @@ void Pool::Impl::dial_failed(Entry& entry, const Connected& connected, Clock::ti
     events.connect_failed(connector->address(), last_error, connected.saturated);
     if (connected.refused && !connected.saturated) {
         std::erase_if(refusals, [&](const Refusal& refusal) { return refusal.variant == variant; });
-        refusals.push_back({variant, time + refusal_memory, last_error, connected.sqlstate});
+        refusals.push_back({variant, time + refusal_memory, last_error, connected.sqlstate, connected.number});
         refuse_waiters(refusals.back(), time);
     } else {
         back_off(time);
@@ -105,6 +105,7 @@ void Pool::Impl::refuse_waiters(const Refusal& why, Clock::time_point time) {
         outcome.error = Checkout::Error::refused;
         outcome.message = why.message;
         outcome.sqlstate = why.sqlstate;
+        outcome.number = why.number;
         outcome.waited = micros(time - it->second.since);
         it = waiters.tell(it, std::move(outcome));
     }

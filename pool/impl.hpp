@@ -69,6 +69,7 @@ struct Pool::Impl {
         Clock::time_point until;
         std::string message;
         std::string sqlstate;
+        int number = 0;
     };
     std::vector<Refusal> refusals;
 
@@ -143,6 +144,8 @@ struct Pool::Impl {
     [[nodiscard]] bool may_dial(Clock::time_point time) const noexcept;
 
     // permits.cpp
+    void follow(std::shared_ptr<Quota> reached);
+    [[nodiscard]] bool count_where_reached(Entry& entry, Connected& connected);
     [[nodiscard]] std::optional<Permit> acquire();  // an empty Permit where there is no quota
     void await_quota();
     void quota_freed(const std::shared_ptr<Quota>& of);

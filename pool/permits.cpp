@@ -43,6 +43,34 @@ void Pool::Impl::quota_freed(const std::shared_ptr<Quota>& of) {
     const Permit passed_on = of->try_acquire();
 }
 
+// The server of the connections to come is another one, as far as anybody knows.
+void Pool::Impl::follow(std::shared_ptr<Quota> reached) {
+    if (reached == quota) return;
+    if (enlisted) quota->withdraw(membership);
+    enlisted = false;
+    awaiting_quota = false;
+    quota = std::move(reached);
+}
+
+// A dial counts where the last one ended; of several servers another one may have let it in. False: that one has no
+// place left, and the connection is closed.
+bool Pool::Impl::count_where_reached(Entry& entry, Connected& connected) {
+    if (!connected.quota || entry.permit.of(*connected.quota)) return true;
+    Permit there = connected.quota->try_acquire();
+    follow(std::move(connected.quota));
+    const bool room = static_cast<bool>(there);
+    if (room) {
+        entry.permit = std::move(there);
+    } else {
+        connected.message = std::string(connected.backend->address()) + ": all connections that it admits are in use";
+        connected.error = std::make_error_code(std::errc::resource_unavailable_try_again);
+        connected.saturated = true;
+        connected.backend->close();
+        connected.backend.reset();
+    }
+    return room;
+}
+
 // Another pool waits for a place on the server. One that is idle here, with nobody waiting, is worth less.
 void Pool::Impl::yield_idle() {
     if (idle.empty() || !waiters.empty()) return;

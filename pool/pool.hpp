@@ -35,6 +35,7 @@ struct Checkout {
     Error error = Error::none;
     std::string message;   // for the client; never a credential
     std::string sqlstate;  // the server's own for `refused`
+    int number = 0;        // likewise
     std::chrono::microseconds waited{0};
 };
 

@@ -20,6 +20,7 @@ class Permit {
     Permit& operator=(Permit&&) noexcept;
     ~Permit();
     explicit operator bool() const noexcept { return quota_ != nullptr; }
+    [[nodiscard]] bool of(const Quota& quota) const noexcept { return quota_.get() == &quota; }
 
   private:
     friend class Quota;

@@ -13,12 +13,7 @@ void Pool::repoint(std::shared_ptr<Connector> connector, std::shared_ptr<Quota> 
         Entry& entry = *impl.coming[i];
         if (entry.state != Entry::State::finishing) impl.drop(entry, CloseReason::repointed);
     }
-    if (server != impl.quota) {
-        if (impl.enlisted) impl.quota->withdraw(impl.membership);
-        impl.enlisted = false;
-        impl.awaiting_quota = false;
-        impl.quota = std::move(server);
-    }
+    impl.follow(std::move(server));
     impl.connector = std::move(connector);
     // What the old server said tells nothing of the new one.
     impl.refusals.clear();

@@ -12,6 +12,7 @@
 #include <future>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <sstream>
 
 namespace leasehold::cmd {
@@ -107,31 +108,62 @@ std::vector<std::string> misfits(const config::Config& config, const Pool& pool,
 
 // What the pool's connections are made with, whatever the server offers today.
 std::string encryption(const config::Url& url) {
-    if (std::ranges::all_of(url.hosts, &config::HostPort::unix_socket))
-        return "sslmode has no meaning on a unix socket";
+    const bool mysql = url.family() == "mysql";
+    const std::string key = mysql ? "ssl_mode" : "sslmode";
+    if (!url.over_network()) return key + " has no meaning on a unix socket";
     const config::TlsMode mode = url.server_tls();
-    std::string out = "sslmode " + std::string(to_string(mode));
+    std::string out = key + " " + std::string(mysql ? mysql_word(mode) : to_string(mode));
     if (!url.tls_mode()) out += " (the default)";
+    const bool verified = mode > config::TlsMode::require || (!mysql && !url.option("sslrootcert").empty());
     if (mode < config::TlsMode::require)
         out += ": may be readable on its way";
-    else if (mode == config::TlsMode::require && url.option("sslrootcert").empty())
+    else if (!verified)
         out += ": encrypted, the server is not verified";
     return out;
 }
 
 bool print_report(const config::Config& config, const Pool& pool, const ServerReport& report) {
     std::cout << "pool " << pool.name << ": " << pool.url.render() << '\n';
-    if (pool.url.family() == "postgresql") std::cout << "  " << encryption(pool.url) << '\n';
+    std::cout << "  " << encryption(pool.url) << '\n';
     if (!report.reachable) {
         std::cout << "  unreachable: " << report.error << '\n';
         return false;
     }
-    std::cout << "  version " << report.version << ", round trip " << milliseconds(report.round_trip) << ", TLS "
+    const std::string version = (report.family.empty() ? "" : report.family + " ") + report.version;
+    std::cout << "  version " << version << ", round trip " << milliseconds(report.round_trip) << ", TLS "
               << (report.tls ? (report.tls_version.empty() ? std::string("on") : report.tls_version)
                              : std::string("off"))
               << '\n';
+    if (report.max_connections > 0) {
+        std::cout << "  max_connections " << report.max_connections;
+        if (report.idle_limit.count() > 0)
+            std::cout << ", idle connections are closed after " << config::render_duration(report.idle_limit);
+        std::cout << '\n';
+    }
     for (const std::string& misfit : misfits(config, pool, report)) std::cout << "  misfit: " << misfit << '\n';
     return true;
+}
+
+// Listeners whose pools' servers are of two families: no greeting is true of both.
+bool print_mixed(const config::Config& config, const std::vector<ServerReport>& reports) {
+    bool mixed = false;
+    for (const config::Listen& listen : config.listen) {
+        std::map<std::string, std::string> pool_of;  // by family, the first one
+        for (std::size_t i = 0; i < reports.size(); ++i) {
+            const Pool& pool = config.pools[i];
+            const bool served = pool.url.family() == listen.dialect &&
+                                (listen.pools.empty() || std::ranges::count(listen.pools, pool.name) > 0);
+            if (served && !reports[i].family.empty()) pool_of.try_emplace(reports[i].family, pool.name);
+        }
+        if (pool_of.size() < 2) continue;
+        mixed = true;
+        const auto& [first, its_pool] = *pool_of.begin();
+        const auto& [second, other_pool] = *std::next(pool_of.begin());
+        std::cout << "listener " << (listen.port == 0 ? listen.host : listen.host + ":" + std::to_string(listen.port))
+                  << ": serves " << first << " and " << second << " (pools " << its_pool << " and " << other_pool
+                  << "), and its clients cannot be greeted as both; give each a listener, by pools:\n";
+    }
+    return mixed;
 }
 
 std::string as_json(const std::string& file, const config::Loaded& loaded) {
@@ -172,6 +204,7 @@ int check(const CheckOptions& options) {
     for (std::size_t i = 0; i < reports.size(); ++i)
         reached += print_report(config, config.pools[i], reports[i]) ? 1 : 0;
     std::cout << reached << " of " << count(reports.size(), "server") << " reached\n";
+    if (print_mixed(config, reports)) return exit_configuration;
     return reached == reports.size() ? exit_ok : exit_unavailable;
 }
 

@@ -27,6 +27,7 @@ constexpr std::array variables{
     Remark{"LEASEHOLD_SOCKET", "the control socket, where --socket does not name one"},
     Remark{"CREDENTIALS_DIRECTORY", "where `!credential` looks, set by systemd"},
     Remark{"RUNTIME_DIRECTORY", "where the control socket is made, set by systemd"},
+    Remark{"STATE_DIRECTORY", "where the daemon keeps what servers said of themselves, set by systemd"},
     Remark{"COLUMNS", "how wide tables may be on a terminal, where the terminal does not say it"},
 };
 

@@ -2,26 +2,10 @@
 #include "dialects/mysql/connector.hpp"
 
 #include "dialects/mysql/align.hpp"
-#include "dialects/mysql/cancel.hpp"
-#include "dialects/mysql/compression.hpp"
 #include "dialects/mysql/tracker.hpp"
 
 namespace leasehold::mysql {
 namespace {
-
-// Delivers one KILL QUERY. Owns all it needs: the backend may be closed meanwhile.
-wire::awaitable<std::error_code> deliver_cancel(wire::Executor executor, wire::ServerAddress address,
-                                                ServerLoginParams login, std::uint32_t connection,
-                                                pool::Deadline deadline) {
-    wire::Dialled dialled = co_await wire::dial(executor, address.host, address.port, deadline);
-    std::error_code ec = dialled.error;
-    if (!ec) {
-        Cancel exchange(std::move(login), connection);
-        wire::Inbox inbox;
-        ec = co_await wire::drive(*dialled.transport, exchange, inbox, deadline);
-    }
-    co_return ec;
-}
 
 // `compress=zlib` or `zstd`; `true`, as drivers have it, is the one that every server knows.
 Compression asked_compression(const config::Url& url) noexcept {
@@ -32,16 +16,7 @@ Compression asked_compression(const config::Url& url) noexcept {
 
 }  // namespace
 
-Connector::Connector(dialects::ConnectorParams params) : params_(std::move(params)) {
-    for (const config::HostPort& host : params_.url.hosts) {
-        const bool folder = host.host.starts_with('/') && !host.host.ends_with(".sock");
-        // A unix socket by its own path, or the usual name in a folder.
-        addresses_.push_back({folder ? host.host + "/mysqld.sock" : host.host, host.port});
-    }
-    const std::string_view socket = params_.url.option("unix_socket");
-    if (!socket.empty()) addresses_.assign(1, {std::string(socket), 0});
-    if (!addresses_.empty()) address_ = addresses_.front().text();
-}
+Connector::Connector(dialects::ConnectorParams params) : params_(std::move(params)), servers_(params_) {}
 
 dialects::Facts Connector::facts() const noexcept {
     const std::lock_guard lock(mutex_);
@@ -107,61 +82,45 @@ wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::strin
 
 wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool::Deadline deadline) {
     pool::Connected result;
-    for (const wire::ServerAddress& address : addresses_) {
-        wire::Dialled dialled = co_await wire::dial(params_.executor, address.host, address.port, deadline);
-        if (dialled.error) {
-            result.error = dialled.error;
-            result.message = std::move(dialled.message);
-            continue;
+    ServerLoginParams params = login_params(variant);
+    Servers::Found found = co_await servers_.find(std::move(params), deadline);
+    Reached& reached = found.reached;
+    if (!reached.transport) {
+        result.error = reached.error;
+        result.message = std::move(reached.message);
+        if (reached.said.from_server) {
+            result.sqlstate = reached.said.sqlstate;
+            result.number = reached.said.number;
         }
-        ServerLoginParams params = login_params(variant);
-        params.secure = address.host.starts_with('/');
-        ServerLogin login(params);
-        wire::Inbox inbox;
-        result.error = co_await wire::drive(*dialled.transport, login, inbox, deadline, params_.computing);
-        if (result.error) {
-            const wire::Diagnostics& said = login.diagnostics();
-            result.message = address.text() + ": " + (said.message.empty() ? result.error.message() : said.message);
-            result.sqlstate = said.sqlstate;
-            result.saturated = result.error == wire::errc::server_saturated;
-            result.refused = result.error == wire::errc::unsupported ||
-                             (said.from_server && (result.error == wire::errc::authentication_failed ||
-                                                   result.error == wire::errc::server_error));
-            if (result.saturated || result.refused) co_return result;
-            continue;
-        }
-        if (params.compression != Compression::none) {
-            auto codec = std::make_unique<Compressed>(Compressed::Role::client, params.compression);
-            dialled.transport->compress(std::move(codec), std::exchange(inbox, wire::Inbox()));
-        }
-        const std::string backend_peer = dialled.transport->peer();
-        Backend::Login logged_in;
-        logged_in.address = address;
-        wire::ServerAddress server = wire::reached(address, backend_peer);
-        logged_in.cancel = [executor = params_.executor, address = std::move(server), params,
-                            connection = login.greeting().connection_id](pool::Deadline until) {
-            return deliver_cancel(executor, address, params, connection, until);
-        };
-        logged_in.params = std::move(params);
-        logged_in.capabilities = login.capabilities();
-        logged_in.charset = login.charset();
-        logged_in.connection = login.greeting().connection_id;
-        logged_in.status = login.status();
-        logged_in.prepared = params_.prepared_per_backend;
-        logged_in.mariadb = is_mariadb(login.greeting().version);
-        auto backend = std::make_unique<Backend>(std::move(dialled.transport), std::move(inbox), std::move(logged_in));
-        std::string said;
-        result.error = co_await prepare(backend.get(), &said, deadline);
-        if (result.error) {
-            result.message = address.text() + ": " + said;
-            backend->close();
-            continue;
-        }
-        publish(login, std::move(said));
-        result.backend = std::move(backend);
-        result.message.clear();
+        result.saturated = found.saturated;
+        result.refused = found.refused;
         co_return result;
     }
+    const ServerLogin& login = *reached.login;
+    Backend::Login logged_in;
+    logged_in.address = found.server.address;
+    logged_in.cancel = std::move(found.cancel);
+    logged_in.params = std::move(reached.params);
+    logged_in.capabilities = login.capabilities();
+    logged_in.charset = login.charset();
+    logged_in.connection = login.greeting().connection_id;
+    logged_in.status = login.status();
+    logged_in.prepared = params_.prepared_per_backend;
+    logged_in.mariadb = is_mariadb(login.greeting().version);
+    auto backend =
+        std::make_unique<Backend>(std::move(reached.transport), std::move(reached.inbox), std::move(logged_in));
+    std::string said;
+    const auto began = pool::Clock::now();
+    result.error = co_await prepare(backend.get(), &said, deadline);
+    if (result.error) {
+        wire::host_table().failed(found.server.name, pool::Clock::now(), pool::Clock::now() - began);
+        result.message = found.server.name + ": " + said;
+        backend->close();
+        co_return result;
+    }
+    publish(login, std::move(said));
+    result.backend = std::move(backend);
+    result.quota = params_.quota_of(found.host);
     co_return result;
 }
 

@@ -2,10 +2,9 @@
 // Dials and logs in the backends of one URL and user, and publishes what the server says of itself.
 #pragma once
 
-#include "dialects/mysql/backend.hpp"
+#include "dialects/mysql/servers.hpp"
 
 #include <mutex>
-#include <vector>
 
 namespace leasehold::mysql {
 
@@ -13,8 +12,9 @@ class Connector final : public dialects::Connector {
   public:
     explicit Connector(dialects::ConnectorParams params);
     [[nodiscard]] wire::awaitable<pool::Connected> connect(pool::Variant variant, pool::Deadline deadline) override;
-    [[nodiscard]] std::string_view address() const noexcept override { return address_; }
+    [[nodiscard]] std::string_view address() const noexcept override { return servers_.name(); }
     [[nodiscard]] dialects::Facts facts() const noexcept override;
+    [[nodiscard]] std::string reload_certificates() override { return servers_.reload_certificates(); }
 
   private:
     [[nodiscard]] ServerLoginParams login_params(pool::Variant variant) const;
@@ -23,8 +23,7 @@ class Connector final : public dialects::Connector {
     void publish(const ServerLogin& login, std::string variables);
 
     dialects::ConnectorParams params_;
-    std::vector<wire::ServerAddress> addresses_;
-    std::string address_;
+    Servers servers_;
     mutable std::mutex mutex_;  // over facts_
     dialects::Facts facts_;
 };

@@ -2,6 +2,9 @@
 // The only file that knows MariaDB's client library.
 #include "dialects/mysql/control.hpp"
 
+#include "dialects/mysql/greeting.hpp"
+#include "dialects/mysql/server_dial.hpp"
+
 #include <mysql.h>
 
 #include <algorithm>
@@ -29,40 +32,50 @@ class ThreadScope {
     ThreadScope& operator=(const ThreadScope&) = delete;
 };
 
+// "Enforced" means to libmariadb: TLS where the server offers it. Whether it was there is looked at afterwards.
+void set_up_tls(MYSQL* connection, const config::Url& url) {
+    using config::TlsMode;
+    const TlsMode mode = url.server_tls();
+    const my_bool enforce = 1;
+    const my_bool verify = mode == TlsMode::verify_full ? 1 : 0;
+    if (mode == TlsMode::disable) return;
+    const config::TlsFiles files = url.tls_files();
+    const auto path = [](const std::string& named) { return named.empty() ? nullptr : named.c_str(); };
+    const char* authority = files.ca == "system" ? "/etc/ssl/certs/ca-certificates.crt" : path(files.ca);
+    mysql_ssl_set(connection, path(files.key), path(files.cert), authority, path(files.ca_folder), nullptr);
+    if (!files.crl.empty()) mysql_optionsv(connection, MYSQL_OPT_SSL_CRL, files.crl.c_str());
+    mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &enforce);
+    mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+}
+
 void set_up(MYSQL* connection, const config::Url& url, std::chrono::seconds timeout) {
     const auto limit = static_cast<unsigned>(std::max<std::chrono::seconds::rep>(1, timeout.count()));
     mysql_options(connection, MYSQL_OPT_CONNECT_TIMEOUT, &limit);
     mysql_options(connection, MYSQL_OPT_READ_TIMEOUT, &limit);
     mysql_options(connection, MYSQL_OPT_WRITE_TIMEOUT, &limit);
     mysql_optionsv(connection, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "leasehold control");
-    const std::string mode(url.option("ssl_mode"));
-    const std::string ca(url.option("ssl_ca"));
-    if (mode == "REQUIRED" || mode == "VERIFY_CA" || mode == "VERIFY_IDENTITY") {
-        const my_bool on = 1;
-        const my_bool verify = mode == "REQUIRED" ? 0 : 1;
-        mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &on);
-        mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-        if (!ca.empty()) mysql_optionsv(connection, MYSQL_OPT_SSL_CA, ca.c_str());
-    }
+    if (url.over_network()) set_up_tls(connection, url);
 }
 
-// The hosts in their order; the last one's error stays in `connection`.
-bool connect(MYSQL* connection, const config::Url& url) {
+// One host. The error stays in `connection`.
+bool connect(MYSQL* connection, const config::Url& url, const config::HostPort& host) {
     const std::string password = url.password.value_or("");
-    const std::string socket(url.option("unix_socket"));
     const char* database = url.database.empty() ? nullptr : url.database.c_str();
-    for (const config::HostPort& host : url.hosts) {
-        std::string path = host.host.starts_with('/') ? host.host : socket;
-        if (host.host.starts_with('/') && !path.ends_with(".sock")) path += "/mysqld.sock";
-        // "localhost" would mean a unix socket to the library; here it is a name like any other.
-        const std::string name = host.host == "localhost" ? "127.0.0.1" : host.host;
-        const bool local = !path.empty();
-        if (mysql_real_connect(connection, local ? nullptr : name.c_str(), url.user.c_str(), password.c_str(), database,
-                               local ? 0u : host.port, local ? path.c_str() : nullptr, 0) != nullptr) {
-            return true;
-        }
-    }
-    return false;
+    // "localhost" would mean a unix socket to the library; here it is a name like any other, unless a certificate is
+    // to be for it.
+    const bool renamed = host.host == "localhost" && url.server_tls() != config::TlsMode::verify_full;
+    const std::string name = renamed ? "127.0.0.1" : host.host;
+    const unsigned protocol = host.unix_socket() ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    mysql_optionsv(connection, MYSQL_OPT_PROTOCOL, &protocol);
+    const std::string path = host.unix_socket() ? socket_of(host.host) : std::string();
+    return mysql_real_connect(connection, path.empty() ? name.c_str() : nullptr, url.user.c_str(), password.c_str(),
+                              database, path.empty() ? host.port : 0u, path.empty() ? nullptr : path.c_str(),
+                              0) != nullptr;
+}
+
+std::string_view cipher_of(MYSQL* connection) {
+    const char* cipher = mysql_get_ssl_cipher(connection);
+    return cipher == nullptr ? std::string_view() : std::string_view(cipher);
 }
 
 long long number(MYSQL* connection, const char* sql) {
@@ -83,24 +96,32 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
     std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
     const ThreadScope thread;
     dialects::ServerReport report;
-    const Connection connection(mysql_init(nullptr));
-    if (!connection) {
-        report.error = "out of memory";
-        return report;
+    // The first that answers: what a failed one leaves behind in a connection is not the next one's.
+    Connection connection;
+    for (const config::HostPort& host : url.hosts) {
+        connection.reset(mysql_init(nullptr));
+        if (!connection) {
+            report.error = "out of memory";
+            return report;
+        }
+        set_up(connection.get(), url, timeout);
+        report.reachable = connect(connection.get(), url, host);
+        const bool plain = report.reachable && cipher_of(connection.get()).empty();
+        const bool demanded = !host.unix_socket() && url.server_tls() >= config::TlsMode::require;
+        if (report.reachable && !(plain && demanded)) break;
+        report.error += report.error.empty() ? "" : "; ";
+        report.error += report.reachable ? "the server does not offer TLS" : mysql_error(connection.get());
+        report.reachable = false;
     }
-    set_up(connection.get(), url, timeout);
-    if (!connect(connection.get(), url)) {
-        report.error = mysql_error(connection.get());
-        return report;
-    }
-    report.reachable = true;
+    if (!report.reachable) return report;
+    report.error.clear();
     report.version = mysql_get_server_info(connection.get());
+    report.family = family_of(report.version);
     const auto before = std::chrono::steady_clock::now();
     (void)number(connection.get(), "SELECT 1");
     report.round_trip =
         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - before);
-    const char* cipher = mysql_get_ssl_cipher(connection.get());
-    report.tls = cipher != nullptr && *cipher != '\0';
+    report.tls = !cipher_of(connection.get()).empty();
     const char* version = nullptr;
     if (report.tls && mariadb_get_infov(connection.get(), MARIADB_CONNECTION_TLS_VERSION, &version) == 0 &&
         version != nullptr) {

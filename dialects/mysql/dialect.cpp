@@ -5,6 +5,7 @@
 #include "dialects/mysql/connector.hpp"
 #include "dialects/mysql/control.hpp"
 #include "dialects/mysql/errors.hpp"
+#include "dialects/mysql/greeting.hpp"
 #include "dialects/mysql/handshake.hpp"
 #include "dialects/mysql/local_service.hpp"
 #include "dialects/mysql/tracker.hpp"
@@ -40,6 +41,21 @@ Greeting greeting_of(const dialects::ServerFacts* facts, std::uint32_t connectio
     greeting.charset = facts->charset;
     greeting.status = static_cast<std::uint16_t>(facts->status & ~status::in_transaction);
     return greeting;
+}
+
+dialects::Facts common_facts_of(const std::vector<dialects::Facts>& servers) {
+    std::vector<Greeting> greetings;
+    for (const dialects::Facts& facts : servers) greetings.push_back(greeting_of(facts.get(), 0));
+    const std::optional<Greeting> common = common_greeting(greetings);
+    if (!common) return nullptr;
+    if (servers.size() == 1) return servers.front();
+    auto made = std::make_shared<dialects::ServerFacts>();
+    made->version = plain_version(common->version);
+    made->parameters = {{"greeting_version", common->version}};
+    made->capabilities = common->capabilities;
+    made->charset = common->charset;
+    made->status = common->status;
+    return made;
 }
 
 class Login final : public dialects::Login {
@@ -127,6 +143,12 @@ class Dialect final : public dialects::Dialect {
   public:
     [[nodiscard]] std::string_view name() const noexcept override { return "mysql"; }
     [[nodiscard]] bool greets_first() const noexcept override { return true; }
+    [[nodiscard]] dialects::Facts common_facts(const std::vector<dialects::Facts>& servers) const override {
+        return common_facts_of(servers);
+    }
+    [[nodiscard]] std::string_view family(std::string_view version) const noexcept override {
+        return family_of(version);
+    }
     [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::LoginParams params) const override {
         return std::make_unique<Login>(params);
     }

@@ -148,6 +148,7 @@ wire::awaitable<Connector::Reached> Connector::reach(ServerLoginParams params, p
     Backend::Login logged_in{found.server.address, std::move(found.cancel), login.pid(), login.parameters()};
     result.backend = std::make_unique<Backend>(std::move(found.reached.transport), std::move(found.reached.inbox),
                                                std::move(logged_in), variant, params_.prepared_per_backend);
+    result.quota = params_.quota_of(found.host);
     co_return reached;
 }
 

@@ -104,7 +104,7 @@ awaitable<std::error_code> deliver_cancel(DialRules rules, Server server, bool e
 
 awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams login, pool::Deadline deadline) {
     EncryptionChoice choice(rules.mode, server.local());
-    if (host_table().only_3_0(server.name, pool::Clock::now())) login.minor_version = 0;
+    if (old_servers().only_3_0(server.name, pool::Clock::now())) login.minor_version = 0;
     const ServerChannel plain = login.channel;
     Reached reached;
     std::optional<Refused> refused;
@@ -145,7 +145,7 @@ awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams
         keep = next == EncryptionChoice::Next::same_connection;
         if (!keep) refused = Refused{reached.error, reached.said, reached.message};
     }
-    if (login.minor_version == 0) host_table().speaks_only_3_0(server.name, pool::Clock::now());
+    if (login.minor_version == 0) old_servers().speaks_only_3_0(server.name, pool::Clock::now());
     co_return reached;
 }
 

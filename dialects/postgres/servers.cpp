@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/servers.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <algorithm>
 
 namespace leasehold::postgres {
@@ -13,12 +10,9 @@ using config::TlsMode;
 using wire::awaitable;
 using wire::errc;
 using Clock = pool::Clock;
-using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, wire::Executor>;
 
 // Servers may have been told meanwhile to trust us.
 constexpr auto keys_wanted_for = std::chrono::seconds(30);
-// Of a dial, for a host to be due: pools pause between their dials, too.
-constexpr auto longest_wait = std::chrono::seconds(1);
 
 [[nodiscard]] Server server_of(const config::HostPort& host) {
     Server server;
@@ -142,18 +136,12 @@ awaitable<Servers::Found> Servers::find(ServerLoginParams login, pool::Deadline 
     search.login = std::move(login);
     const bool ready = prepare(search);
     if (!ready) co_return std::move(search.found);
-    const std::vector<HostTable::Turn> turns = host_table().turns(names_, Clock::now());
-    for (std::size_t i = 0; i < turns.size() && !search.over; ++i) {
-        const auto now = Clock::now();
-        const pool::Deadline until = share(now, deadline, turns.size() - i);
-        if (turns[i].not_before > now) {
-            // One that serves is not kept waiting for a better one; else the first that is due is tried, soon enough.
-            if (search.second_best) break;
-            const auto soon = now + std::min<Clock::duration>((until - now) / 2, longest_wait);
-            Timer timer(rules_.executor, std::min(turns[i].not_before, soon));
-            co_await timer.async_wait(boost::asio::use_awaitable_t<wire::Executor>{});
-        }
-        co_await try_one(search, turns[i], until);
+    wire::HostWalk walk(rules_.executor, names_, deadline);
+    while (!search.over && walk.more()) {
+        // One that serves is not kept waiting for a better one; else the first that is due is tried, soon enough.
+        if (search.second_best && walk.must_wait()) break;
+        const wire::HostWalk::Turn turn = co_await walk.next();
+        co_await try_one(search, turn);
     }
     if (search.over) co_return std::move(search.found);
     if (search.second_best) co_return std::move(*search.second_best);
@@ -162,8 +150,9 @@ awaitable<Servers::Found> Servers::find(ServerLoginParams login, pool::Deadline 
     co_return std::move(search.found);
 }
 
-awaitable<void> Servers::try_one(Search& search, HostTable::Turn turn, pool::Deadline until) {
+awaitable<void> Servers::try_one(Search& search, wire::HostWalk::Turn turn) {
     const Server& server = servers_[turn.host];
+    const pool::Deadline until = turn.until;
     const auto began = Clock::now();
     DialRules rules = search.rules;
     Server copy = server;
@@ -171,11 +160,12 @@ awaitable<void> Servers::try_one(Search& search, HostTable::Turn turn, pool::Dea
     Found& found = search.found;
     found.reached = co_await dial_server(std::move(rules), std::move(copy), std::move(login), until);
     found.server = server;
+    found.host = turn.host;
     if (found.reached.error) {
         note_failure(search, server, began);
         co_return;
     }
-    host_table().answered(server.name);
+    wire::host_table().answered(server.name);
     const ServerLogin& said = *found.reached.login;
     found.cancel = cancel_by(search.rules, server, *found.reached.transport, said.pid(), said.secret());
     const bool fit = co_await fits(found.reached, until);
@@ -217,7 +207,7 @@ void Servers::note_failure(Search& search, const Server& server, pool::Deadline 
     search.add(reached.message);
     reached.transport.reset();
     if (!is_final(reached)) {
-        host_table().failed(server.name, Clock::now(), Clock::now() - began);
+        wire::host_table().failed(server.name, Clock::now(), Clock::now() - began);
         return;
     }
     search.over = true;

@@ -5,6 +5,7 @@
 
 #include "dialects/postgres/hosts.hpp"
 #include "dialects/postgres/server_dial.hpp"
+#include "dialects/wire/host_walk.hpp"
 
 #include <mutex>
 
@@ -20,6 +21,7 @@ class Servers {
     struct Found {
         Reached reached;  // without a transport: none was found
         Server server;
+        std::size_t host = 0;  // its number in the URL
         wire::Cancelling::Deliver cancel;
         bool saturated = false;  // as in pool::Connected
         bool refused = false;
@@ -34,7 +36,7 @@ class Servers {
 
   private:
     struct Search;
-    [[nodiscard]] wire::awaitable<void> try_one(Search& search, HostTable::Turn turn, pool::Deadline until);
+    [[nodiscard]] wire::awaitable<void> try_one(Search& search, wire::HostWalk::Turn turn);
     [[nodiscard]] wire::awaitable<bool> fits(Reached& reached, pool::Deadline until);
     [[nodiscard]] bool prepare(Search& search);
     void note_failure(Search& search, const Server& server, pool::Deadline began);

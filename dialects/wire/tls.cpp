@@ -55,8 +55,9 @@ std::string load_certificate(ssl_ctx_st* context, const std::string& cert, const
     SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
     if (asked) {
         ERR_clear_error();
-        return key + ": the key is encrypted with a passphrase, and leasehold cannot ask for one; store it decrypted, "
-                     "readable by leasehold's user alone";
+        return key +
+               ": the key is encrypted with a passphrase, and leasehold cannot ask for one; store it decrypted, "
+               "readable by leasehold's user alone";
     }
     if (!loaded) {
         const unsigned long code = ERR_peek_error();
@@ -77,6 +78,28 @@ std::string load_authorities(ssl_ctx_st* context, const std::string& path) {
     if (std::string error = unreadable(path); !error.empty()) return error;
     if (SSL_CTX_load_verify_locations(context, path.c_str(), nullptr) != 1)
         return path + ": no usable CA certificate in PEM form: " + openssl_reason();
+    return {};
+}
+
+// OpenSSL looks into it when a certificate comes, and says nothing now.
+std::string load_folder(ssl_ctx_st* context, const std::string& path) {
+    if (path.empty()) return {};
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return path + ": no readable folder: " + std::system_category().message(errno);
+    ::close(descriptor);
+    if (SSL_CTX_load_verify_dir(context, path.c_str()) != 1) return path + ": " + openssl_reason();
+    return {};
+}
+
+// Of the server's own certificate alone: CAs often publish no list for their intermediate ones.
+std::string load_revoked(ssl_ctx_st* context, const std::string& path) {
+    if (path.empty()) return {};
+    if (std::string error = unreadable(path); !error.empty()) return error;
+    X509_STORE* store = SSL_CTX_get_cert_store(context);
+    X509_LOOKUP* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (lookup == nullptr || X509_load_crl_file(lookup, path.c_str(), X509_FILETYPE_PEM) < 1)
+        return path + ": no usable list of revoked certificates in PEM form: " + openssl_reason();
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
     return {};
 }
 
@@ -107,9 +130,8 @@ int choose_protocol(ssl_st*, const unsigned char** chosen, unsigned char* length
                     unsigned offered_length, void* owner) {
     const std::string& ours = static_cast<const TlsContext*>(owner)->protocols();
     unsigned char* found = nullptr;
-    const int outcome =
-        SSL_select_next_proto(&found, length, reinterpret_cast<const unsigned char*>(ours.data()),
-                              static_cast<unsigned>(ours.size()), offered, offered_length);
+    const int outcome = SSL_select_next_proto(&found, length, reinterpret_cast<const unsigned char*>(ours.data()),
+                                              static_cast<unsigned>(ours.size()), offered, offered_length);
     *chosen = found;
     return outcome == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -209,9 +231,11 @@ TlsContext::Loaded TlsContext::client(const ClientFiles& files) {
             return {nullptr, "the system's CA certificates: " + openssl_reason()};
     } else if (!files.ca.empty()) {
         if (std::string error = load_authorities(native, files.ca); !error.empty()) return {nullptr, error};
-    } else if (files.verify != Verify::none) {
+    } else if (files.verify != Verify::none && files.ca_folder.empty()) {
         return {nullptr, "the server's certificate is to be verified, but no CA is named"};
     }
+    if (std::string error = load_folder(native, files.ca_folder); !error.empty()) return {nullptr, error};
+    if (std::string error = load_revoked(native, files.crl); !error.empty()) return {nullptr, error};
     SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(native, remember_session);
     SSL_CTX_set_verify(native, files.verify == Verify::none ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);

@@ -38,6 +38,8 @@ class TlsContext {
     struct ClientFiles {
         Verify verify = Verify::none;
         std::string ca;                      // PEM; "system": the system's own; empty: nothing can be verified
+        std::string ca_folder;               // more of them, named by their hashes (openssl rehash)
+        std::string crl;                     // PEM; empty: nobody asks whether a certificate was revoked
         std::string cert, key;               // empty: none
         std::vector<std::string> protocols;  // ALPN: offered
     };

@@ -44,13 +44,6 @@ Loaded mysql_with_query(const std::string& query) {
 }
 
 TEST(Pending, RefusesToPretendThatAConnectionIsEncrypted) {
-    for (const char* mode : {"REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"}) {
-        const Loaded loaded = mysql_with_query(std::string("?ssl_mode=") + mode);
-        EXPECT_FALSE(loaded.config) << mode;
-        EXPECT_EQ(only_problem(loaded),
-                  "f.yaml:5: pools.shop.url: TLS to MySQL servers is not available in this version; a plain connection "
-                  "would be a lie");
-    }
     const Loaded listener = load(
         "listen:\n  - dialect: mysql\n    address: 127.0.0.1:6033\n    tls:\n      mode: require\n      cert: a\n "
         "     key: b\n"
@@ -71,18 +64,11 @@ TEST(Pending, HasNothingToSayOfTlsToPostgresClients) {
     }
 }
 
-TEST(Pending, WarnsWhenAPlainConnectionIsAllowedAnyway) {
-    EXPECT_EQ(
-        only_problem(mysql_with_query("?ssl_mode=PREFERRED")),
-        "f.yaml:5: warning: pools.shop.url: TLS to MySQL servers comes with a later version; connections are plain");
-}
-
-TEST(Pending, WarnsOfSeveralHostsOfMysql) {
-    EXPECT_EQ(only_problem(mysql_with_query("?host=h1,h2")),
-              "f.yaml:5: warning: pools.shop.url: several hosts are tried in order; choosing "
-              "among them by role comes with a later version");
-    EXPECT_EQ(only_problem(mysql_with_query("?role=primary")),
-              "f.yaml:5: warning: pools.shop.url: role comes with a later version; any server is taken");
+TEST(Pending, HasNothingToSayOfMysqlServers) {
+    for (const char* query :
+         {"?host=h1,h2", "?role=primary", "?host=h1,h2&role=replica", "?unix_socket=/run/s", "?ssl_mode=REQUIRED",
+          "?ssl_mode=PREFERRED", "?ssl_mode=VERIFY_CA&ssl_ca=/ca", "?ssl_ca=system"})
+        EXPECT_EQ(rendered(mysql_with_query(query)), "") << query;
 }
 
 TEST(Pending, HasNothingToSayOfPostgresServers) {

@@ -175,7 +175,7 @@ TEST(UrlParse, LeavesTheDatabaseToTheClientWhenItNamesNone) {
 
 TEST(UrlParse, KnowsTheQuerysKeysByDialect) {
     EXPECT_EQ(bad("postgresql://u@h/d?ssl_mode=require"), "unknown key ssl_mode in the query; did you mean sslmode?");
-    EXPECT_EQ(bad("mysql://u@h/d?sslmode=require"), "unknown key sslmode in the query; did you mean ssl_mode?");
+    EXPECT_EQ(bad("mysql://u@h/d?ssl_mod=require"), "unknown key ssl_mod in the query; did you mean ssl_mode?");
     EXPECT_EQ(bad("postgresql://u@h/d?aplication_name=x"),
               "unknown key aplication_name in the query; did you mean application_name?");
     EXPECT_EQ(bad("postgresql://u@h/d?frobnicate=1"), "unknown key frobnicate in the query");
@@ -265,7 +265,7 @@ TEST(UrlRender, SortsTheQuery) {
 TEST(UrlTls, ReadsBothDialectsWords) {
     EXPECT_EQ(good("postgresql://h/d").tls_mode(), std::nullopt);
     EXPECT_EQ(good("postgresql://h/d?sslmode=verify-full&sslrootcert=/ca").tls_mode(), TlsMode::verify_full);
-    EXPECT_EQ(good("mysql://h/d?ssl-mode=VERIFY_IDENTITY").tls_mode(), TlsMode::verify_full);
+    EXPECT_EQ(good("mysql://h/d?ssl-mode=VERIFY_IDENTITY&ssl_ca=/ca").tls_mode(), TlsMode::verify_full);
     EXPECT_EQ(good("mysql://h/d?ssl_mode=preferred").tls_mode(), TlsMode::prefer);
     EXPECT_EQ(good("mysql://h/d?ssl_mode=DISABLED").tls_mode(), TlsMode::disable);
     EXPECT_EQ(to_string(TlsMode::verify_ca), "verify-ca");
@@ -276,7 +276,74 @@ TEST(UrlTls, DialsServersAsLibpqDoes) {
     EXPECT_EQ(good("postgresql://h/d?sslmode=disable").server_tls(), TlsMode::disable);
     EXPECT_EQ(good("postgresql://h/d?sslrootcert=/ca.crt").server_tls(), TlsMode::prefer);
     EXPECT_EQ(good("postgresql://h/d?sslrootcert=system").server_tls(), TlsMode::verify_full);
-    EXPECT_EQ(good("mysql://h/d").server_tls(), TlsMode::disable);
+}
+
+TEST(UrlTls, DialsServersAsMysqlsClientsDo) {
+    EXPECT_EQ(good("mysql://h/d").tls_mode(), std::nullopt);
+    EXPECT_EQ(good("mariadb://h/d").server_tls(), TlsMode::prefer);
+    EXPECT_EQ(good("mysql://h/d?ssl_ca=/ca.pem").server_tls(), TlsMode::verify_ca)
+        << "whoever names one wants it asked";
+    EXPECT_EQ(good("mysql://h/d?ssl_capath=/certs").server_tls(), TlsMode::verify_ca);
+    EXPECT_EQ(good("mysql://h/d?ssl_mode=REQUIRED&ssl_ca=/ca.pem").server_tls(), TlsMode::require);
+    EXPECT_EQ(good("mysql://h/d?ssl_cert=/c&ssl_key=/k").server_tls(), TlsMode::require);
+    EXPECT_EQ(good("mysql://h/d?ssl_ca=system").server_tls(), TlsMode::verify_full);
+}
+
+TEST(UrlTls, ReadsWhatMysqlsDriversSay) {
+    for (const char* key : {"sslMode", "sslmode", "SSLMODE", "ssl-mode", "ssl_mode"}) {
+        const std::string url = "mysql://h/d?" + std::string(key) + "=";
+        EXPECT_EQ(good(url + "Required").tls_mode(), TlsMode::require) << key;
+        EXPECT_EQ(good(url + "verify_identity&ssl_ca=/ca").tls_mode(), TlsMode::verify_full) << key;
+        EXPECT_EQ(good(url + "trust").tls_mode(), TlsMode::require) << key;
+        EXPECT_EQ(good(url + "verify-ca&ssl_ca=/ca").tls_mode(), TlsMode::verify_ca) << key;
+    }
+    EXPECT_EQ(good("mysql://h/d?ssl_disabled=true").tls_mode(), TlsMode::disable);
+    EXPECT_EQ(good("mysql://h/d?ssl=0").tls_mode(), TlsMode::disable);
+    EXPECT_EQ(good("mysql://h/d?ssl=true").tls_mode(), TlsMode::require);
+    EXPECT_EQ(good("mysql://h/d?ssl_verify_cert=1&ssl_ca=/ca").tls_mode(), TlsMode::verify_ca);
+    EXPECT_EQ(good("mysql://h/d?ssl_check_hostname=True&ssl_ca=/ca").tls_mode(), TlsMode::verify_full);
+    EXPECT_EQ(good("mysql://h/d?ssl-verify-identity=yes&ssl-ca=/ca").tls_mode(), TlsMode::verify_full);
+    EXPECT_EQ(bad("mysql://h/d?ssl_mode=always"),
+              "ssl_mode is one of DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY");
+    EXPECT_EQ(bad("mysql://h/d?ssl=perhaps"), "ssl is true or false");
+    EXPECT_EQ(bad("mysql://h/d?sslMode=REQUIRED&ssl_mode=REQUIRED"), "ssl_mode stands twice in the query");
+}
+
+TEST(UrlTls, NamesItsFiles) {
+    const TlsFiles mysql = good("mysql://h/d?ssl_ca=/a&ssl_capath=/b&ssl_crl=/c&ssl_cert=/d&ssl_key=/e").tls_files();
+    EXPECT_EQ(mysql.ca + mysql.ca_folder + mysql.crl + mysql.cert + mysql.key, "/a/b/c/d/e");
+    const TlsFiles postgresql = good("postgresql://h/d?sslrootcert=/a&sslcert=/d&sslkey=/e").tls_files();
+    EXPECT_EQ(postgresql.ca + postgresql.cert + postgresql.key, "/a/d/e");
+    EXPECT_FALSE(good("mysql://h/d").tls_files().any());
+    EXPECT_EQ(mysql_word(TlsMode::verify_full), "VERIFY_IDENTITY");
+}
+
+TEST(UrlTls, MysqlsWordsMustFitTogether) {
+    EXPECT_EQ(bad("mysql://h/d?ssl_mode=VERIFY_CA"),
+              "ssl_mode=VERIFY_CA needs ssl_ca, a file with the CA to ask; write ssl_ca=/path, ssl_capath=/folder, or "
+              "ssl_ca=system for the system's own CAs");
+    EXPECT_EQ(good("mysql:///d?unix_socket=/run/s&ssl_mode=VERIFY_CA").server_tls(), TlsMode::verify_ca)
+        << "a unix socket is not encrypted, whatever is said";
+    EXPECT_NE(bad("mysql://h/d?ssl_mode=VERIFY_CA&ssl_ca=system"), "");
+    EXPECT_NE(bad("mysql://h/d?ssl_cert=/c"), "");
+    EXPECT_EQ(bad("mysql://h/d?ssl_crl=/c"),
+              "ssl_crl has no effect with ssl_mode=PREFERRED; write ssl_mode=VERIFY_CA or VERIFY_IDENTITY");
+    EXPECT_EQ(bad("mysql://h/d?ssl_mode=REQUIRED&ssl_verify_cert=true&ssl_ca=/ca"),
+              "ssl_verify_cert contradicts ssl_mode=REQUIRED; say it once, by ssl_mode");
+    EXPECT_NE(bad("mysql://h/d?ssl_mode=REQUIRED&ssl_disabled=true"), "");
+    EXPECT_EQ(bad("mysql://h/d?ssl_capath=certs"), "ssl_capath is a path, and begins with /");
+}
+
+TEST(UrlSocket, OfMysqlHasAKeyOfItsOwn) {
+    const Url url = good("mysql://u:p@localhost/d?unix_socket=/run/mysqld/mysqld.sock");
+    ASSERT_EQ(url.hosts.size(), 1u);
+    EXPECT_EQ(url.hosts.front().host, "/run/mysqld/mysqld.sock");
+    EXPECT_FALSE(url.over_network());
+    EXPECT_EQ(good(url.render(false)), url);
+    EXPECT_EQ(good("mysql:///d?unix_socket=/s").hosts.front().host, "/s");
+    EXPECT_EQ(bad("mysql://h/d?unix_socket=s"), "unix_socket is a path, and begins with /");
+    EXPECT_EQ(bad("mysql://h/d?unix_socket=/s&host=/t"), "the query names a host and a unix_socket; write one of them");
+    EXPECT_NE(bad("postgresql://h/d?unix_socket=/s"), "");
 }
 
 TEST(UrlTls, AVerificationNeedsSomebodyToVouch) {
@@ -294,9 +361,10 @@ TEST(UrlTls, AVerificationNeedsSomebodyToVouch) {
 }
 
 TEST(UrlTls, WhatCouldNotBeKeptIsNotPromised) {
-    EXPECT_EQ(bad("postgresql://h/d?sslnegotiation=direct"),
-              "sslnegotiation=direct begins with TLS, and sslmode=prefer may have none; write sslmode=require, verify-ca "
-              "or verify-full");
+    EXPECT_EQ(
+        bad("postgresql://h/d?sslnegotiation=direct"),
+        "sslnegotiation=direct begins with TLS, and sslmode=prefer may have none; write sslmode=require, verify-ca "
+        "or verify-full");
     EXPECT_NE(bad("postgresql://h/d?sslnegotiation=direct&sslmode=allow"), "");
     EXPECT_NO_THROW((void)good("postgresql://h/d?sslnegotiation=direct&sslmode=require"));
     EXPECT_EQ(bad("postgresql://h/d?channel_binding=require&sslmode=disable"),

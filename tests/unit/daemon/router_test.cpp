@@ -37,6 +37,7 @@ struct RouterTest : testing::Test {
     Router router() const {
         std::vector<HomePtr> homes;
         for (const config::Pool& pool : config->pools) {
+            if (pool.name == "*") continue;
             homes.push_back(std::make_shared<Home>(pool.name, pool.url.user));
             if (pool.name == "orders") homes.push_back(std::make_shared<Home>(pool.name, "reports"));
         }
@@ -136,6 +137,48 @@ TEST_F(RouterTest, ChoosesAPoolForAClientThatNamesNone) {
     EXPECT_EQ(ask(mysql, "other", "").kind, Kind::no_pool_named);
     mysql.default_pool = "shop";
     EXPECT_EQ(ask(mysql, "other", "").kind, Kind::pool);
+}
+
+TEST_F(RouterTest, NamesTheChoiceToAUserOfSeveralPoolsWhoHasLoggedIn) {
+    config->pools.push_back(pool("annex", "mysql", "web", "pw"));
+    config->pools.push_back(pool("vault", "mysql", "keeper", "k"));
+    config->users.push_back({"clerk", "c", {"shop", "vault"}, true, 0});
+    config->users.push_back({"single", "s", {"annex"}, true, 0});
+    const Route route = ask(mysql, "web", "");
+    EXPECT_EQ(route.kind, Kind::no_pool_named);
+    EXPECT_EQ(route.choice, (std::vector<std::string>{"shop", "annex"}));
+    EXPECT_EQ(route.credential.kind, Credential::password) << "whoever has no password learns nothing";
+    EXPECT_EQ(ask(mysql, "clerk", "").choice, (std::vector<std::string>{"shop", "vault"}));
+    EXPECT_EQ(ask(mysql, "single", "").home->name(), "annex") << "one that shares the URL's user has a pool, too";
+    const Route stranger = ask(mysql, "stranger", "");
+    EXPECT_EQ(stranger.credential.kind, Credential::none);
+    EXPECT_TRUE(stranger.choice.empty());
+    mysql.pools = {"annex"};
+    EXPECT_EQ(ask(mysql, "web", "").home->name(), "annex") << "what is not served here is no choice";
+    mysql.pools = {};
+    mysql.default_pool = "annex";
+    EXPECT_EQ(ask(mysql, "web", "").home->name(), "annex");
+    EXPECT_EQ(ask(mysql, "keeper", "").home->name(), "vault") << "the user's only pool comes first";
+}
+
+TEST_F(RouterTest, KnowsTheUsersOfATemplateWithoutADatabase) {
+    config->pools.push_back(pool("*", "mysql", "guest", "g"));
+    mysql.pools = {"*"};
+    EXPECT_EQ(ask(mysql, "guest", "").kind, Kind::no_pool_named);
+    EXPECT_EQ(ask(mysql, "guest", "").credential.kind, Credential::password);
+    EXPECT_TRUE(ask(mysql, "guest", "any").from_template);
+    EXPECT_EQ(ask(mysql, "guest", "any").database, "any");
+}
+
+TEST_F(RouterTest, ServesEachPoolOfAListenerOnce) {
+    config->pools.push_back(pool("*", "mysql", "guest", "g"));
+    const std::vector<Served> served = router().served_by(mysql);
+    ASSERT_EQ(served.size(), 2u);
+    EXPECT_EQ(served[0].home->name(), "shop");
+    EXPECT_EQ(served[0].server, "mysql db:5432");
+    EXPECT_EQ(served[1].home, nullptr);
+    EXPECT_EQ(served[1].pool->name, "*");
+    EXPECT_EQ(router().served_by(postgres).front().home->user, "app");
 }
 
 TEST_F(RouterTest, TakesAUserWithoutAPasswordForOneWhomNoPasswordAdmits) {

@@ -189,6 +189,43 @@ TEST_F(PoolDial, ARefusedLoginDoesNotHoldUpWhatIsOpen) {
     lease.checkin();
 }
 
+TEST_F(PoolDial, CountsAtTheServerThatWasReached) {
+    auto first = std::make_shared<Quota>(5), second = std::make_shared<Quota>(2);
+    start(defaults(), first);
+    connector->reached = first;
+    const auto early = arrive();
+    EXPECT_EQ(first->used(), 1);
+    connector->reached = second;  // a failover
+    const auto moved = arrive(), next = arrive();
+    EXPECT_TRUE(moved->leased() && next->leased());
+    EXPECT_EQ(first->used(), 1) << "what is still open there";
+    EXPECT_EQ(second->used(), 2);
+    const auto waiting = arrive();
+    EXPECT_EQ(connector->dials, 3) << "the server that serves has no place left";
+    EXPECT_TRUE(waiting->waiting());
+    moved->outcome->lease.invalidate(CloseReason::server_lost);
+    poll();
+    EXPECT_TRUE(waiting->leased());
+    EXPECT_EQ(second->used(), 2);
+}
+
+TEST_F(PoolDial, IsTurnedBackByAServerWithoutAPlaceAndWaitsForOneThere) {
+    auto first = std::make_shared<Quota>(5), second = std::make_shared<Quota>(1);
+    start(defaults(), first);
+    connector->reached = second;
+    std::optional<Permit> other = second->try_acquire();
+    const auto visitor = arrive();
+    EXPECT_TRUE(visitor->waiting());
+    ASSERT_EQ(connector->backends.size(), 1u);
+    EXPECT_TRUE(connector->backend(0).closed);
+    EXPECT_EQ(first->used(), 0);
+    EXPECT_EQ(second->used(), 1);
+    other.reset();
+    pass(1s);
+    EXPECT_TRUE(visitor->leased());
+    EXPECT_EQ(second->used(), 1);
+}
+
 TEST_F(PoolDial, AFailedOneGivesItsPlaceBack) {
     Params params = defaults();
     params.pool_size = 1;

@@ -156,6 +156,7 @@ class FakeConnector final : public Connector {
         if (!outcome) {
             Connected made;
             made.backend = make(variant);
+            made.quota = reached;
             co_return made;
         }
         co_return std::move(*outcome);
@@ -175,6 +176,7 @@ class FakeConnector final : public Connector {
 
     bool hang = false;
     std::function<Connected()> fail;
+    std::shared_ptr<Quota> reached;  // of the server that lets in
     int dials = 0;
     int under_way = 0;
     int most_under_way = 0;

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/mysql/servers.hpp"
+
+#include "dialects/mysql/round.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+using config::TlsMode;
+using wire::awaitable;
+using wire::errc;
+using Clock = pool::Clock;
+
+// ER_HOST_IS_BLOCKED: too many of our connections broke off. Another server may not think so.
+constexpr int host_is_blocked = 1129;
+
+[[nodiscard]] wire::TlsContext::ClientFiles files_of(const config::Url& url) {
+    using Verify = wire::TlsContext::Verify;
+    const config::TlsFiles named = url.tls_files();
+    const TlsMode mode = url.server_tls();
+    wire::TlsContext::ClientFiles files;
+    files.ca = named.ca;
+    files.ca_folder = named.ca_folder;
+    files.crl = named.crl;
+    files.cert = named.cert;
+    files.key = named.key;
+    files.verify = mode == TlsMode::verify_full ? Verify::full : mode == TlsMode::verify_ca ? Verify::ca : Verify::none;
+    return files;
+}
+
+// The server is there and says no, or is not the one that we want to talk to: another one is not asked.
+[[nodiscard]] bool is_final(const Reached& reached) noexcept {
+    const std::error_code ec = reached.error;
+    if (reached.said.from_server && reached.said.number == host_is_blocked) return false;
+    if (ec == errc::server_saturated || ec == errc::authentication_failed || ec == errc::unsupported) return true;
+    if (ec == errc::tls_failed || ec == errc::tls_refused || ec == errc::plaintext_before_tls) return true;
+    return ec == errc::server_error && reached.said.from_server;
+}
+
+}  // namespace
+
+// One search: what it began with, and what it has found out so far.
+struct Servers::Search {
+    explicit Search(const DialRules& dial) : rules(dial) {}
+    DialRules rules;
+    ServerLoginParams login;
+    Found found;
+    bool over = false;
+    std::string failures;  // of all servers tried: "a:3306: Connection refused; b:3306: ..."
+
+    void add(const std::string& failure) { failures += (failures.empty() ? "" : "; ") + failure; }
+};
+
+Servers::Servers(const dialects::ConnectorParams& params) : url_(params.url), rules_(params.executor) {
+    for (const config::HostPort& host : url_.hosts) {
+        servers_.push_back(server_of(host));
+        names_.push_back(servers_.back().name);
+    }
+    rules_.computing = params.computing;
+    rules_.mode = url_.server_tls();
+    wanted_ = role_of(url_.option("role"));
+    tls_ = rules_.mode != TlsMode::disable && !std::ranges::all_of(servers_, &Server::local);
+    tls_error_ = reload_certificates();
+}
+
+std::string Servers::reload_certificates() {
+    if (!tls_) return {};
+    wire::TlsContext::Loaded loaded = wire::TlsContext::client(files_of(url_));
+    const std::lock_guard lock(mutex_);
+    if (!loaded.context) return loaded.error;
+    context_ = std::move(loaded.context);
+    tls_error_.clear();
+    return {};
+}
+
+awaitable<Servers::Found> Servers::find(ServerLoginParams login, pool::Deadline deadline) {
+    Search search(rules_);
+    search.login = std::move(login);
+    std::string broken;
+    {
+        const std::lock_guard lock(mutex_);
+        search.rules.context = context_;
+        if (tls_ && !context_) broken = tls_error_;
+    }
+    if (!broken.empty()) {
+        // Nothing needs to be dialled to know how it ends.
+        search.found.reached.error = errc::tls_failed;
+        search.found.reached.message = name() + ": " + broken;
+        search.found.reached.said.message = std::move(broken);
+        search.found.refused = true;
+        co_return std::move(search.found);
+    }
+    wire::HostWalk walk(rules_.executor, names_, deadline);
+    while (!search.over && walk.more()) {
+        const wire::HostWalk::Turn turn = co_await walk.next();
+        co_await try_one(search, turn);
+    }
+    if (!search.over) {
+        search.found.reached.transport.reset();
+        search.found.reached.message = std::move(search.failures);
+    }
+    co_return std::move(search.found);
+}
+
+awaitable<void> Servers::try_one(Search& search, wire::HostWalk::Turn turn) {
+    // A socket's folder may have come to be since.
+    const Server server = server_of(url_.hosts[turn.host]);
+    const auto began = Clock::now();
+    DialRules rules = search.rules;
+    Server copy = server;
+    ServerLoginParams login = search.login;
+    Found& found = search.found;
+    found.reached = co_await dial_server(std::move(rules), std::move(copy), std::move(login), turn.until);
+    found.server = server;
+    found.host = turn.host;
+    if (found.reached.error) {
+        note_failure(search, servers_[turn.host], began);
+        co_return;
+    }
+    found.cancel = cancel_by(search.rules, server, *found.reached.transport, found.reached.params,
+                             found.reached.login->greeting().connection_id);
+    const bool fit = co_await fits(found.reached, turn.until);
+    if (found.reached.error) {
+        note_failure(search, servers_[turn.host], began);
+        co_return;
+    }
+    wire::host_table().answered(names_[turn.host]);
+    search.over = fit;
+    if (fit) co_return;
+    found.reached.error = errc::unsupported;
+    search.add(server.name + ": " + std::string(unfit_because(wanted_)));
+}
+
+awaitable<bool> Servers::fits(Reached& reached, pool::Deadline until) {
+    if (wanted_ == Role::any) co_return true;
+    Round question((reached.login->capabilities() & cap::deprecate_eof) != 0);
+    question.command(Command::query, "SELECT @@global.read_only", true);
+    reached.error = co_await wire::drive(*reached.transport, question, reached.inbox, until);
+    if (reached.error) reached.said = question.diagnostics();
+    co_return fits_role(wanted_, question.first_field());
+}
+
+void Servers::note_failure(Search& search, const Server& server, pool::Deadline began) {
+    Found& found = search.found;
+    Reached& reached = found.reached;
+    if (reached.message.empty()) {
+        reached.message =
+            server.name + ": " + (reached.said.message.empty() ? reached.error.message() : reached.said.message);
+    }
+    search.add(reached.message);
+    reached.transport.reset();
+    if (!is_final(reached)) {
+        wire::host_table().failed(server.name, Clock::now(), Clock::now() - began);
+        return;
+    }
+    search.over = true;
+    found.saturated = reached.error == errc::server_saturated;
+    found.refused = !found.saturated;
+    reached.message = search.failures;
+}
+
+}  // namespace leasehold::mysql
