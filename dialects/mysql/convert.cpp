@@ -9,9 +9,9 @@ namespace {
 using Event = Reply::Event;
 using Part = Reply::Part;
 
-// Up to this many bytes of rows are waited for, so that the EOF in front of them has the status of the one behind: what a
-// server collects before it sends anything (net_buffer_length).
-constexpr std::size_t held_back = 16 * 1024;
+// Up to this many bytes of rows are waited for, so that the EOF in front of them has the status of the one behind. With the
+// definitions it is less than what a server collects before it sends anything (net_buffer_length, 16 KB).
+constexpr std::size_t held_back = 8 * 1024;
 // What is renumbered is copied if it is short: thousands of short rows in pieces would cost more.
 constexpr std::size_t copied = 4096;
 

@@ -28,11 +28,12 @@ Tracker::Step Tracker::answer(Incoming& packet, Fault fault, std::string_view de
 
 void Tracker::write(const Answer& answer, std::uint8_t sequence, wire::Outbox& to_client) const {
     Ok ok;
-    ok.status = status_;
+    // What the last reply told of its own statement, and of changes behind it, is none of this one's.
+    ok.status = status_ & status::lasting;
     switch (answer.kind) {
         case Answer::Kind::ok: write_ok(to_client.own(), ok, sequence); break;
         case Answer::Kind::end_of_rows:
-            write_end_of_rows(to_client.own(), status_, (capabilities_ & cap::deprecate_eof) != 0, sequence);
+            write_end_of_rows(to_client.own(), ok.status, (capabilities_ & cap::deprecate_eof) != 0, sequence);
             break;
         case Answer::Kind::error: write_error(to_client.own(), answer.error, sequence); break;
         case Answer::Kind::nothing: break;

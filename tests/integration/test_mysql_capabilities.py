@@ -4,7 +4,9 @@ are; the backends behind it are logged in with capabilities of leasehold's own c
 import contextlib
 import itertools
 import os
+import socket
 import struct
+import threading
 
 import mywire
 import pytest
@@ -318,3 +320,68 @@ def test_a_long_result_is_the_same_with_and_without_eof(daemon, caps):
     assert plain == deprecated and len(plain) == 3 + 729
     for kept in seen:
         assert [number for number, _ in kept] == [(at + 1) % 256 for at in range(len(kept))]
+
+
+class Older:
+    """Stands in front of a server and says in its greeting that it cannot do what older ones could not."""
+
+    def __init__(self, server):
+        self.server, self.without = server, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
+        self.sockets = []
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self.server.port))
+                self.sockets += [client, server]
+                greeting = bytearray(server.recv(65536))
+                if self.without and greeting[4] == 10:
+                    at = greeting.index(0, 5) + 1 + 4 + 8 + 1 + 2 + 1 + 2
+                    high = struct.unpack_from("<H", greeting, at)[0] & ~(self.without >> 16)
+                    struct.pack_into("<H", greeting, at, high)
+                client.sendall(greeting)
+                for source, target in ((client, server), (server, client)):
+                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, target):
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(65536):
+                target.sendall(chunk)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        for each in [self.listener, *self.sockets]:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+def test_a_server_without_deprecate_eof_and_session_track_serves_everybody(leasehold, caps):
+    # MySQL 5.6, say; and clients that were greeted while a newer one stood there.
+    with contextlib.closing(Older(caps)) as older:
+        url = caps.url("shop", USER, PASSWORD).replace(f":{caps.port}/", f":{older.port}/")
+        daemon = leasehold(pools={"shop": {"url": url, "pool_size": 1, "max_overflow": 0}})
+        with Raw(daemon.mysql_port) as client:
+            client.login_with(DEPRECATE_EOF | SESSION_TRACK)
+            assert client.greeting["capabilities"] & DEPRECATE_EOF
+            older.without = DEPRECATE_EOF | SESSION_TRACK
+            for each in older.sockets:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+            for flags in (DEPRECATE_EOF | MULTI_STATEMENTS, MULTI_STATEMENTS):
+                with Raw(caps.port) as direct, Raw(daemon.mysql_port) as through:
+                    direct.login_with(flags)
+                    through.login_with(flags)
+                    for (what, expected), (_, got) in zip(list(conversation(direct)), list(conversation(through))):
+                        if what == "OUT parameters" and "MariaDB" not in caps.version and not flags & DEPRECATE_EOF:
+                            continue
+                        expected, got = (without_what_cannot_be(p, what, 0, False) for p in (expected, got))
+                        assert got == expected, (what, hex(flags))
+            assert client.ask(QUERY, b"SELECT 7")[2:] == [(3, b"\x017"), (4, b"\xFE\0\0\x02\0\0\0")]

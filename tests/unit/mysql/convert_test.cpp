@@ -285,6 +285,23 @@ TEST(MysqlConvert, AnErrorInPlaceOfRowsFindsTheDefinitionsEnded) {
     EXPECT_EQ(told_so[9 + 4], 0xFF);
 }
 
+TEST(MysqlConvert, AnAnswerOfLeaseholdsOwnRepeatsNothingOfTheLastReply) {
+    PlayedSession s(client_with(cap::canonical));
+    s.client(query("USE shop"));
+    s.server(tracked(entry(1, "\4shop")));
+    s.client(query("SELECT 1"));
+    s.server(packet({1}, 1) + column(2) + row(3, "1") + ok_eof(4, autocommit | 0x20));
+    (void)s.take_client();
+    ASSERT_FALSE(s.tracker.attached());
+    s.client(command(0x0E));
+    EXPECT_EQ(s.take_client(), ok(1));
+    s.client(query("USE shop"));
+    s.server(tracked(entry(1, "\4shop")));
+    (void)s.take_client();
+    s.client(query("COMMIT"));
+    EXPECT_EQ(s.take_client(), ok(1));
+}
+
 TEST(MysqlConvert, AClientsFileReachesTheServerWithItsOwnNumbers) {
     PlayedSession s(client_with(cap::multi_statements | cap::local_files));
     s.backend->capabilities = cap::canonical;
