@@ -19,6 +19,7 @@ from skips import skip_loudly
 SOURCES = pathlib.Path(__file__).resolve().parent
 BUILT = SOURCES.parents[1] / "build" / "clients"
 PGJDBC = "/usr/share/java/postgresql.jar"
+MARIADB_JDBC = "/usr/share/java/mariadb-java-client.jar"
 
 
 def cached(name, sources, make):
@@ -48,47 +49,56 @@ def done_well(command, **options):
 
 # --- the programs: each a command and what its environment needs ------------------------------------------------------
 
-def java():
-    sources = sorted((SOURCES / "java").glob("*.java"))
-    classes = cached("java", sources, lambda folder: done_well(
-        ["javac", "-Xlint:all", "-Werror", "-proc:none", "-d", folder, "-cp", PGJDBC, *sources]))
+def java(folder="java", jar=PGJDBC):
+    sources = sorted((SOURCES / folder).glob("*.java"))
+    classes = cached("java", sources, lambda scratch: done_well(
+        ["javac", "-Xlint:all", "-Werror", "-proc:none", "-d", scratch, "-cp", jar, *sources]))
     # One compiler, one collector: there are two processors, and two servers beside it.
-    return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx768m", "-cp", f"{PGJDBC}:{classes}", "Suite"], {}
+    return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx768m", "-cp", f"{jar}:{classes}", "Suite"], {}
 
 
-def go():
-    """Built from Debian's sources of lib/pq, which lie in a GOPATH."""
-    sources = sorted((SOURCES / "go").glob("*.go"))
+def go(folder="go"):
+    """Built from Debian's sources of the drivers, which lie in a GOPATH."""
+    sources = sorted((SOURCES / folder).glob("*.go"))
     environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "GOTOOLCHAIN": "local",
                    "GOCACHE": str(BUILT / "go-cache")}
-    folder = cached("go", sources, lambda folder: done_well(
-        ["go", "build", "-o", folder / "suite", *sources], env=environment))
-    return [folder / "suite"], {}
+    built = cached("go", sources, lambda scratch: done_well(
+        ["go", "build", "-o", scratch / "suite", *sources], env=environment))
+    return [built / "suite"], {}
 
 
-def php():
-    return ["php", "-d", "memory_limit=256M", SOURCES / "php" / "suite.php"], {}
+def php(folder="php"):
+    return ["php", "-d", "memory_limit=256M", "-d", "mysqli.allow_local_infile=1", SOURCES / folder / "suite.php"], {}
+
+
+def c(source, *libraries):
+    """A program of one file, with the flags of its libraries' pkg-config."""
+    flags = run(["pkg-config", "--cflags", "--libs", *libraries]).stdout.split()
+    built = cached("c", [SOURCES / source], lambda scratch: done_well(
+        ["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g1", "-Wall", "-Wextra", "-Werror", "-o", scratch / "suite", SOURCES / source,
+         *flags]))
+    return [built / "suite"], {}
 
 
 NO_REGISTRY = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|EIDLETIMEOUT"
                          r"|E40[13]\b|E429\b|E5\d\d\b")
 
 
-def node():
+def node(sources=SOURCES / "node", what="node-postgres"):
     """With exactly what package-lock.json names, from the registry that npm is set up for."""
     def install(folder):
         for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(SOURCES / "node" / name, folder)
+            shutil.copy(sources / name, folder)
         done = run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--fetch-retries=2",
                     "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000", "--fetch-timeout=30000"],
                    timeout=240, cwd=folder)
         if done.returncode and NO_REGISTRY.search(done.stderr):
-            skip_loudly("node-postgres", f"npm's registry does not answer ({NO_REGISTRY.search(done.stderr)[0]})",
+            skip_loudly(what, f"npm's registry does not answer ({NO_REGISTRY.search(done.stderr)[0]})",
                         "LEASEHOLD_REQUIRE_SID")
         assert done.returncode == 0, done.stderr[-3000:]
 
-    modules = cached("node", [SOURCES / "node" / "package-lock.json"], install) / "node_modules"
-    return ["node", SOURCES / "node" / "suite.js"], {"NODE_PATH": str(modules)}
+    modules = cached("node", [sources / "package-lock.json"], install) / "node_modules"
+    return ["node", sources / "suite.js"], {"NODE_PATH": str(modules)}
 
 
 # --- both sides -------------------------------------------------------------------------------------------------------

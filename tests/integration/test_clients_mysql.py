@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drivers of MySQL and MariaDB in seven languages: the cases of tests/clients/mysql, directly and through leasehold, on both
+servers."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+
+import programs  # noqa: E402
+import pytest  # noqa: E402
+from mysql_clients import sides  # noqa: E402, F401
+
+HERE = programs.SOURCES / "mysql"
+# Program → (what makes its command, at least so many cases)
+PROGRAMS = {
+    "pymysql": (lambda: (["/usr/bin/python3", "-B", "-W", "ignore", HERE / "python/cases.py", "pymysql"], {}), 48),
+    "mysqlclient": (lambda: (["/usr/bin/python3", "-B", "-W", "ignore", HERE / "python/cases.py", "MySQLdb"], {}), 48),
+    "node-mysql2": (lambda: _node("mysql2"), 30),
+    "node-mariadb": (lambda: _node("mariadb"), 30),
+    "connector-j": (lambda: programs.java("mysql/java", programs.MARIADB_JDBC), 140),
+    "php": (lambda: programs.php("mysql/php"), 35),
+    "go": (lambda: programs.go("mysql/go"), 28),
+    "connector-c": (lambda: programs.c("mysql/c/suite.c", "libmariadb"), 16),
+}
+# What depends on the backend that serves next; the table in dialects/mysql/README.md says why.
+COUNTS = {"row counts outside a transaction": "counts of the statement before may be those of nothing on another backend",
+          "warnings outside a transaction": "a session that moved to another backend sees no warnings of before"}
+_KILL = "until KILL and CONNECTION_ID() are the session's own"
+_USER = "until COM_CHANGE_USER is answered"
+VARIES = {
+    "pymysql": {**COUNTS, "the connections number is what the server says": _KILL,
+                "a statement is killed by another connection": _KILL, "a connection is killed by another": _KILL},
+    "node-mysql2": {"changeUser goes to another database and forgets": _USER,
+                    "changeUser with a transaction under way rolls it back": _USER,
+                    "changeUser with a wrong password is refused": _USER,
+                    "ping and the connection's number": _KILL, "a query is killed by another connection": _KILL},
+    "php": {"another user takes over": _USER, "another user with a wrong password is refused": _USER,
+            "the connection's number": _KILL, "a query is killed": _KILL},
+    "connector-c": {"a connection is reset, and changes its user": _USER},
+}
+VARIES["mysqlclient"] = {**VARIES["pymysql"], "another user takes over": _USER}
+LATER = {"node-mariadb": _KILL, "connector-j": "until sql_mode=CONCAT(@@sql_mode, ...) is carried"}
+
+
+def _node(driver):
+    command, environment = programs.node(HERE / "node", "node's mysql2 and mariadb")
+    return [*command, driver], environment
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_driver_does_through_leasehold_what_it_does_directly(sides, program):  # noqa: F811
+    if program in LATER:
+        pytest.skip(LATER[program])
+    make, at_least = PROGRAMS[program]
+    programs.compare(sides, make(), at_least, varies=VARIES.get(program, {}))
