@@ -9,7 +9,8 @@ import mywire
 import pgwire
 import pytest
 from conftest import PASSWORD, USER
-from draining import SHUTDOWN, both, both_databases, ends, farewell, last_words, login, run, table, terminate  # noqa: F401
+from draining import (SHUTDOWN, both, both_databases, ends, farewell, last_words, login, mysql, run,  # noqa: F401
+                      shop_server, table, terminate)
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from servers import wait_until
 
@@ -102,19 +103,19 @@ def test_a_transaction_that_idles_past_the_limit_is_rolled_back(both, mysql, tab
 
 
 @both_databases
-def test_a_statement_that_runs_past_the_limit_is_cancelled_and_answered(both, mysql, postgres, mariadb):
+def test_a_statement_that_runs_past_the_limit_is_cancelled_and_answered(both, mysql, postgres, shop_server):
     daemon = both(drain_timeout="1s")
     running = login(daemon, mysql)
     if mysql:
         running.command(mywire.COM_QUERY, b"SELECT sleep(300)")
-        wait_until(lambda: [p for p in mariadb.processes(USER) if p["info"] == "SELECT sleep(300)"], 10)
+        wait_until(lambda: [p for p in shop_server.processes(USER) if p["info"] == "SELECT sleep(300)"], 10)
     else:
         running.send(pgwire.query("SELECT pg_sleep(300)"))
         wait_until(lambda: [b for b in postgres.backends() if b["query"] == "SELECT pg_sleep(300)"], 10)
     terminate(daemon)
     assert last_words(running) == farewell(mysql, answered=True)
     assert ends(daemon) == 0
-    wait_until(lambda: not [p for p in mariadb.processes(USER) if p["info"]], 10)
+    wait_until(lambda: not [p for p in shop_server.processes(USER) if p["info"]], 10)
     wait_until(lambda: not [b for b in postgres.backends() if b["state"] == "active"], 10)
 
 

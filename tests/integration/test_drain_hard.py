@@ -12,7 +12,7 @@ import mywire
 import pgwire
 import pytest
 from conftest import PASSWORD, USER
-from draining import both, both_databases, ends, last_words, login, run, table, terminate  # noqa: F401
+from draining import both, both_databases, ends, last_words, login, mysql, run, shop_server, table, terminate  # noqa: F401
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from servers import Postgres, wait_until
 

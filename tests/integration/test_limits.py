@@ -59,13 +59,15 @@ class Side:
         return wait_until(attempt, 10, "a free place", 0.05)
 
 
-@pytest.fixture(params=["postgresql", "mysql"])
-def side(request, leasehold, postgres, mariadb):
+@pytest.fixture(params=["postgresql", "mariadb", "mysql97"])
+def side(request, leasehold, postgres):
+    mysql = request.getfixturevalue("mysql97" if request.param == "mysql97" else "mariadb")
+
     def start(limits, users=(), **sections):
         pools = {"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": 3, "max_overflow": 0},
-                 "shop": {"url": mariadb.url("shop", USER, PASSWORD), "pool_size": 3, "max_overflow": 0}}
+                 "shop": {"url": mysql.url("shop", USER, PASSWORD), "pool_size": 3, "max_overflow": 0}}
         daemon = leasehold(pools=pools, limits=limits, users=list(users), **sections)
-        return Side(daemon, request.param == "mysql")
+        return Side(daemon, request.param != "postgresql")
     return start
 
 

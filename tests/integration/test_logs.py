@@ -21,11 +21,11 @@ from servers import wait_until
 SECRET = "topf-secret-4711"
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
+@pytest.fixture(params=["postgres", "mariadb", "mysql97"])
 def db(request, leasehold):
     """One database and how to use it: db.start(pool keys, log keys), db.connect(**), db.pool, db.sleep(seconds)."""
     server = request.getfixturevalue(request.param)
-    mysql = request.param == "mariadb"
+    mysql = request.param != "postgres"
 
     class Database:
         pool = "shop" if mysql else "orders"
@@ -179,8 +179,8 @@ def read_result(client, count):
         count -= client.read()[:1] == b"\xfe"
 
 
-def test_echo_shows_prepared_statements_of_mysql_by_their_text(leasehold, mariadb):
-    daemon = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD), "echo": True}}, log={"format": "json"})
+def test_echo_shows_prepared_statements_of_mysql_by_their_text(leasehold, mysql_server):
+    daemon = leasehold(pools={"shop": {"url": mysql_server.url("shop", USER, PASSWORD), "echo": True}}, log={"format": "json"})
     with mywire.connect(daemon.mysql_port, USER, PASSWORD, "shop") as client:
         client.command(0x16, b"SELECT ?, 'x'")
         number = struct.unpack_from("<I", client.read(), 1)[0]

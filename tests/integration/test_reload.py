@@ -243,11 +243,11 @@ def test_log_limits_and_the_servers_places_change(start, postgres):
     assert not [line for line in open(target) if '"reload":4' in line and '"reload_started"' in line], "that is info"
 
 
-# --- MariaDB --------------------------------------------------------------------------------------------------------------
+# --- MySQL and MariaDB ------------------------------------------------------------------------------------------------------
 
-def test_mariadb_reloads_the_same_way(leasehold, mariadb):
-    daemon = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD), "pool_size": 2},
-                              "till": {"url": mariadb.url("shop", USER, PASSWORD)}})
+def test_mysql_reloads_the_same_way(leasehold, mysql_server):
+    daemon = leasehold(pools={"shop": {"url": mysql_server.url("shop", USER, PASSWORD), "pool_size": 2},
+                              "till": {"url": mysql_server.url("shop", USER, PASSWORD)}})
     idle = daemon.connect_mysql("shop", USER, PASSWORD)
     active = daemon.connect_mysql("shop", USER, PASSWORD)
     other = daemon.connect_mysql("till", USER, PASSWORD)
@@ -258,7 +258,7 @@ def test_mariadb_reloads_the_same_way(leasehold, mariadb):
             return cursor.fetchone()[0]
 
     backend = one(idle)
-    daemon.set_pool("shop", url=mariadb.url("shop", USER, PASSWORD, connect_timeout="9"), pool_size=3)
+    daemon.set_pool("shop", url=mysql_server.url("shop", USER, PASSWORD, connect_timeout="9"), pool_size=3)
     applied(daemon)
     assert one(idle) != backend, "another way to log in: another connection"
     with active.cursor() as cursor:

@@ -14,10 +14,9 @@ NAMES = ("north", "south", "east")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def databases(postgres, mariadb):
+def databases(postgres):
     for name in NAMES:
         postgres.create_database(name, owner=USER)
-        mariadb.create_database(name, owner=USER)
 
 
 @pytest.fixture
@@ -135,9 +134,11 @@ def test_many_first_clients_at_once_make_one_pool(leasehold, pattern):
     assert daemon.log_text().count("pool_made") == 3
 
 
-def test_mysql_clients_get_theirs_likewise(leasehold, mariadb):
-    url = mariadb.url("unused", USER, PASSWORD)
-    daemon = leasehold(pools={"first": {"url": mariadb.url("east", USER, PASSWORD)}, "*": {"url": url, "pool_size": 2}})
+def test_mysql_clients_get_theirs_likewise(leasehold, mysql_server):
+    for name in NAMES:
+        mysql_server.create_database(name, owner=USER)
+    url = mysql_server.url("unused", USER, PASSWORD)
+    daemon = leasehold(pools={"first": {"url": mysql_server.url("east", USER, PASSWORD)}, "*": {"url": url, "pool_size": 2}})
     for name in ("north", "south"):
         connection = daemon.connect_mysql(name, USER, PASSWORD)
         with connection.cursor() as cursor:

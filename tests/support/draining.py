@@ -14,28 +14,39 @@ SHUTDOWN = 1053
 
 
 @pytest.fixture
-def both(leasehold, postgres, mariadb):
+def mysql():
+    """Whose session a test is about: False, or the fixture of a MySQL server. `both_databases` gives all three."""
+    return False
+
+
+@pytest.fixture
+def shop_server(request, mysql):
+    return request.getfixturevalue(mysql or "mariadb")
+
+
+@pytest.fixture
+def both(leasehold, postgres, shop_server):
     """A daemon in front of both databases; further words are keys of the pools, and drain_timeout."""
     def start(drain_timeout="20s", pool_size=3, sections=None, **keys):
         pool = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": "20s", **keys}
         return leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), **pool},
-                                "shop": {"url": mariadb.url("shop", USER, PASSWORD), **pool}},
+                                "shop": {"url": shop_server.url("shop", USER, PASSWORD), **pool}},
                          drain_timeout=drain_timeout, **(sections or {}))
     return start
 
 
 @pytest.fixture
-def table(postgres, mariadb):
+def table(postgres, shop_server):
     """A fresh table t in both databases; table.rows(mysql) counts what was committed."""
     class Table:
         def rows(self, mysql):
-            return mariadb.value("SELECT count(*) FROM shop.t") if mysql else \
+            return shop_server.value("SELECT count(*) FROM shop.t") if mysql else \
                 postgres.value("SELECT count(*) FROM t", database="orders")
-    mariadb.query("CREATE TABLE shop.t (a int) ENGINE=InnoDB")
+    shop_server.query("CREATE TABLE shop.t (a int) ENGINE=InnoDB")
     postgres.query("CREATE TABLE t (a int)", database="orders")
     postgres.query(f"GRANT ALL ON t TO {USER}", database="orders")
     yield Table()
-    mariadb.query("DROP TABLE shop.t")
+    shop_server.query("DROP TABLE shop.t")
     postgres.query("DROP TABLE t", database="orders")
 
 
@@ -79,4 +90,4 @@ def farewell(mysql, answered=False):
     return (SHUTDOWN if answered else None) if mysql else "57P01"
 
 
-both_databases = pytest.mark.parametrize("mysql", [False, True], ids=["postgresql", "mysql"])
+both_databases = pytest.mark.parametrize("mysql", [False, "mariadb", "mysql97"], ids=["postgresql", "mariadb", "mysql97"])
