@@ -47,7 +47,7 @@ void Connector::publish(const ServerLogin& login, std::string variables) {
                          {"tracked_variables", std::move(tracked)}};
     facts->capabilities = greeting.capabilities;
     facts->charset = greeting.charset;
-    facts->status = login.status();
+    facts->status = login.status() & status::lasting;
     const std::lock_guard lock(mutex_);
     facts_ = std::move(facts);
 }

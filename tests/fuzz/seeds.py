@@ -350,5 +350,5 @@ def texts():
 
 if __name__ == "__main__":
     for make in (postgres_startup, postgres_authentication, postgres_login, postgres_rounds, postgres_tracker, texts,
-                 seeds_mysql.mysql_compression, seeds_mysql.mysql_logins, seeds_mysql.mysql_rounds, seeds_mysql.mysql_tracker):
+                 seeds_mysql.mysql_compression, seeds_mysql.mysql_replies, seeds_mysql.mysql_logins, seeds_mysql.mysql_rounds, seeds_mysql.mysql_tracker):
         make()

@@ -68,6 +68,16 @@ def mysql_compression():
     seed("mysql_compression", "turns-zstd", bytes([5, 3]) + b"\x60\3" + b"a" * 0x5F + b"\x70" + b"b" * 0x70)
 
 
+def mysql_replies():
+    replies = {"rows": rows(), "rows-ok": rows(deprecate=True), "ok": [ok()], "error": [err(1064)], "farewell": [err(1053)],
+               "infile": [b"\xfbx", ok()], "multi": rows()[:-1] + [eof(10)] + rows(), "prepare": [b"\0\1\0\0\0\1\0\1\0\0\0\0", COLUMN, eof(), COLUMN, eof()],
+               "fields": [COLUMN, eof()], "statistics": [b"Uptime: 1"], "bad": [b"\xfe\xff"]}
+    for name, parts in replies.items():
+        for shape in (0, 1, {"prepare": 2, "fields": 3, "statistics": 4}.get(name, 5)):
+            data = b"".join(packet(part, number + 1) for number, part in enumerate(parts))
+            seed("mysql_replies", f"{name}-{shape}", bytes([3, 6 | ("ok" in name), shape]) + data)
+
+
 def mysql_logins():
     good = packet(response(), 1)
     answers = {"good": [good], "bare": [packet(response(capabilities=0x8200), 1)], "gone": [],

@@ -162,7 +162,7 @@ def test_a_replica_follows_its_source_through_leasehold(pooled, source):
         else:
             replica.query(f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={daemon.mysql_port},"
                           f" SOURCE_USER='{USER}', SOURCE_PASSWORD='{PASSWORD}', SOURCE_LOG_FILE='{file}',"
-                          f" SOURCE_LOG_POS={position}, SOURCE_CONNECT_RETRY=1, GET_SOURCE_PUBLIC_KEY=1,"
+                          f" SOURCE_LOG_POS={position}, SOURCE_CONNECT_RETRY=1, SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1,"
                           " SOURCE_COMPRESSION_ALGORITHMS='zstd'")
             replica.query("START REPLICA")
         with login(daemon) as session:

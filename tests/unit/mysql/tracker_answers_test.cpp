@@ -135,6 +135,17 @@ TEST_P(MysqlTrackerAnswers, MultiStatementsAreSwitchedForTheSessionAndItsBackend
     EXPECT_FALSE(s.backend->held.multi_statements);
 }
 
+TEST_P(MysqlTrackerAnswers, AnAnswerOfOursTellsNothingOfTheLastStatement) {
+    // An OK that says "the session has changed" and not how is none to clients that are told of it.
+    PlayedSession s(session());
+    s.client(query("SET @@session.sql_mode=''"));
+    s.server(ok(1, autocommit | 0x0020 | 0x0400 | 0x4000));
+    (void)s.take_client();
+    ASSERT_FALSE(s.tracker.attached());
+    s.client(command(0x0E));
+    EXPECT_EQ(s.take_client(), ok(1, autocommit));
+}
+
 TEST_P(MysqlTrackerAnswers, WrongSequencesEndTheSession) {
     PlayedSession s(session());
     s.client(packet(raw("\x03"
