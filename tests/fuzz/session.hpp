@@ -4,7 +4,8 @@
 // chunks whole and in pieces; both must say and send the same. What leasehold itself writes never lands in the middle of
 // a message, for either side.
 //
-// `Dialect` names Tracker, Lease and Frames (where messages end), and makes trackers, leases and losses.
+// `Dialect` names Tracker, Lease and Frames (where messages end), and makes trackers, leases and losses; it `copies` where
+// a message that is passed on may be in pieces of the tracker's own.
 #pragma once
 
 #include "dialects/wire/tracker.hpp"
@@ -42,15 +43,7 @@ class Session {
             append(owed_, cut(chunk));
             boundary = from_backend();
         }
-        if (boundary && !over_ && tracker_->attached()) {
-            require(!tracker_->busy(), "nothing is outstanding at a boundary");
-            require(tracker_->status() == wire::TransactionStatus::idle, "no transaction is open at a boundary");
-            if (tracker_->pin().empty()) {
-                const bool dirty = tracker_->dirty();
-                tracker_->detach();
-                if (dirty) renew(0);
-            }
-        }
+        if (boundary && !over_ && tracker_->attached()) at_boundary();
         if (!over_ && !waiting_) offer();
         note();
     }
@@ -115,9 +108,21 @@ class Session {
                 case wire::Verdict::Kind::close: said += "close;"; [[fallthrough]];
                 case wire::Verdict::Kind::fatal: over_ = true; return;
                 case wire::Verdict::Kind::boundary:
-                case wire::Verdict::Kind::lost: violated("a client's bytes end no lease");
+                    require(tracker_->attached(), "a lease that ends was had");
+                    at_boundary();
+                    break;
+                case wire::Verdict::Kind::lost: violated("a client's bytes lose no lease");
             }
         }
+    }
+
+    void at_boundary() {
+        require(!tracker_->busy(), "nothing is outstanding at a boundary");
+        require(tracker_->status() == wire::TransactionStatus::idle, "no transaction is open at a boundary");
+        if (!tracker_->pin().empty()) return;
+        const bool dirty = tracker_->dirty();
+        tracker_->detach();
+        if (dirty) renew(0);
     }
 
     // False: it is waited for.
@@ -181,7 +186,8 @@ class Session {
     }
     static void ship(wire::Outbox& box, typename Dialect::Frames& frames, std::string& sent) {
         for (const wire::Outbox::Segment& segment : box.segments()) {
-            require(segment.borrowed != nullptr || frames.between(), "own words begin between two messages");
+            require(segment.borrowed != nullptr || Dialect::copies || frames.between(),
+                    "own words begin between two messages");
             const Bytes bytes = box.bytes(segment);
             frames.pass(bytes);
             sent += wire::as_text(bytes);

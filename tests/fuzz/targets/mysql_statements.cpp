@@ -53,7 +53,7 @@ const Registered registered("mysql_statements", [](Bytes data) {
         if (name.starts_with("transaction ")) return;  // by another name there
         wanted.set(name, literal);
     }
-    const mysql::Alignment plan = mysql::alignment({}, wanted, {}, true);
+    const mysql::Alignment plan = mysql::alignment({}, wanted, {});
     const Statement again = lexed(plan.sql, mode, Pieces::whole);
     require(again.count == 1 && again.only_sets && again.pin.empty(), "what is carried is one SET");
     mysql::Settings there;

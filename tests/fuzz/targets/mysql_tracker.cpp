@@ -40,6 +40,7 @@ struct Mysql {
     using Lease = mysql::MysqlLease;
     using Frames = MysqlFrames;
     using Options = std::uint8_t;
+    static constexpr bool copies = true;  // of what is converted
 
     explicit Mysql(Options options) : choice(options) {}
     static Options options(Input& input) { return input.u8(); }

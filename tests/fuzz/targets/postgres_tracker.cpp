@@ -39,6 +39,7 @@ struct Postgres {
     using Lease = postgres::PostgresLease;
     using Frames = PostgresFrames;
     using Options = std::uint8_t;
+    static constexpr bool copies = false;
 
     explicit Postgres(Options options) : choice(options) {}
     static Options options(Input& input) { return input.u8(); }
