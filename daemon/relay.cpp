@@ -153,6 +153,7 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
             case Verdict::Kind::fatal: finish({Event::fatal, {}}); return;
             case Verdict::Kind::lease: return;  // acquire() has finished the run
             case Verdict::Kind::own: finish({Event::own, {}}); return;
+            case Verdict::Kind::unsure: ask_in_time(); break;
             case Verdict::Kind::more:
             case Verdict::Kind::lost: break;
             case Verdict::Kind::boundary:
@@ -294,6 +295,7 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
         boundary();
         return;
     }
+    if (verdict.kind == Verdict::Kind::unsure) ask_in_time();
     if (client_.unsent() > 0 && !gone_) {
         // The client does not take more: stop reading the server until it does.
         flush_to_client();

@@ -8,6 +8,9 @@
 #include "dialects/dialect.hpp"
 #include "pool/pool.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
+#include <memory>
 #include <optional>
 
 namespace leasehold::daemon {
@@ -91,6 +94,8 @@ class Relay {
     void flush_to_client();
     [[nodiscard]] bool leave();
     void boundary();
+    void ask_in_time();
+    void ask();
     void keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox);
     [[nodiscard]] bool ship_to_client();
     void ship_to_backend();
@@ -126,7 +131,8 @@ class Relay {
     std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding
     std::uint64_t leases_ = 0;
     wire::Clock::time_point transaction_since_{}, quiet_since_{}, request_since_{}, busy_since_{};
-    wire::Clock::time_point cancel_again_at_{};  // query_timeout
+    wire::Clock::time_point cancel_again_at_{};             // query_timeout
+    std::shared_ptr<boost::asio::steady_timer> ask_timer_;  // made when a tracker is unsure for the first time
 };
 
 }  // namespace leasehold::daemon

@@ -11,6 +11,7 @@ using wire::Loss;
 
 constexpr auto cancel_within = std::chrono::seconds(5);
 constexpr auto cancel_again_after = std::chrono::seconds(1);
+constexpr auto ask_when_idle_for = std::chrono::milliseconds(10);
 
 std::string seconds(wire::Clock::duration passed) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(passed).count()) + " s";
@@ -44,6 +45,26 @@ void Relay::tick(wire::Clock::time_point now) {
     } else if (boundary_held_) {
         cancel_finished();
     }
+}
+
+// The tracker does not know whether the lease may end here. The client's next request would tell; while it is idle, or
+// somebody waits for a backend, the server is asked.
+void Relay::ask_in_time() {
+    if (pool_.stats().waiting > 0 && client_in_.empty()) {
+        ask();
+        return;
+    }
+    if (!ask_timer_) ask_timer_ = std::make_shared<boost::asio::steady_timer>(client_.executor());
+    ask_timer_->expires_after(ask_when_idle_for);
+    ask_timer_->async_wait([this, alive = std::weak_ptr(ask_timer_)](const boost::system::error_code& ec) {
+        if (!ec && !alive.expired()) ask();
+    });
+}
+
+void Relay::ask() {
+    if (mode_ != Mode::running || backend_ == nullptr || !tracker_.attached()) return;
+    tracker_.ask(to_backend_);
+    if (!to_backend_.empty()) ship_to_backend();
 }
 
 pool::Lease Relay::release() {

@@ -25,12 +25,12 @@ Align::Align(const Alignment& plan, bool deprecate_eof) : round_(deprecate_eof) 
         ++commands;
     };
     run(plan.restoring);
-    run(plan.track);
     if (plan.charset) {
         charset_at_ = commands;
         for (const std::string& sql : charset_statements(*plan.charset)) run(sql);
     }
     run(plan.sql);
+    run(plan.track);  // the session's own wishes must not blind leasehold
 }
 
 wire::Action Align::resume(Bytes input, std::error_code ec) {

@@ -9,6 +9,7 @@
 #include "dialects/mysql/settings.hpp"
 #include "dialects/wire/tracker.hpp"
 
+#include <algorithm>
 #include <deque>
 
 namespace leasehold::mysql {
@@ -79,7 +80,10 @@ struct MysqlLease final : wire::LeaseState {
     [[nodiscard]] Alignment plan_for(const Settings& wanted) const {
         Alignment plan = alignment(held, wanted, defaults());
         if (plan.reset) plan.restoring = restoring();
-        if (tracks && (!tracking || plan.reset)) plan.track = track_statement(mariadb);
+        const bool told = std::ranges::any_of(
+            wanted.variables, [](const auto& variable) { return variable.first.starts_with("session_track_"); });
+        if (tracks && (!tracking || plan.reset || (told && !plan.sql.empty())))
+            plan.track = track_statement(mariadb, tracked_too(wanted));
         return plan;
     }
     // COM_RESET_CONNECTION was done; the current database stays.

@@ -24,20 +24,16 @@ constexpr std::array<std::string_view, 9> tracked{
 constexpr std::array<std::string_view, 2> tracked_mysql{"transaction_isolation", "transaction_read_only"};
 constexpr std::array<std::string_view, 2> tracked_mariadb{"tx_isolation", "tx_read_only"};
 
-std::string make_statement(const std::array<std::string_view, 2>& isolation) {
-    std::string sql =
-        "SET SESSION session_track_state_change=1, session_track_schema=1, session_track_system_variables='";
-    for (const std::string_view name : tracked) (sql += name) += ',';
-    ((sql += isolation[0]) += ',') += isolation[1];
-    return sql + "'";
-}
-
 }  // namespace
 
-std::string_view track_statement(bool mariadb) noexcept {
-    static const std::string for_mysql = make_statement(tracked_mysql);
-    static const std::string for_mariadb = make_statement(tracked_mariadb);
-    return mariadb ? for_mariadb : for_mysql;
+std::string track_statement(bool mariadb, std::string_view further) {
+    std::string sql = "SET SESSION session_track_state_change=1, session_track_system_variables='";
+    if (further.find('*') != std::string_view::npos) return sql + "*'";
+    for (const std::string_view name : tracked) (sql += name) += ',';
+    const auto& isolation = mariadb ? tracked_mariadb : tracked_mysql;
+    ((sql += isolation[0]) += ',') += isolation[1];
+    if (!further.empty()) (sql += ',') += further;
+    return sql + "'";
 }
 
 bool is_tracked(std::string_view variable, bool mariadb) noexcept {
@@ -54,7 +50,8 @@ bool Trailer::next(TrackedChange& change) noexcept {
     change.name = change.value = {};
     wire::Cursor fields(wire::as_bytes(data));
     if (change.kind == TrackedChange::Kind::variable) change.name = fields.lenenc_text();
-    if (change.kind != TrackedChange::Kind::gtids) change.value = fields.lenenc_text();
+    const bool named = change.kind == TrackedChange::Kind::variable || change.kind == TrackedChange::Kind::schema;
+    if (named) change.value = fields.lenenc_text();
     broken_ = !entry.ok() || !fields.ok();
     if (broken_) return false;
     rest_ = rest_.subspan(entry.position());

@@ -14,8 +14,8 @@ using wire::Bytes;
 
 // The statement with which leasehold turns it on: after a login, and after each reset, which turns it off. Changes of user
 // variables, temporary tables and the like are reported as such ("state"), without a name. Not with '*': MySQL then
-// reports a number in every reply.
-[[nodiscard]] std::string_view track_statement(bool mariadb) noexcept;
+// reports a number in every reply. `further`: variables that the session itself wants to be told of.
+[[nodiscard]] std::string track_statement(bool mariadb, std::string_view further = {});
 // Whether that statement asks for changes of this variable (lower case).
 [[nodiscard]] bool is_tracked(std::string_view variable, bool mariadb) noexcept;
 

@@ -21,8 +21,8 @@ class Hash {
 
 // What SET NAMES sets, and what it undoes.
 bool is_of_names(std::string_view name) noexcept {
-    return name == names_key || name == "character_set_client" || name == "character_set_connection" ||
-           name == "character_set_results" || name == "collation_connection";
+    return name == names_key || name == charset_key || name == "character_set_client" ||
+           name == "character_set_connection" || name == "character_set_results" || name == "collation_connection";
 }
 
 std::string set_statement(const Settings& wanted, bool autocommit) {
@@ -36,6 +36,8 @@ std::string set_statement(const Settings& wanted, bool autocommit) {
     for (const auto& [name, literal] : wanted.variables) {
         if (name == names_key) {
             item("NAMES ", "", "", literal);
+        } else if (name == charset_key) {
+            item("CHARACTER SET ", "", "", literal);
         } else {
             item("SESSION ", name, "=", literal);
         }
@@ -47,7 +49,7 @@ std::string set_statement(const Settings& wanted, bool autocommit) {
 }  // namespace
 
 void Settings::set(std::string_view name, std::string_view literal) {
-    const bool names = name == names_key;
+    const bool names = name == names_key || name == charset_key;
     std::erase_if(variables, [&](const auto& variable) {
         return variable.first == name || (names && is_of_names(variable.first));
     });
@@ -79,6 +81,13 @@ std::vector<std::string> charset_statements(std::uint8_t collation) {
     return {"SET SESSION collation_connection=" + std::to_string(collation),
             "SET SESSION character_set_client=@@character_set_connection, "
             "character_set_results=@@character_set_connection"};
+}
+
+std::string_view tracked_too(const Settings& settings) noexcept {
+    const auto set = std::ranges::find(settings.variables, "session_track_system_variables",
+                                       &std::pair<std::string, std::string>::first);
+    if (set == settings.variables.end() || set->second.size() < 2 || set->second.front() != '\'') return {};
+    return std::string_view(set->second).substr(1, set->second.size() - 2);
 }
 
 std::string unknown_charset_statement() {

@@ -15,6 +15,8 @@ namespace leasehold::mysql {
 
 // The key under which SET NAMES is kept; its value is "'utf8mb4' COLLATE 'utf8mb4_bin'".
 inline constexpr std::string_view names_key = "names";
+// ... and SET CHARACTER SET, which means the current database's as well.
+inline constexpr std::string_view charset_key = "character set";
 
 struct Settings {
     // None: the database of the login. Empty: no database at all (the current one was dropped).
@@ -39,7 +41,7 @@ struct Alignment {
     std::optional<std::string> database;
     std::optional<bool> multi_statements;
     std::string_view restoring;           // what the reset took away of the handshake
-    std::string_view track;               // turns the server's session tracker on, whom a reset turns off
+    std::string track;                    // turns the server's session tracker on, whom a reset turns off
     std::optional<std::uint8_t> charset;  // of a handshake; in front of `sql`
     std::string sql;                      // one SET; empty: none
     [[nodiscard]] bool nothing() const noexcept {
@@ -53,6 +55,9 @@ struct Defaults {
     std::uint8_t charset = 0;   // after a reset: that of its handshake in MariaDB, the server's own in MySQL
 };
 [[nodiscard]] Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults);
+
+// The variables that the session wants to be told of besides those that leasehold needs, with commas.
+[[nodiscard]] std::string_view tracked_too(const Settings& settings) noexcept;
 
 // The statements, one after the other, that give a connection the character sets of a handshake with this collation, and
 // those of one with a number that the server does not know.

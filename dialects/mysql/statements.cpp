@@ -49,6 +49,10 @@ const Statement& Lexer::finish() {
     step('\n');
     if (state_ == State::quoted || state_ == State::quoted_escape) end_quote();  // the server will refuse it
     end_statement();
+    if (statement_.count > 1 && !statement_.locks.empty()) {
+        statement_.merge_pin(statement_.locks);
+        statement_.locks = {};
+    }
     return statement_;
 }
 
@@ -310,8 +314,11 @@ void Lexer::take(Token::Kind kind) {
 }
 
 void Lexer::note_name(std::string_view name) {
-    if (name.size() < 7 || name.size() > 19) return;
+    if (name.size() < 7 || name.size() > 30) return;
     if (name == "GET_LOCK") statement_.merge_pin("GET_LOCK");
+    if (name == "SERVICE_GET_READ_LOCKS" || name == "SERVICE_GET_WRITE_LOCKS") statement_.merge_pin("service lock");
+    if (name == "VERSION_TOKENS_LOCK_SHARED" || name == "VERSION_TOKENS_LOCK_EXCLUSIVE")
+        statement_.merge_pin("version token lock");
     if (name == "NEXTVAL" || name == "LASTVAL") statement_.merge_pin("sequence");
     if (name == "LAST_INSERT_ID") statement_.may_insert = statement_.calls = true;
     if (name == "FOUND_ROWS") statement_.asks_counts = statement_.asks_found_rows = true;
@@ -344,7 +351,11 @@ void make_opaque(Statement& statement) {
     if (statement.one_shot || statement.database || !statement.sets.empty() || statement.only_sets) {
         statement.merge_pin("prepared SET or USE");
     }
+    if (!statement.locks.empty()) statement.merge_pin(statement.locks);
+    statement.locks = {};
+    statement.explained = false;
     statement.sets.clear();
+    statement.computed.clear();
     statement.database.reset();
     statement.one_shot = false;
 }

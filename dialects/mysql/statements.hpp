@@ -7,6 +7,8 @@
 
 #include "dialects/wire/cursor.hpp"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,10 +41,15 @@ struct Statement {
     bool asks_counts = false;  // ROW_COUNT(), FOUND_ROWS()
     bool asks_found_rows = false;
     bool only_sets = false;               // nothing but SET: no transaction is started or used up
+    bool explained = false;               // what it changes of the session is seen here: no stored code can run
+    std::string_view locks;               // LOCK TABLES and the like: held until they are unlocked
+    bool unlocks = false;                 // one statement, UNLOCK TABLES
     std::optional<std::string> database;  // of the last USE
     // SET of session variables with literals, in order: name (lower case; "names"; "transaction isolation" and
     // "transaction read only" of SET SESSION TRANSACTION) and literal as SQL.
     std::vector<std::pair<std::string, std::string>> sets;
+    // SET of session variables that a server tracks with harmless expressions: it tells what became of them.
+    std::vector<std::string> computed;
 
     void merge_pin(std::string_view reason) noexcept {
         if (pin.empty()) pin = reason;
@@ -138,11 +145,17 @@ class Lexer {
     Statement statement_;
 };
 
-// Shared by the two halves of the lexer: what the tokens of one statement mean.
+// Shared by the parts of the lexer: what the tokens of one statement mean.
 struct Seen {
     bool lost = false;  // there were more tokens than `tokens`
     bool flush_lock = false, release = false, temporary = false;
 };
+template <std::size_t N>
+[[nodiscard]] bool one_of(std::string_view word, const std::array<std::string_view, N>& words) noexcept {
+    return std::ranges::find(words, word) != words.end();
+}
+[[nodiscard]] std::string lower_case(std::string_view text);
+[[nodiscard]] std::string_view word_at(const std::vector<Token>& tokens, std::size_t i) noexcept;
 void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& into);
 void classify_set(const std::vector<Token>& tokens, bool lost, Statement& into);
 

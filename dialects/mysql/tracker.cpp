@@ -65,7 +65,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     conversion_.attach(lease_->capabilities);
     session_pinned_ = options_.mode == wire::LeaseMode::session;
     foreign_found_rows_ = insert_id_own_ = insert_id_moved_ = false;
-    state_unknown_ = false;
+    state_unknown_ = suspect_ = false;
     // What came with the handshake and cannot be read safely.
     if (is_unsafe_charset(options_.charset)) pin_to_end("character set of the handshake");
 }
@@ -76,6 +76,8 @@ void Tracker::detach() noexcept {
     lease_ = nullptr;
     request_.active = false;
     savepoint_open_ = false;
+    suspect_ = false;
+    lock_ = {};
     one_shot_ = false;
     dirty_ = false;
     insert_id_moved_ = false;
@@ -92,6 +94,7 @@ std::string_view Tracker::pin() const noexcept {
 
 std::string_view Tracker::state_pin() const noexcept {
     if (!pin_.empty()) return pin_;
+    if (!lock_.empty()) return lock_;
     if (one_shot_) return "SET TRANSACTION";
     std::string_view statement;
     if (lease_ != nullptr) {
@@ -104,7 +107,7 @@ std::string_view Tracker::state_pin() const noexcept {
 
 wire::TransactionStatus Tracker::status() const noexcept {
     if (lost_) return wire::TransactionStatus::failed;
-    return in_transaction() ? wire::TransactionStatus::active : wire::TransactionStatus::idle;
+    return in_transaction() || state_unknown_ ? wire::TransactionStatus::active : wire::TransactionStatus::idle;
 }
 
 void Tracker::pin_to_end(std::string_view reason) {
@@ -127,7 +130,8 @@ void Tracker::reset_session() {
     settings_.database = database;
     settings_.charset = options_.mariadb ? options_.charset : std::uint8_t{0};
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
-    pin_ = {};
+    pin_ = lock_ = {};
+    suspect_ = false;
     one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
     prepared_.clear();
     insert_id_ = 0;

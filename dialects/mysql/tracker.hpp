@@ -49,6 +49,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] wire::Verdict from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) override;
     [[nodiscard]] wire::Verdict from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) override;
     [[nodiscard]] bool ends_with_goodbye(Bytes held) const noexcept override;
+    void ask(wire::Outbox& to_backend) override;
     void attach(wire::LeaseState& backend) override;
     void detach() noexcept override;
     [[nodiscard]] bool attached() const noexcept override { return lease_ != nullptr; }
@@ -63,7 +64,9 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::string_view pin() const noexcept override;
     // The part of it that a lost backend takes along.
     [[nodiscard]] std::string_view state_pin() const noexcept;
-    [[nodiscard]] bool dirty() const noexcept override { return dirty_ || !statement_pin().empty(); }
+    [[nodiscard]] bool dirty() const noexcept override {
+        return dirty_ || suspect_ || !lock_.empty() || !statement_pin().empty();
+    }
     [[nodiscard]] std::string_view application() const noexcept override { return options_.application; }
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override {
         return transcript_.statements(literals, backslash_escapes());
@@ -152,12 +155,18 @@ class Tracker final : public wire::Tracker {
     // tracker_backend.cpp
     void on_complete(const Due& due);
     void on_reply();
-    void on_failure();
-    void apply(const Statement& statement);
     void take_status(std::uint16_t status);
     // Nothing is outstanding: asks what has to be asked, or says whether the lease may end.
-    [[nodiscard]] bool settle(wire::Outbox& to_backend);
+    [[nodiscard]] wire::Verdict::Kind settle(wire::Outbox& to_backend);
     void inject(Due::For whose, std::string_view sql, wire::Outbox& to_backend);
+
+    // tracker_state.cpp
+    void apply(const Statement& statement);
+    void on_failure();
+    void take_changes(const Statement& statement);
+    [[nodiscard]] bool take_variable(const Statement& statement, std::string_view name, std::string_view value);
+    void move_to_database(std::string_view name);
+    [[nodiscard]] bool unsure() const noexcept { return state_unknown_ || suspect_; }
 
     // tracker_observed.cpp
     struct Watching;
@@ -210,6 +219,7 @@ class Tracker final : public wire::Tracker {
     } request_;
     bool savepoint_open_ = false;  // with autocommit off one stands before there is a transaction
     bool state_unknown_ = false;   // after an error: the transaction may be over
+    bool suspect_ = false;         // ... and stored code may have made state, which the next reply reports
     bool first_of_lease_ = false;
     bool foreign_found_rows_ = false;
 
@@ -220,6 +230,7 @@ class Tracker final : public wire::Tracker {
     std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read
 
     std::string_view pin_;         // to the session's end
+    std::string_view lock_;        // LOCK TABLES and the like, until they are unlocked
     bool session_pinned_ = false;  // session mode, from the first lease on
     bool pin_young_ = false;       // made in the transaction in progress
     bool one_shot_ = false;        // SET TRANSACTION waits for its transaction

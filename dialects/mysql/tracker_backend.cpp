@@ -3,16 +3,11 @@
 #include "dialects/mysql/tracker.hpp"
 
 #include <charconv>
+#include <utility>
 
 namespace leasehold::mysql {
 
 using wire::Verdict;
-
-namespace {
-
-constexpr std::uint16_t syntax_error = 1064;
-
-}  // namespace
 
 wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) {
     std::size_t at = 0;
@@ -59,7 +54,9 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         lease_->due.pop_front();
         on_complete(due);
         if (preparing_.broken) return {Verdict::Kind::lost, at};
-        if (lease_->due.empty() && settle(to_backend)) return {Verdict::Kind::boundary, at};
+        if (!lease_->due.empty()) continue;
+        const Verdict::Kind kind = settle(to_backend);
+        if (kind != Verdict::Kind::more) return {kind, at};
     }
 }
 
@@ -72,7 +69,10 @@ void Tracker::on_complete(const Due& due) {
             // It was to keep another session's answers away.
             if (reply.failed()) pin_to_end("a statement of leasehold's own failed");
             break;
-        case Due::For::ping: state_unknown_ = false; break;
+        case Due::For::ping:
+            state_unknown_ = false;
+            take_changes({});
+            break;
         case Due::For::copy:
         case Due::For::switch_there:
         case Due::For::switch_back: on_copy(due); break;
@@ -116,6 +116,7 @@ void Tracker::on_reply() {
         lease_->insert_id.reset();
     }
     if (reply.failed()) {
+        if (!reply.changes().empty()) take_changes(statement);
         on_failure();
         return;
     }
@@ -140,6 +141,7 @@ void Tracker::on_reply() {
             break;
         default: break;
     }
+    if (request_.command != Command::reset_connection) take_changes(statement);
     if (request_.command != Command::query) return;
     if (statement.one_shot) {
         one_shot_ = true;
@@ -149,65 +151,37 @@ void Tracker::on_reply() {
     }
 }
 
-// The server answered the client's request with an error: part of it may have been done.
-void Tracker::on_failure() {
-    const Statement& statement = request_.statement;
-    // Without a transaction and with autocommit only what may commit can have changed that.
-    state_unknown_ = request_.in_transaction || !settings_.autocommit || statement.may_commit;
-    const bool several = statement.count > 1 && settings_.multi_statements;  // else a syntax error
-    if (lease_->reply.error() == syntax_error && !several && request_.unpinned && !statement.pin.empty()) {
-        pin_ = {};
-        dirty_ = request_.was_dirty;
-        lease_->dirty = request_.lease_was_dirty;
+wire::Verdict::Kind Tracker::settle(wire::Outbox& to_backend) {
+    if (receiving() || preparing_.held) return Verdict::Kind::more;
+    if (unsure()) return Verdict::Kind::unsure;
+    if (lease_->tracks && !lease_->tracking && (in_transaction() || !pin().empty())) {
+        lease_->tracking = true;
+        inject(Due::For::alignment, track_statement(lease_->mariadb, tracked_too(settings_)), to_backend);
+        return Verdict::Kind::more;
     }
-    if (statement.sets.size() > 1 || (several && !statement.sets.empty())) pin_to_end("a SET that failed halfway");
-    if (several && statement.database) pin_to_end("a USE that may have failed");
-    if (several && statement.one_shot) pin_to_end("a SET that failed halfway");
-}
-
-// What the client's statement has set is carried from now on.
-void Tracker::apply(const Statement& statement) {
-    if (statement.database) {
-        settings_.database = lease_->held.database = statement.database;
-    } else if ((status_ & status::database_dropped) != 0) {
-        settings_.database = lease_->held.database = std::string();
-    }
-    for (const auto& [name, literal] : statement.sets) {
-        std::string_view variable = name;
-        if (name == "transaction isolation") variable = options_.mariadb ? "tx_isolation" : "transaction_isolation";
-        if (name == "transaction read only") variable = options_.mariadb ? "tx_read_only" : "transaction_read_only";
-        settings_.set(variable, literal);
-        lease_->held.set(variable, literal);
-    }
-    if (settings_.variables.size() > options_.max_settings) pin_to_end("more settings than max_settings_per_session");
-}
-
-bool Tracker::settle(wire::Outbox& to_backend) {
-    if (receiving() || preparing_.held) return false;
-    if (state_unknown_) {
-        // A reply with a status tells the truth: after an error the transaction may be gone, or not.
-        lease_->due.push_back({Shape::simple, Due::For::ping});
-        write_command(to_backend.own(), Command::ping);
-        return false;
-    }
-    if (in_transaction()) return false;
+    if (in_transaction()) return Verdict::Kind::more;
     if (uncounted_) ++counts_.transactions;
     uncounted_ = false;
     pin_young_ = false;
-    if (lease_->tracks && !lease_->tracking && !pin().empty()) {
-        lease_->tracking = true;
-        inject(Due::For::alignment, track_statement(lease_->mariadb), to_backend);
-        return false;
-    }
     if (insert_id_moved_ && pin().empty()) {
         inject(Due::For::read_insert_id, "SELECT LAST_INSERT_ID()", to_backend);
-        return false;
+        return Verdict::Kind::more;
     }
-    return true;
+    return Verdict::Kind::boundary;
+}
+
+// A reply with a status tells the truth: after an error the transaction may be gone, or not. What a client asks next does as
+// well, and a PING is not quite without a trace.
+void Tracker::ask(wire::Outbox& to_backend) {
+    if (lease_ == nullptr || busy() || receiving() || !unsure()) return;
+    lease_->due.push_back({Shape::simple, Due::For::ping});
+    write_command(to_backend.own(), Command::ping);
 }
 
 void Tracker::inject(Due::For whose, std::string_view sql, wire::Outbox& to_backend) {
     if (!lease_->statements.closing().empty()) write_closes(to_backend);
+    // The reply to ours would report what the client's failed statement has left.
+    if (std::exchange(suspect_, false)) pin_to_end("state made by stored code");
     lease_->due.push_back({Shape::query, whose});
     write_command(to_backend.own(), Command::query, sql);
 }

@@ -38,7 +38,10 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
         if (settles_ && !receiving()) {
             settles_ = false;
             const bool may_end = attached() && !busy() && pin().empty();
-            if (may_end && settle(to_backend)) return {Verdict::Kind::boundary, at};
+            const Verdict::Kind kind = may_end ? settle(to_backend) : Verdict::Kind::more;
+            // What comes next from the client tells as well.
+            if (kind == Verdict::Kind::boundary || (kind == Verdict::Kind::unsure && at == in.size()))
+                return {kind, at};
         }
         if (in.size() - at < header_size) return {Verdict::Kind::more, at};
         const Header header = header_of(in.subspan(at));
@@ -173,6 +176,7 @@ const Statement* Tracker::scan(Incoming& packet) {
     } else {
         scanned_ = lexer_->so_far();
         // Nobody knows yet what the rest asks for.
+        scanned_->explained = false;
         scanned_->may_insert = scanned_->calls = scanned_->may_commit = scanned_->asks_counts = true;
         scanned_->count = std::max(scanned_->count, 1);
     }
@@ -219,6 +223,7 @@ Tracker::Step Tracker::on_init_db(Incoming& packet) {
     if (!packet.whole()) return Step::wait;
     if (!attached()) return want_lease(packet);
     Statement statement;
+    statement.explained = true;
     statement.database = wire::as_text(packet.visible().subspan(1));
     return forward(packet, Shape::simple, std::move(statement));
 }

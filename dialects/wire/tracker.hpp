@@ -33,8 +33,10 @@ struct LeaseState {
 
 struct Verdict {
     enum class Kind : std::uint8_t {
-        more,      // all that is usable was taken; call again with more bytes of that side
-        lease,     // from_client, not attached: in[consumed..] needs a backend
+        more,   // all that is usable was taken; call again with more bytes of that side
+        lease,  // from_client, not attached: in[consumed..] needs a backend
+        unsure,  // from_backend: nothing is outstanding, and whether the lease may end is not known: the next reply tells.
+                 // When it matters earlier (the client is idle, somebody waits): ask()
         boundary,  // the lease may end here (unless pin() says otherwise). Mostly from_backend; from_client where a
                    // message ends whose reply has been complete for a while
         close,     // from_client: the client took its leave in order; what it sent before is carried out first (busy())
@@ -76,6 +78,9 @@ class Tracker {
     [[nodiscard]] virtual Verdict from_client(Bytes in, Outbox& to_backend, Outbox& to_client) = 0;
     // May also write to the backend (statements injected on its account).
     [[nodiscard]] virtual Verdict from_backend(Bytes in, Outbox& to_client, Outbox& to_backend) = 0;
+
+    // Asks the backend what `unsure` left open; does nothing where the answer has come, or is on its way.
+    virtual void ask(Outbox&) {}
 
     // Whether the client's bytes that wait to be taken end with its goodbye: then it expects what stands in front of it
     // to be carried out, though it is not there any more.

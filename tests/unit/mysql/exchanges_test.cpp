@@ -75,25 +75,24 @@ TEST(MysqlAlign, GivesTheCharacterSetsOfAHandshakeByNumberInFrontOfTheSettings) 
     plan.track = "SET track=1";
     plan.charset = 46;
     plan.sql = "SET NAMES latin1";
-    const Raw sent = query("SET track=1") + query("SET SESSION collation_connection=46") +
+    const Raw sent = query("SET SESSION collation_connection=46") +
                      query(
                          "SET SESSION character_set_client=@@character_set_connection, "
                          "character_set_results=@@character_set_connection") +
-                     query("SET NAMES latin1");
+                     query("SET NAMES latin1") + query("SET track=1");
     play_all(Script().expect_write(sent).read(ok(1) + ok(1) + ok(1) + ok(1)).expect_done(),
              [&] { return std::make_unique<Align>(plan, false); });
     Align unknown(plan, false);
-    play(Script().expect_write(sent).read(ok(1) + err(1, 1273) + ok(1) + ok(1)).expect_done(errc::settings_refused),
+    play(Script().expect_write(sent).read(err(1, 1273) + ok(1) + ok(1) + ok(1)).expect_done(errc::settings_refused),
          unknown);
     EXPECT_TRUE(unknown.charset_refused());
     plan.charset = 0;
     Align servers(plan, false);
     play(Script()
-             .expect_write(query("SET track=1") +
-                           query("SET SESSION character_set_client=@@global.character_set_client, "
+             .expect_write(query("SET SESSION character_set_client=@@global.character_set_client, "
                                  "character_set_results=@@global.character_set_results, "
                                  "collation_connection=@@global.collation_connection") +
-                           query("SET NAMES latin1"))
+                           query("SET NAMES latin1") + query("SET track=1"))
              .read(ok(1) + ok(1) + ok(1))
              .expect_done(),
          servers);

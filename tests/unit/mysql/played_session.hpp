@@ -84,6 +84,10 @@ struct PlayedSession {
         out_backend.clear();
         out_client.clear();
     }
+    void ask() {
+        tracker.ask(out_backend);
+        keep();
+    }
     wire::Aftermath lose(std::string reason, bool unwritten = false) {
         const wire::Aftermath aftermath =
             tracker.lose({wire::Loss::Kind::backend, std::move(reason), unwritten}, out_client);

@@ -15,7 +15,7 @@ Raw text(std::string_view value) { return Raw{static_cast<std::uint8_t>(value.si
 Raw entry(std::uint8_t kind, const Raw& data) { return Raw{kind, static_cast<std::uint8_t>(data.size())} + data; }
 
 TEST(MysqlTrailer, NamesVariablesSchemasAndState) {
-    const Raw entries = entry(0, text("time_zone") + text("+01:00")) + entry(1, text("shop")) + entry(2, text("1")) +
+    const Raw entries = entry(0, text("time_zone") + text("+01:00")) + entry(1, text("shop")) + entry(2, raw("1")) +
                         entry(3, Raw{0} + text("gtid")) + entry(5, text("T_______"));
     Trailer trailer(entries);
     TrackedChange change;
@@ -47,7 +47,7 @@ TEST(MysqlTrailer, IsBrokenWhereItIsCutOff) {
 }
 
 TEST(MysqlTrailer, StandsBehindTheInformationOfAnOk) {
-    const Raw entries = entry(2, text("1"));
+    const Raw entries = entry(2, raw("1"));
     const Raw ok = Raw{0, 0, 0} + u16(0x4002) + u16(0) + text("info") + Raw{static_cast<std::uint8_t>(entries.size())};
     const Raw whole = ok + entries;
     EXPECT_EQ(trailer_of(whole).size(), entries.size());

@@ -71,26 +71,34 @@ TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
         {"SELECT `get_lock`('a', 1)", "GET_LOCK"},
         {"DO get_lock ('a', 1)", "GET_LOCK"},
         {"SELECT GET_LOCK/**/('a',1)", "GET_LOCK"},
-        {"LOCK TABLES t READ", "LOCK TABLES"},
-        {"FLUSH TABLES WITH READ LOCK", "FLUSH TABLES WITH READ LOCK"},
-        {"FLUSH TABLES t FOR EXPORT", "FLUSH TABLES WITH READ LOCK"},
+        {"SELECT 1; LOCK TABLES t READ", "LOCK TABLES"},
+        {"FLUSH TABLES WITH READ LOCK; SELECT 1", "FLUSH TABLES WITH READ LOCK"},
+        {"LOCK INSTANCE FOR BACKUP", "LOCK"},
+        {"SELECT service_get_write_locks('a', 'b', 1)", "service lock"},
+        {"BINLOG 'x'", "BINLOG"},
         {"HANDLER t OPEN", "HANDLER"},
         {"PREPARE s FROM 'select 1'", "SQL PREPARE"},
         {"EXECUTE IMMEDIATE 'set @a=1'", "SQL PREPARE"},
-        {"XA START 'x'", "XA"},
         {"SELECT SQL_CALC_FOUND_ROWS * FROM t", "SQL_CALC_FOUND_ROWS"},
         {"CALL p()", "CALL: a procedure may leave state behind"},
         {"SELECT NEXTVAL(s)", "sequence"},
         {"SELECT PREVIOUS VALUE FOR s", "sequence"},
         {"SET ROLE r", "SET ROLE"},
-        {"SET sql_mode = CONCAT(@@sql_mode, ',ANSI')", "SET of what is not carried"},
+        {"SET sql_mode = CONCAT(@@sql_mode, f())", "SET of what is not carried"},
+        {"SET sql_mode = CONCAT(@@sql_mode, d.concat('a'))", "SET of what is not carried"},
+        {"SET time_zone = (SELECT 'x')", "SET of what is not carried"},
+        {"SET wait_timeout = @@global.wait_timeout", "SET of what is not carried"},
+        {"SET wait_timeout = f(1)", "SET of what is not carried"},
+        {"SET sql_mode = @old", "user variable"},
+        {"SET completion_type = RELEASE", "SET of what is not carried"},
+        {"SET completion_type = 2", "SET of what is not carried"},
+        {"SET CHARACTER SET gbk", "SET of what is not carried"},
         {"SET timestamp = 5", "SET of what is not carried"},
-        {"SET CHARACTER SET utf8", "SET of what is not carried"},
         {"SET NAMES gbk", "SET of what is not carried"},
         {"SET NEW.a = 5", "SET of what is not carried"},
         {"SET STATEMENT max_statement_time=1 FOR SELECT 1", "SET of what is not carried"},
         {"SET time_zone = _utf8'x'", "SET of what is not carried"},
-        {"SET time_zone = 'a\\'b'", "SET of what is not carried"},
+        {"SET lc_messages = 'a\\'b'", "SET of what is not carried"},
         {"BEGIN NOT ATOMIC SELECT 1; END", "compound statement"},
         {"COMMIT RELEASE", "RELEASE ends the connection"},
         {"BACKUP STAGE START", "BACKUP"},
@@ -146,6 +154,41 @@ TEST(MysqlStatements, SettingsWithLiteralsAreCarried) {
     EXPECT_TRUE(read("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").one_shot);
     EXPECT_TRUE(read("SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE").sets.empty());
     EXPECT_TRUE(read("SET autocommit=1").may_commit);
+    EXPECT_EQ(read("SET long_query_time=0.5, a=-1, max_heap_table_size=64*1024*1024").sets,
+              (Sets{{"long_query_time", "0.5"}, {"a", "-1"}, {"max_heap_table_size", "64*1024*1024"}}));
+    EXPECT_EQ(read("SET CHARACTER SET utf8mb4").sets, (Sets{{"character set", "utf8mb4"}}));
+    EXPECT_EQ(read("SET CHARSET 'latin1', session_track_schema=1").sets,
+              (Sets{{"character set", "'latin1'"}, {"session_track_schema", "1"}}));
+}
+
+TEST(MysqlStatements, ExpressionsOfTrackedVariablesAreLeftToTheServersReport) {
+    const Statement statement =
+        read("SET autocommit=1, sql_mode = concat(@@sql_mode,',STRICT_TRANS_TABLES'), time_zone=@@global.time_zone");
+    EXPECT_EQ(statement.computed, (std::vector<std::string>{"sql_mode", "time_zone"}));
+    EXPECT_TRUE(statement.sets.empty());
+    EXPECT_EQ(statement.pin, "");
+    EXPECT_TRUE(statement.explained);
+}
+
+TEST(MysqlStatements, AChangeOfStateIsExplainedByTextsThatRunNoStoredCode) {
+    for (const char* sql : {"SET a=1", "USE shop", "SET NAMES utf8; SET b=2", "DROP TEMPORARY TABLE IF EXISTS t",
+                            "SET GLOBAL a=5", "SET a=1, sql_mode=CONCAT('a')"})
+        EXPECT_TRUE(read(sql).explained) << sql;
+    for (const char* sql : {"SELECT f()", "INSERT INTO t VALUES (1)", "SET a=1; SELECT f()", "SELECT f(); SET a=1",
+                            "SET GLOBAL a=f(5)", "SET autocommit=f(1)", "DROP TABLE t", ""})
+        EXPECT_FALSE(read(sql).explained) << sql;
+}
+
+TEST(MysqlStatements, LocksOfTablesEndAndAreNoPinsToTheEnd) {
+    EXPECT_EQ(read("LOCK TABLES t READ").locks, "LOCK TABLES");
+    EXPECT_EQ(read("FLUSH TABLES WITH READ LOCK").locks, "FLUSH TABLES WITH READ LOCK");
+    EXPECT_EQ(read("FLUSH TABLES t FOR EXPORT").locks, "FLUSH TABLES WITH READ LOCK");
+    EXPECT_TRUE(read("UNLOCK TABLES").unlocks);
+    EXPECT_FALSE(read("SELECT 1; UNLOCK TABLES").unlocks);
+    EXPECT_FALSE(read("UNLOCK INSTANCE").unlocks);
+    EXPECT_EQ(read("LOCK TABLES t READ").pin, "");
+    EXPECT_EQ(read("XA START 'x'").pin, "") << "the status tells";
+    EXPECT_TRUE(read("XA PREPARE 'x'").may_commit);
 }
 
 TEST(MysqlStatements, UseKeepsTheCaseOfTheName) {

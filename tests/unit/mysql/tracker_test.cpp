@@ -85,11 +85,67 @@ TEST_P(MysqlTracker, AfterAnErrorInATransactionTheServerIsAskedWhatIsLeft) {
         s.take_client();
         s.server(err(1, rolled_back ? 1213 : 1205));
         EXPECT_EQ(s.take_client(), err(1, rolled_back ? 1213 : 1205));
+        EXPECT_EQ(s.last, Kind::unsure);
+        EXPECT_TRUE(s.take_backend().empty()) << "a PING changes ROW_COUNT(): the next reply may tell as well";
+        EXPECT_EQ(s.tracker.status(), wire::TransactionStatus::active);
+        EXPECT_TRUE(s.backend->in_transaction()) << "if the client goes now it is rolled back";
+        s.ask();
+        s.ask();
         EXPECT_EQ(s.take_backend(), command(14));
         EXPECT_EQ(s.boundaries, 0);
         s.server(ok(1, rolled_back ? autocommit : in_trans | autocommit));
         EXPECT_TRUE(s.take_client().empty());
         EXPECT_EQ(s.boundaries, rolled_back ? 1 : 0);
+    }
+}
+
+TEST_P(MysqlTracker, TheReplyToTheNextRequestTellsAsWellAsAPing) {
+    PlayedSession s(session());
+    s.client(query("BEGIN"));
+    s.server(ok(1, in_trans | autocommit));
+    s.client(query("UPDATE t SET a=1"));
+    s.server(err(1, 1213));
+    s.take_backend();
+    s.client(query("SELECT ROW_COUNT()"));
+    EXPECT_EQ(s.take_backend(), query("SELECT ROW_COUNT()"));
+    s.ask();
+    EXPECT_TRUE(s.take_backend().empty()) << "it is on its way already";
+    s.server(rows("-1"));
+    EXPECT_EQ(s.boundaries, 1);
+    s.ask();
+    EXPECT_TRUE(s.take_backend().empty());
+}
+
+TEST_P(MysqlTracker, AStatementThatTheServerRefusesUnreadLeavesItsTransactionAsItIs) {
+    PlayedSession s(session());
+    s.client(query("BEGIN"));
+    s.server(ok(1, in_trans | autocommit));
+    s.client(query("SELECT nothing"));
+    s.server(err(1, 1054));
+    EXPECT_EQ(s.last, Kind::more);
+    s.client(query("DROP TABLE nothing"));  // this one has committed before it failed
+    s.server(err(1, 1051));
+    EXPECT_EQ(s.last, Kind::unsure);
+}
+
+TEST_P(MysqlTracker, LocksOfTablesPinUntilTheyAreGivenUp) {
+    for (const auto& [lock, unlock, gone] : {std::tuple{"LOCK TABLES t READ", "UNLOCK TABLES", true},
+                                             {"LOCK TABLES t READ", "BEGIN", true},
+                                             {"FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES", true},
+                                             {"FLUSH TABLES WITH READ LOCK", "BEGIN", false}}) {
+        PlayedSession s(session());
+        s.client(query(lock));
+        s.server(ok(1));
+        EXPECT_FALSE(s.tracker.pin().empty()) << lock;
+        EXPECT_TRUE(s.tracker.dirty());
+        s.client(query("SELECT 1"));
+        s.server(rows("1"));
+        EXPECT_TRUE(s.tracker.attached());
+        s.client(query(unlock));
+        s.server(ok(1));
+        EXPECT_EQ(s.tracker.pin().empty(), gone) << lock << unlock;
+        EXPECT_EQ(s.tracker.attached(), !gone);
+        EXPECT_FALSE(gone && s.backend->dirty);
     }
 }
 
@@ -188,7 +244,6 @@ TEST_P(MysqlTracker, WhatIsNoStatementToTheServerPinsNothing) {
     s.client(query("selec 1"));
     EXPECT_FALSE(s.tracker.pin().empty());
     s.server(err(1, 1064, "42000"));
-    s.server(ok(1));  // the ping
     EXPECT_TRUE(s.tracker.pin().empty());
     EXPECT_FALSE(s.backend->dirty);
     EXPECT_EQ(s.boundaries, 1);

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tracker's half that learns what a statement made of its session: what its text sets, and what the server's session
+// tracker reports beyond it. A change that nobody can name pins.
+#include "dialects/mysql/tracker.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+// The values of variables as the server names them, as SQL; none: they cannot be written down.
+std::optional<std::string> as_literal(std::string_view name, std::string_view value) {
+    if (name == "character_set_results" && value.empty()) return "NULL";
+    const bool plain = value.size() < 2048 && std::ranges::all_of(value, [](char c) {
+                           return c >= 0x20 && c < 0x7F && c != '\'' && c != '\\';
+                       });
+    if (!plain) return std::nullopt;
+    std::string literal = "'";
+    return (literal += value) += '\'';
+}
+
+// Whether a SET of one names the other as well.
+bool covers(std::string_view set, std::string_view name) noexcept {
+    if (set == names_key || set == charset_key)
+        return name.starts_with("character_set_") || name == "collation_connection";
+    if (set == "transaction isolation") return name == "transaction_isolation" || name == "tx_isolation";
+    if (set == "transaction read only") return name == "transaction_read_only" || name == "tx_read_only";
+    return set == name;
+}
+
+// Errors of statements that the server refuses before it carries any of them out.
+bool did_nothing(std::uint16_t error) noexcept {
+    switch (error) {
+        case 1046:  // no database selected
+        case 1049:  // unknown database
+        case 1054:  // unknown column
+        case 1064:  // syntax
+        case 1142:  // no privilege on a table
+        case 1146:  // no such table
+        case 1193:  // unknown system variable
+        case 1305:  // no such routine
+            return true;
+        default: return false;
+    }
+}
+
+}  // namespace
+
+// What the client's statement has set is carried from now on.
+void Tracker::apply(const Statement& statement) {
+    if (statement.database) {
+        move_to_database(*statement.database);
+    } else if (!(lease_->tracking && watched(settings_, {}).schema) && (status_ & status::database_dropped) != 0) {
+        move_to_database({});  // or was it another database? A tracker tells
+    }
+    for (const auto& [name, literal] : statement.sets) {
+        std::string_view variable = name;
+        if (name == "transaction isolation") variable = options_.mariadb ? "tx_isolation" : "transaction_isolation";
+        if (name == "transaction read only") variable = options_.mariadb ? "tx_read_only" : "transaction_read_only";
+        settings_.set(variable, literal);
+        lease_->held.set(variable, literal);
+        // It may have told the server to report less than leasehold needs.
+        if (name.starts_with("session_track_s") && name != "session_track_schema") lease_->tracking = false;
+    }
+    if (settings_.variables.size() > options_.max_settings) pin_to_end("more settings than max_settings_per_session");
+    if (!statement.locks.empty()) lock_ = statement.locks;
+    // A transaction's begin gives up the locks of tables, but not the global one.
+    if (statement.unlocks || (statement.begins && statement.count == 1 && lock_ == "LOCK TABLES")) lock_ = {};
+}
+
+void Tracker::move_to_database(std::string_view name) {
+    if (settings_.database == name) return;
+    if (settings_.holds(charset_key)) pin_to_end("USE behind SET CHARACTER SET");
+    settings_.database = lease_->held.database = std::string(name);
+}
+
+// What the server reports with the reply to a statement of the client's, or to a question after an error.
+void Tracker::take_changes(const Statement& statement) {
+    const Reply& reply = lease_->reply;
+    bool state = reply.changes_lost();
+    std::size_t computed = 0;
+    Trailer trailer(wire::as_bytes(reply.changes()));
+    for (TrackedChange change; trailer.next(change);) {
+        switch (change.kind) {
+            case TrackedChange::Kind::variable:
+                if (change.name == "autocommit") break;  // the status has it
+                if (std::ranges::find(statement.computed, change.name) != statement.computed.end()) ++computed;
+                if (!take_variable(statement, change.name, change.value)) state = true;
+                break;
+            case TrackedChange::Kind::schema: move_to_database(change.value); break;
+            case TrackedChange::Kind::state: state = state || !statement.explained || suspect_; break;
+            case TrackedChange::Kind::gtids:
+            case TrackedChange::Kind::characteristics:
+            case TrackedChange::Kind::transaction: break;
+        }
+    }
+    if (state || trailer.broken()) pin_to_end("state made by stored code");
+    if (computed < statement.computed.size()) pin_to_end("SET of what is not carried");
+    suspect_ = false;
+}
+
+// False: it cannot be carried.
+bool Tracker::take_variable(const Statement& statement, std::string_view name, std::string_view value) {
+    const auto named = [name](const auto& set) { return covers(set.first, name); };
+    if (std::ranges::any_of(statement.sets, named)) return true;
+    const std::optional<std::string> literal = as_literal(name, value);
+    if (!literal) return false;
+    settings_.set(name, *literal);
+    lease_->held.set(name, *literal);
+    return true;
+}
+
+// The server answered the client's request with an error: part of it may have been done.
+void Tracker::on_failure() {
+    constexpr std::uint16_t syntax_error = 1064;
+    const Statement& statement = request_.statement;
+    const std::uint16_t error = lease_->reply.error();
+    const bool several = statement.count > 1 && settings_.multi_statements;  // else a syntax error
+    // What runs texts of its own may have failed in one of them.
+    const bool runs_text = statement.count > 1 || statement.pin.starts_with("CALL") || statement.pin == "SQL PREPARE" ||
+                           request_.command != Command::query;
+    const bool no_statement = error == syntax_error && !several && !runs_text;
+    const bool nothing = no_statement || (!several && !statement.may_commit && did_nothing(error));
+    // Without a transaction and with autocommit only what may commit can have changed that.
+    state_unknown_ = !nothing && (request_.in_transaction || !settings_.autocommit || statement.may_commit);
+    if (state_unknown_) lease_->status |= status::in_transaction;
+    if (no_statement && request_.unpinned && !statement.pin.empty()) {
+        pin_ = {};
+        dirty_ = request_.was_dirty;
+        lease_->dirty = request_.lease_was_dirty;
+    }
+    // Functions and triggers may have run before it. MySQL reports with the next reply what they left, MariaDB never.
+    if (lease_->tracking && !nothing && !did_nothing(error)) {
+        suspect_ = !lease_->mariadb;
+        if (lease_->mariadb) dirty_ = lease_->dirty = true;
+    }
+    if (statement.sets.size() + statement.computed.size() > 1 ||
+        (several && !(statement.sets.empty() && statement.computed.empty()))) {
+        pin_to_end("a SET that failed halfway");
+    }
+    if (several && statement.database) pin_to_end("a USE that may have failed");
+    if (several && statement.one_shot) pin_to_end("a SET that failed halfway");
+}
+
+}  // namespace leasehold::mysql
