@@ -151,15 +151,16 @@ class Connection:
                              capabilities=low | high << 16, status=status, plugin=plugin)
         return self.greeting
 
-    def login(self, user, password, database=None, capabilities=0, plugin=None, tls=None, attributes=None):
+    def login(self, user, password, database=None, capabilities=0, plugin=None, tls=None, attributes=None,
+              charset=45):
         """`plugin`: the one to begin with, the greeting's by default. `tls`: an ssl.SSLContext, or True for one that
-        checks nothing. `attributes`: of the connection, a dict."""
+        checks nothing. `attributes`: of the connection, a dict. `charset`: its collation's number."""
         hello = self.greet()
         plugin = plugin or (hello["plugin"] if hello["plugin"] in ANSWERS else "mysql_native_password")
         flags = LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | MULTI_RESULTS
         flags |= capabilities | (CONNECT_WITH_DB if database else 0) | (SSL if tls else 0)
         flags |= CONNECT_ATTRS if attributes else 0
-        head = struct.pack("<IIB23x", flags, 1 << 24, 45)
+        head = struct.pack("<IIB23x", flags, 1 << 24, charset)
         if tls:
             self.start_tls(head, tls)
         answer = ANSWERS[plugin](password, hello["scramble"])
