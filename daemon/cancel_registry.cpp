@@ -5,6 +5,8 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
+
 namespace leasehold::daemon {
 namespace {
 
@@ -36,10 +38,8 @@ CancelRegistry::Holders::const_iterator CancelRegistry::locate(const Holders& ho
 dialects::CancelKey CancelRegistry::issue(std::uint64_t session, Worker* worker, std::size_t secret_bytes) {
     dialects::CancelKey key{0, random_bytes(secret_bytes)};
     const std::lock_guard lock(mutex_);
-    do {
-        next_ = (next_ + 1) & 0x7FFFFFFF;
-    } while (next_ == 0 || holders_.contains(next_));
-    key.id = next_;
+    key.id = static_cast<std::uint32_t>(session & 0x7FFFFFFF);
+    while (key.id == 0 || holders_.contains(key.id)) key.id = (key.id + 1) & 0x7FFFFFFF;
     holders_.emplace(key.id, Holder{key.secret, {session, worker}});
     return key;
 }
@@ -51,9 +51,10 @@ dialects::CancelKey CancelRegistry::reissue(const dialects::CancelKey& old, std:
     const auto found = locate(holders_, old);
     if (found == holders_.end()) return old;
     const Target target = found->second.target;
+    const bool issued = found->second.issued && id == old.id;
     while (locate(holders_, key) != holders_.end()) key.secret = random_bytes(secret_bytes);
     holders_.erase(found);
-    holders_.emplace(key.id, Holder{key.secret, target});
+    holders_.emplace(key.id, Holder{key.secret, target, issued});
     return key;
 }
 
@@ -61,7 +62,7 @@ void CancelRegistry::move(const dialects::CancelKey& key, Worker* worker) {
     const std::lock_guard lock(mutex_);
     const auto found = locate(holders_, key);
     if (found == holders_.end()) return;
-    const Holder moved{key.secret, {found->second.target.session, worker}};
+    const Holder moved{key.secret, {found->second.target.session, worker}, found->second.issued};
     holders_.erase(found);
     holders_.emplace(key.id, moved);
 }
@@ -76,6 +77,13 @@ CancelRegistry::Target CancelRegistry::find(const dialects::CancelKey& key) cons
     const std::lock_guard lock(mutex_);
     const auto found = locate(holders_, key);
     return found == holders_.end() ? Target{} : found->second.target;
+}
+
+CancelRegistry::Target CancelRegistry::find(std::uint32_t id) const {
+    const std::lock_guard lock(mutex_);
+    const auto [from, to] = holders_.equal_range(id);
+    const auto found = std::find_if(from, to, [](const auto& holder) { return holder.second.issued; });
+    return found == to ? Target{} : found->second.target;
 }
 
 }  // namespace leasehold::daemon

@@ -13,7 +13,7 @@ class Worker;
 
 class CancelRegistry {
   public:
-    // An id that no other session of leasehold's own numbering has; ids are 31 bits (clients print them as signed),
+    // The session's own id, unless a session before it has that number: ids are 31 bits (clients print them as signed),
     // secrets random bytes.
     [[nodiscard]] dialects::CancelKey issue(std::uint64_t session, Worker* worker, std::size_t secret_bytes = 4);
     // Another key for the same session, `old` is void from now on: a longer secret, or the backend's own id, which a
@@ -28,18 +28,20 @@ class CancelRegistry {
         Worker* worker = nullptr;  // null: no such key
     };
     [[nodiscard]] Target find(const dialects::CancelKey& key) const;
+    // By the id that leasehold gave it, without its secret: for those whose right to it is looked at elsewhere.
+    [[nodiscard]] Target find(std::uint32_t id) const;
 
   private:
     struct Holder {
         std::string secret;
         Target target;
+        bool issued = true;  // the id is leasehold's
     };
     using Holders = std::unordered_multimap<std::uint32_t, Holder>;
     [[nodiscard]] static Holders::const_iterator locate(const Holders& holders, const dialects::CancelKey& key);
 
     mutable std::mutex mutex_;
     Holders holders_;
-    std::uint32_t next_ = 0;
 };
 
 }  // namespace leasehold::daemon

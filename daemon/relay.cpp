@@ -40,7 +40,7 @@ wire::awaitable<Relay::Outcome> Relay::next() {
     } else if (leaving_ && backend_ == nullptr) {
         finish({Event::close, {}});  // what was to be carried out behind the goodbye is lost
     } else {
-        if (backend_ != nullptr) arm_backend();
+        if (backend_ != nullptr) arm_backend();  // behind an errand
         go_on();
     }
     if (!outcome_) {
@@ -154,6 +154,7 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
             case Verdict::Kind::lease: return;  // acquire() has finished the run
             case Verdict::Kind::own: finish({Event::own, {}}); return;
             case Verdict::Kind::unsure: ask_in_time(); break;
+            case Verdict::Kind::errand: finish({client_open ? Event::errand : Event::client_gone, {}}); return;
             case Verdict::Kind::more:
             case Verdict::Kind::lost: break;
             case Verdict::Kind::boundary:

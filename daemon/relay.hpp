@@ -26,6 +26,7 @@ class Relay {
         fatal,        // the tracker gave the session up; its last words are sent
         lost,         // the lease is lost (`loss`); lose() it
         stop,         // somebody asked for the session's end
+        errand,       // the tracker wants something that is none of the relay's business: next() when it is done
     };
     struct Outcome {
         Event event = Event::stop;

@@ -116,11 +116,15 @@ std::vector<const config::Pool*> Router::pools_of(const config::Listen& listen, 
     return own;
 }
 
+bool Router::administers(const std::string& user) const {
+    return std::ranges::find(config_->admin.users, user) != config_->admin.users.end();
+}
+
 // Who may not use it is refused as if there were no such user.
 Route Router::console(const dialects::LoginRequest& request) const {
     Route route;
     route.kind = Route::Kind::console;
-    route.administrator = std::ranges::find(config_->admin.users, request.user) != config_->admin.users.end();
+    route.administrator = administers(request.user);
     const bool looks = std::ranges::find(config_->admin.stats_users, request.user) != config_->admin.stats_users.end();
     if (!route.administrator && !looks) return route;
     for (const config::User& user : config_->users) {

@@ -40,6 +40,7 @@ class Router {
                               const Identity& identity) const;
     // Why a client of that pool may not go on with it, for the client; empty: it may. Nobody is asked for a password again.
     [[nodiscard]] std::string objection(const config::Listen& listen, const std::string& user, const Home& home) const;
+    [[nodiscard]] bool administers(const std::string& user) const;
     [[nodiscard]] std::string console_objection(const std::string& user, bool administrator) const;
     // The pools that a listener serves, in the file's order (each once, with its URL's own user if it has one).
     [[nodiscard]] std::vector<Served> served_by(const config::Listen& listen) const;

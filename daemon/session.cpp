@@ -80,6 +80,7 @@ wire::awaitable<void> Session::serve_requests() {
             case Relay::Event::checkout: lives = co_await checkout(); break;
             case Relay::Event::align: lives = co_await align(); break;
             case Relay::Event::own: lives = co_await own_backend(); break;
+            case Relay::Event::errand: lives = co_await carry_out(); break;
             case Relay::Event::lost: lives = lose(outcome.loss); break;
             case Relay::Event::close:
                 end_lease(pool::EndReason::orderly);
@@ -245,7 +246,7 @@ void Session::cancel(std::function<void()> done) {
         cancelled_ = true;
         home_->pool->cancel(ticket_);
     }
-    const bool runs = relay_ && relay_->leased() && tracker_->busy();
+    const bool runs = relay_ && relay_->leased() && tracker_->cancellable();
     dialects::Backend* backend = replica_ ? replica_.get() : runs ? relay_->backend() : nullptr;
     if (waiting_ || backend == nullptr) {
         done();

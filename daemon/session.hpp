@@ -148,6 +148,11 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<void> serve_requests();
     [[nodiscard]] wire::awaitable<bool> checkout();
     [[nodiscard]] wire::awaitable<bool> align();
+    // session_errands.cpp
+    struct Asker;
+    [[nodiscard]] wire::awaitable<bool> carry_out();
+    [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> end_another(wire::Errand errand);
+    [[nodiscard]] bool may_be_ended_by(const Asker& asker) const;
     [[nodiscard]] bool refuse_request(wire::Diagnostics error);
     [[nodiscard]] bool lose(const wire::Loss& loss);
     void end_lease(pool::EndReason reason);

@@ -71,7 +71,8 @@ struct ServerFacts {
 using Facts = std::shared_ptr<const ServerFacts>;
 
 struct SessionOptions {
-    std::string identity{};  // "leasehold session 17": what errors of leasehold's own name, and the log has
+    std::string identity{};    // "leasehold session 17": what errors of leasehold's own name, and the log has
+    std::uint32_t number = 0;  // of its CancelKey
     wire::LeaseMode mode = wire::LeaseMode::transaction;
     bool disconnect_on_loss = false;
     std::size_t prepared_per_client = 1000;
@@ -296,6 +297,8 @@ class Dialect {
         syntax,
         cancelled,
         no_pool_named,
+        no_such_session,  // the message is its number
+        not_owner,        // likewise
     };
     [[nodiscard]] virtual wire::Diagnostics failure(Failure kind, std::string message) const = 0;
 };

@@ -114,6 +114,7 @@ class Login final : public dialects::Login {
         made.tracked_variables = parameter(facts, "tracked_variables");
         made.isolation_level = std::move(options.isolation_level);
         made.application = greeting_.response().program_name;
+        made.number = options.number;
         return std::make_unique<Tracker>(std::move(made));
     }
 
@@ -183,6 +184,8 @@ class Dialect final : public dialects::Dialect {
             case Failure::settings_refused: return Fault::settings_refused;
             case Failure::syntax: return Fault::syntax;
             case Failure::cancelled: return Fault::query_cancelled;
+            case Failure::no_such_session: return Fault::unknown_thread;
+            case Failure::not_owner: return Fault::not_owner;
         }
         return Fault::internal;
     }

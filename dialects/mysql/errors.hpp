@@ -38,6 +38,9 @@ enum class Fault : std::uint8_t {
     malformed,            // 1835 HY000
     query_cancelled,      // 1317 70100
     settings_refused,     // 1231 42000
+    unknown_thread,       // 1094 HY000: KILL of a session that is not there
+    not_owner,            // 1095 HY000: KILL of somebody else's
+    unpreparable,         // 1295 HY000: drivers then send the statement as text
     not_permitted,        // 1227 42000
     syntax,               // 1064 42000: the console
     // A session that ends.

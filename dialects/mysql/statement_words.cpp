@@ -113,7 +113,7 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
         std::ranges::any_of(tokens, [](const Token& t) { return t.kind == Kind::word && t.text == "TO"; }))
         return;
     into.may_commit = true;
-    if (verb == "KILL") into.kill = true;
+    if (verb == "KILL") into.kill = read_kill(tokens, seen.lost);
     if (verb == "CALL") into.may_insert = into.calls = true;
     if (verb == "BEGIN" || verb == "START") classify_begin(tokens, into);
     if (verb == "ROLLBACK") into.rolls_back = only && !seen.release;

@@ -323,6 +323,7 @@ void Lexer::note_name(std::string_view name) {
     if (name == "LAST_INSERT_ID") statement_.may_insert = statement_.calls = true;
     if (name == "FOUND_ROWS") statement_.asks_counts = statement_.asks_found_rows = true;
     if (name == "ROW_COUNT") statement_.asks_counts = true;
+    if (name == "CONNECTION_ID") statement_.asks_connection = true;
 }
 
 void Lexer::note_word() {

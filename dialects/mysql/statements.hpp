@@ -5,6 +5,7 @@
 // comments, executable comments.
 #pragma once
 
+#include "dialects/mysql/kill.hpp"
 #include "dialects/wire/cursor.hpp"
 
 #include <algorithm>
@@ -35,11 +36,12 @@ struct Statement {
     bool may_commit = false;  // may end a transaction, or start one behind our back
     bool savepoint = false;
     bool one_shot = false;     // SET TRANSACTION for the next transaction only
-    bool kill = false;         // KILL, whose numbers are not the server's
+    std::optional<Kill> kill;  // the last KILL, whose number is not the server's
     bool may_insert = false;   // may set LAST_INSERT_ID(), or asks for it
     bool calls = false;        // may have set LAST_INSERT_ID() although its reply does not say so
     bool asks_counts = false;  // ROW_COUNT(), FOUND_ROWS()
     bool asks_found_rows = false;
+    bool asks_connection = false;         // CONNECTION_ID()
     bool only_sets = false;               // nothing but SET: no transaction is started or used up
     bool explained = false;               // what it changes of the session is seen here: no stored code can run
     std::string_view locks;               // LOCK TABLES and the like: held until they are unlocked

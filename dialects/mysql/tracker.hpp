@@ -34,6 +34,7 @@ struct TrackerOptions {
         "autocommit,character_set_client,character_set_connection,"
         "character_set_results,time_zone";
     std::string application;
+    std::uint32_t number = 0;  // of the session, as its greeting said it
 };
 
 // The variant of a lease: what a handshake settles. The pool does not look into it.
@@ -57,9 +58,14 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
     void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
     [[nodiscard]] std::uint64_t variant() const noexcept override { return variant_of(capabilities_); }
+    [[nodiscard]] const wire::Errand& errand() const noexcept override { return errand_; }
+    [[nodiscard]] wire::Aftermath carried_out(const wire::Diagnostics* error, wire::Outbox& to_client) override;
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
     [[nodiscard]] bool busy() const noexcept override { return outstanding() || preparing_.held; }
+    [[nodiscard]] bool cancellable() const noexcept override {
+        return outstanding() && request_.active && lease_->due.front().whose == Due::For::client;
+    }
     [[nodiscard]] bool completes() const noexcept override { return !receiving(); }
     [[nodiscard]] std::string_view pin() const noexcept override;
     // The part of it that a lost backend takes along.
@@ -79,7 +85,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
 
   private:
-    enum class Step : std::uint8_t { taken, wait, lease, close, fatal, own };
+    enum class Step : std::uint8_t { taken, wait, lease, boundary, errand, close, fatal, own };
 
     // What leasehold answers by itself.
     struct Answer {
@@ -124,6 +130,15 @@ class Tracker final : public wire::Tracker {
     // tracker_replica.cpp
     [[nodiscard]] Step on_register_replica(Incoming& packet);
     [[nodiscard]] Step on_binlog_dump(Incoming& packet);
+    // tracker_errands.cpp
+    [[nodiscard]] Step on_kill(Incoming& packet, const Kill& kill);
+    [[nodiscard]] Step on_process_kill(Incoming& packet);
+    [[nodiscard]] Step on_change_user(Incoming& packet);
+    [[nodiscard]] Step on_reset_connection(Incoming& packet);
+    [[nodiscard]] Step send_on_errand(Incoming& packet, wire::Errand errand);
+    // With CONNECTION_ID() answered in the text; none: the packet goes on as it is.
+    using Read = Step (Tracker::*)(Incoming&);
+    [[nodiscard]] std::optional<Step> with_number(Incoming& packet, Read read);
 
     // tracker_prepared.cpp
     [[nodiscard]] Step on_prepare(Incoming& packet);
@@ -254,6 +269,9 @@ class Tracker final : public wire::Tracker {
     std::uint64_t insert_id_ = 0;     // what LAST_INSERT_ID() answers, as far as it was read
     bool insert_id_own_ = false;      // the backend's is the session's, in this lease
     bool insert_id_moved_ = false;    // it changed since it was read
+
+    wire::Errand errand_;
+    std::vector<std::uint8_t> renumbered_;  // the packet with CONNECTION_ID() answered; lent to an outbox
 
     std::optional<std::string> lost_;          // why the transaction is lost; the next request hears it
     std::optional<wire::Diagnostics> doomed_;  // the next command hears it and ends the session

@@ -61,6 +61,8 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
             case Step::taken: break;
             case Step::wait: return {Verdict::Kind::more, at};
             case Step::lease: return {Verdict::Kind::lease, at};
+            case Step::boundary: return {Verdict::Kind::boundary, at};
+            case Step::errand: return {Verdict::Kind::errand, at};
             case Step::close: return {Verdict::Kind::close, at};
             case Step::fatal: return {Verdict::Kind::fatal, at};
             case Step::own: return {Verdict::Kind::own, at};
@@ -112,21 +114,15 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         case Command::init_db: return on_init_db(packet);
         case Command::set_option: return on_set_option(packet);
         case Command::ping: return attached() ? simple(packet, Shape::simple) : answer(packet, Answer{});
-        case Command::reset_connection:
-            if (attached()) return simple(packet, Shape::simple);
-            reset_session();
-            return answer(packet, Answer{});
+        case Command::reset_connection: return on_reset_connection(packet);
         case Command::field_list: return simple(packet, Shape::field_list);
         case Command::statistics: return simple(packet, Shape::statistics);
         case Command::process_info: return simple(packet, Shape::query);
-        case Command::change_user:
-            return answer(packet, Fault::not_supported,
-                          "COM_CHANGE_USER is not supported yet; connect anew as the other user");
+        case Command::change_user: return on_change_user(packet);
         case Command::register_slave: return on_register_replica(packet);
         case Command::binlog_dump:
         case Command::binlog_dump_gtid: return on_binlog_dump(packet);
-        case Command::process_kill:
-            return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
+        case Command::process_kill: return on_process_kill(packet);
         case Command::debug: return answer(packet, Fault::not_supported, "COM_DEBUG is not for clients of a pool");
         default: return answer(packet, Fault::unknown_command);
     }
@@ -195,7 +191,11 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
     const Statement* statement = scan(packet);
     if (statement == nullptr) return Step::wait;
     if (statement->kill) {
-        return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
+        const Kill kill = *statement->kill;
+        return on_kill(packet, kill);
+    }
+    if (statement->asks_connection) {
+        if (const std::optional<Step> step = with_number(packet, &Tracker::on_query)) return *step;
     }
     if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
     // There is nothing to end; drivers do this often.

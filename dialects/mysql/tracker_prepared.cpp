@@ -48,8 +48,9 @@ Tracker::Step Tracker::on_prepare(Incoming& packet) {
     if (kept && !packet.whole()) return Step::wait;
     const Statement* statement = scan(packet);
     if (statement == nullptr) return Step::wait;
-    if (statement->kill) {
-        return answer(packet, Fault::not_supported, "KILL is not supported yet: the numbers are not the server's");
+    if (statement->kill) return answer(packet, Fault::unpreparable);
+    if (statement->asks_connection) {
+        if (const std::optional<Step> step = with_number(packet, &Tracker::on_prepare)) return *step;
     }
     if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
     if (prepared_.full()) return answer(packet, Fault::too_many_statements);

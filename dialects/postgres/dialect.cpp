@@ -49,6 +49,8 @@ class Dialect final : public dialects::Dialect {
             case Failure::settings_refused: return Fault::settings_refused;
             case Failure::syntax: return Fault::syntax;
             case Failure::cancelled: return Fault::query_cancelled;
+            case Failure::no_such_session: return Fault::refused_here;
+            case Failure::not_owner: return Fault::not_permitted;
         }
         return Fault::internal;
     }

@@ -3,6 +3,13 @@
 
 namespace leasehold::wire {
 
+const Errand& Tracker::errand() const noexcept {
+    static const Errand none;
+    return none;
+}
+
+Aftermath Tracker::carried_out(const Diagnostics*, Outbox&) { return Aftermath::lives; }
+
 std::string_view to_string(TransactionStatus status) noexcept {
     switch (status) {
         case TransactionStatus::idle: return "idle";

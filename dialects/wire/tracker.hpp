@@ -12,6 +12,7 @@
 #pragma once
 
 #include "dialects/wire/buffer.hpp"
+#include "dialects/wire/errand.hpp"
 #include "dialects/wire/exchange.hpp"
 #include "dialects/wire/observed.hpp"
 
@@ -44,6 +45,7 @@ struct Verdict {
         own,  // from_client, attached: what in[consumed..] asks for makes the backend the session's own for good; refuse()
               // answers it otherwise
         lost,  // from_backend: the server said farewell (not passed on); treat as the end of the connection
+        errand,  // from_client, with a lease or without: nothing goes on before errand() has been carried out
     };
     Kind kind = Kind::more;
     std::size_t consumed = 0;
@@ -95,6 +97,11 @@ class Tracker {
     // No backend could be had for the request that from_client() wanted a lease for: answers it with this error. The
     // request's bytes are presented again and are then consumed without a lease.
     [[nodiscard]] virtual Aftermath refuse(const Diagnostics& error, Outbox& to_client) = 0;
+    // After the verdict `errand`: what is wanted. Valid until carried_out().
+    [[nodiscard]] virtual const Errand& errand() const noexcept;
+    // It was, or was not because of `error` (null: it was): tells the client. Not called after log_in_again, which ends
+    // this tracker's session.
+    [[nodiscard]] virtual Aftermath carried_out(const Diagnostics* error, Outbox& to_client);
     // The session is ended by leasehold (drain, kill): the protocol's last words, if it has any for a client in this state.
     virtual void farewell(const Diagnostics& error, Outbox& to_client) = 0;
 
@@ -105,6 +112,8 @@ class Tracker {
     [[nodiscard]] virtual TransactionStatus status() const noexcept = 0;
     // A request was forwarded and its reply is not complete.
     [[nodiscard]] virtual bool busy() const noexcept = 0;
+    // What is outstanding is the client's own: a cancel would end that, not something of leasehold's account.
+    [[nodiscard]] virtual bool cancellable() const noexcept { return busy(); }
     // What is outstanding comes to its end without another byte of the client.
     [[nodiscard]] virtual bool completes() const noexcept = 0;
     // The reason why the lease does not end at the next boundary; empty: it does. Valid until the next call.

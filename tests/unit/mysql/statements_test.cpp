@@ -227,8 +227,8 @@ TEST(MysqlStatements, QuestionsAboutTheStatementBeforeAreSeen) {
     EXPECT_TRUE(read("SELECT ROW_COUNT()").asks_counts);
     EXPECT_TRUE(read("SELECT found_rows()").asks_found_rows);
     EXPECT_FALSE(read("SELECT 'LAST_INSERT_ID()', 'ROW_COUNT'").may_insert);
-    EXPECT_TRUE(read("KILL QUERY 5").kill);
-    EXPECT_TRUE(read("SELECT 1; kill 5").kill);
+    EXPECT_TRUE(read("KILL QUERY 5").kill.has_value());
+    EXPECT_TRUE(read("SELECT 1; kill 5").kill.has_value());
 }
 
 TEST(MysqlStatements, NothingIsTooLongOrTooStrange) {

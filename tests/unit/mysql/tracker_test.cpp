@@ -52,8 +52,8 @@ TEST_P(MysqlTracker, WhatNeedsNoBackendTakesNoLease) {
         EXPECT_FALSE(s.take_client().empty());
     }
     const std::pair<Raw, int> refused[] = {
-        {command(12, "1234"), 1235}, {query("KILL 5"), 1235},          {command(17, "x"), 1235}, {command(0x77), 1047},
-        {packet({}, 0), 1047},       {command(23, "123456789"), 1243}, {command(13), 1235}};
+        {command(17, "x"), 1235}, {command(0x77), 1047}, {packet({}, 0), 1047}, {command(23, "123456789"), 1243},
+        {command(13), 1235}};
     for (const auto& [bytes, number] : refused) {
         s.client(bytes);
         EXPECT_EQ(s.client_error(), number);
@@ -233,9 +233,8 @@ TEST_P(MysqlTracker, StatePinsToTheEndAndDirtiesTheBackend) {
     s.server(rows("1"));
     EXPECT_EQ(s.leases, 1);
     s.client(command(31));
-    s.server(ok(1));
     EXPECT_TRUE(s.tracker.pin().empty());
-    EXPECT_FALSE(s.backend->dirty);
+    EXPECT_TRUE(s.backend->dirty);  // the pool resets it
     EXPECT_FALSE(s.tracker.attached());
 }
 

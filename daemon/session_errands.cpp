@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client asks of its session that concerns others, or the login: ending a session, or what it runs, wherever it
+// lives. The tracker describes it and tells the client how it went.
+#include "daemon/logging.hpp"
+#include "daemon/session.hpp"
+#include "daemon/worker.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace leasehold::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using Failure = dialects::Dialect::Failure;
+using Kind = wire::Errand::Kind;
+using Use = asio::use_awaitable_t<wire::Executor>;
+using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
+
+// A server that does not take a cancel within this time is not waited for.
+constexpr auto cancel_wait = std::chrono::seconds(10);
+
+enum class Ended : std::uint8_t { nobody, forbidden, done };
+
+// What another worker says, or nothing in time.
+struct Answer {
+    explicit Answer(const wire::Executor& executor) : woken(executor, cancel_wait) {}
+    Timer woken;
+    std::optional<Ended> said;
+};
+
+}  // namespace
+
+// Who wants another session's end, as that session sees it from its own thread.
+struct Session::Asker {
+    std::uint64_t session = 0;
+    std::string name;  // for the log: "app@127.0.0.1:5012"
+    std::string user, pool;
+    const dialects::Dialect* dialect = nullptr;
+    bool administers = false;
+};
+
+// One's own sessions of the same pool: a name is an account there only.
+bool Session::may_be_ended_by(const Asker& asker) const {
+    return asker.administers || (home_ && user_ == asker.user && home_->name() == asker.pool);
+}
+
+wire::awaitable<bool> Session::carry_out() {
+    wire::Errand errand = tracker_->errand();
+    const std::optional<wire::Diagnostics> error = co_await end_another(std::move(errand));
+    wire::Outbox out;
+    const wire::Aftermath aftermath = tracker_->carried_out(error ? &*error : nullptr, out);
+    relay_->say(out);
+    co_return aftermath == wire::Aftermath::lives;  // that the client is gone shows at the next read
+}
+
+// None: it was done.
+wire::awaitable<std::optional<wire::Diagnostics>> Session::end_another(wire::Errand errand) {
+    Asker asker{id_, user_ + "@" + peer_, user_, home_->name(), &dialect_, shared_.router()->administers(user_)};
+    const wire::Executor executor = client_->executor();
+    Ended ended = Ended::nobody;
+    // One that is on its way between two workers is met by neither at first.
+    for (int attempt = 0; attempt < 2 && ended == Ended::nobody; ++attempt) {
+        const CancelRegistry::Target target = shared_.cancels.find(errand.number);
+        if (target.worker == nullptr) break;
+        const auto answer = std::make_shared<Answer>(executor);
+        // The timer dies with this worker's loop; another's may still hold what would have told it.
+        auto tell = [weak = std::weak_ptr<Answer>(answer), executor](Ended said) {
+            asio::post(executor, [weak, said] {
+                const auto waiting = weak.lock();
+                if (!waiting) return;
+                waiting->said = said;
+                waiting->woken.cancel();
+            });
+        };
+        target.worker->post([target, asker, errand, tell = std::move(tell)] {
+            Session* session = target.worker->find(target.session);
+            if (session == nullptr || &session->dialect_ != asker.dialect) return tell(Ended::nobody);
+            if (!session->may_be_ended_by(asker)) return tell(Ended::forbidden);
+            const bool whole = errand.kind == Kind::kill;
+            const LogField fields[] = {{"session", target.session},
+                                       {"user", session->user_},
+                                       {"client", session->peer_},
+                                       {"command", whole ? "KILL" : "KILL QUERY"},
+                                       {"by", asker.name}};
+            log_kin(LogLevel::info, asker.name, whole ? "session_killed" : "cancel", fields);
+            if (!whole) return session->cancel([tell] { tell(Ended::done); });
+            (void)session->kill("KILL by leasehold session " + std::to_string(asker.session));
+            tell(Ended::done);
+        });
+        const asio::as_tuple_t<Use> either_way;
+        (void)co_await answer->woken.async_wait(either_way);
+        ended = answer->said.value_or(Ended::done);  // it was told to
+    }
+    if (ended == Ended::done) co_return std::nullopt;
+    const bool nobody = ended == Ended::nobody;
+    co_return failure(nobody ? Failure::no_such_session : Failure::not_owner, std::to_string(errand.number));
+}
+
+}  // namespace leasehold::daemon
