@@ -152,6 +152,8 @@ class Session final : private Lobby::Guest {
     struct Asker;
     [[nodiscard]] wire::awaitable<bool> carry_out();
     [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> end_another(wire::Errand errand);
+    // It has ended, and only its client's last bytes are waited for.
+    [[nodiscard]] bool over() const noexcept { return home_ && !welcoming_ && !logged_in_; }
     [[nodiscard]] bool may_be_ended_by(const Asker& asker) const;
     [[nodiscard]] bool refuse_request(wire::Diagnostics error);
     [[nodiscard]] bool lose(const wire::Loss& loss);

@@ -75,7 +75,8 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::end_another(wire::Err
         };
         target.worker->post([target, asker, errand, tell = std::move(tell)] {
             Session* session = target.worker->find(target.session);
-            if (session == nullptr || &session->dialect_ != asker.dialect) return tell(Ended::nobody);
+            const bool lives = session != nullptr && &session->dialect_ == asker.dialect && !session->over();
+            if (!lives) return tell(Ended::nobody);
             if (!session->may_be_ended_by(asker)) return tell(Ended::forbidden);
             const bool whole = errand.kind == Kind::kill;
             const LogField fields[] = {{"session", target.session},
