@@ -49,7 +49,7 @@ def busy(daemon, count=1):
 
 
 def backend(connection):
-    return connection.value("SELECT connection_id()")
+    return connection.value("SELECT 0 + connection_id()")
 
 
 def opened(server):
@@ -60,7 +60,7 @@ def opened(server):
 def test_a_statement_is_executed_on_whichever_backend_is_free(pooled):
     daemon = pooled(size=3)
     with login(daemon) as session:
-        plus, where = Statement(session, "SELECT ? + 1"), Statement(session, "SELECT connection_id()")
+        plus, where = Statement(session, "SELECT ? + 1"), Statement(session, "SELECT 0 + connection_id()")
         seen = {where.value()}
         assert plus.value(1) == 2
         for count in (1, 2):

@@ -252,7 +252,7 @@ def test_mysql_reloads_the_same_way(leasehold, mysql_server):
     active = daemon.connect_mysql("shop", USER, PASSWORD)
     other = daemon.connect_mysql("till", USER, PASSWORD)
 
-    def one(connection, sql="SELECT connection_id()"):
+    def one(connection, sql="SELECT 0 + connection_id()"):
         with connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchone()[0]
