@@ -94,7 +94,9 @@ std::optional<Tracker::Step> Tracker::with_number(Incoming& packet, Read read) {
     renumbered_.assign(made.bytes().begin(), made.bytes().end());
     scanned_.reset();
     std::size_t at = 0;
-    Incoming other{renumbered_, at, header_of(renumbered_), packet.command, packet.to_backend, packet.to_client};
+    Incoming other{
+        renumbered_, at,          header_of(renumbered_), packet.command, packet.to_backend, packet.to_client,
+        nullptr,     packet.plain};
     const Step step = (this->*read)(other);
     if (at == 0) {
         scanned_.reset();  // read again, when it is presented again

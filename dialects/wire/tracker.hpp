@@ -44,7 +44,7 @@ struct Verdict {
         fatal,     // the session cannot go on; to_client holds its last words. From the backend: it is unusable as well
         own,  // from_client, attached: what in[consumed..] asks for makes the backend the session's own for good; refuse()
               // answers it otherwise
-        lost,  // from_backend: the server said farewell (not passed on); treat as the end of the connection
+        lost,    // from_backend: the server said farewell (not passed on); treat as the end of the connection
         errand,  // from_client, with a lease or without: nothing goes on before errand() has been carried out
     };
     Kind kind = Kind::more;
