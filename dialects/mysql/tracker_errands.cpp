@@ -68,8 +68,8 @@ Tracker::Step Tracker::on_reset_connection(Incoming& packet) {
     if (leased) {
         if (dirty()) lease_->dirty = true;
         // What an error may have ended counts as open until somebody has looked.
-        if (state_unknown_) lease_->status |= status::in_transaction;
-        savepoint_open_ = state_unknown_ = settles_ = false;
+        if (unsure()) lease_->status |= status::in_transaction;
+        savepoint_open_ = state_unknown_ = suspect_ = settles_ = false;
         session_pinned_ = false;
     }
     reset_session();
