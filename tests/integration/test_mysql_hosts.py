@@ -115,6 +115,21 @@ def test_when_the_first_goes_away_the_second_serves_and_clients_stay(behind):
             assert serving(daemon) == second.port
 
 
+def test_connections_count_at_the_server_that_was_reached(behind, pair):
+    with contextlib.closing(Port()) as closed:
+        limits = {f"{LOOPBACK}:{closed.number}": {"max_connections": 50}, f"{LOOPBACK}:{pair[0].port}": {"max_connections": 1}}
+        daemon = behind([closed.number, pair[0]], sections={"servers": limits}, pool_size=4, pool_timeout="1s")
+        with enter(daemon) as first, enter(daemon) as second:
+            first.query("BEGIN")
+            assert int(first.value("SELECT @@port")) == pair[0].port
+            with pytest.raises(mywire.ServerError) as refused:
+                second.query("SELECT 1")
+            assert refused.value.code == 1203
+            first.query("COMMIT")
+            assert second.value("SELECT 1") == "1", "it lives, and there is a place again"
+        wait_until(lambda: used(pair[0]) <= 1, 10, "no more than one")
+
+
 # --- a reload ---------------------------------------------------------------------------------------------------------
 
 def test_a_pool_is_pointed_at_another_server_and_idle_clients_do_not_notice(behind, pair):
