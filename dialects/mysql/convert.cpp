@@ -154,10 +154,11 @@ Event Conversion::relay(Reply& reply, Bytes in, std::size_t& at, const Settings&
         Event event = Event::packet;
         if (!held_) {
             const std::size_t from = at;
+            const bool within = reply.in_packet();
             event = reply.advance(in, at);
             Bytes moved = in.subspan(from, at - from);
             if (number_ && !moved.empty()) moved = numbered(moved, to_client);
-            emit(moved, to_client);
+            emit(moved, within, to_client);
             if (event == Event::complete && eof_due_) {
                 write_end_of_rows(to_client.own(), status_, false,
                                   static_cast<std::uint8_t>(reply.next_sequence() + shift_));
@@ -183,13 +184,13 @@ Bytes Conversion::numbered(Bytes reply, wire::Outbox& to_client) {
     return reply.subspan(replaced);
 }
 
-// Bytes that were moved over, less those that something else stands for.
-void Conversion::emit(Bytes bytes, wire::Outbox& to_client) {
+// Bytes that were moved over, less those that something else stands for. What goes on `within` a packet is the server's.
+void Conversion::emit(Bytes bytes, bool within, wire::Outbox& to_client) {
     const std::size_t n = std::min(skip_, bytes.size());
     skip_ -= n;
     bytes = bytes.subspan(n);
     if (bytes.empty()) return;
-    if (stops_ == Reply::Stops::packets && bytes.size() <= copied) {
+    if (stops_ == Reply::Stops::packets && bytes.size() <= copied && !within) {
         to_client.own().append(bytes);
     } else {
         to_client.pass(bytes);

@@ -50,7 +50,7 @@ class Conversion {
     void renumber(const Header& header, wire::Outbox& to_client);
     void leave_out(const Header& header) noexcept { skip_ = header_size + header.length; }
     [[nodiscard]] Bytes numbered(Bytes reply, wire::Outbox& to_client);
-    void emit(Bytes bytes, wire::Outbox& to_client);
+    void emit(Bytes bytes, bool within, wire::Outbox& to_client);
     [[nodiscard]] std::uint8_t number(const Header& header) const noexcept {
         return static_cast<std::uint8_t>(header.sequence + shift_);
     }

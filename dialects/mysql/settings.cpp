@@ -75,12 +75,15 @@ std::uint64_t Settings::fingerprint() const noexcept {
 }
 
 // MariaDB takes only a few of the numbers for character_set_client, but all of them for the collation; of assignments in
-// one SET each sees the values from before it.
+// one SET each sees the values from before it. MySQL names a column's collation as the number says: what stands in the
+// comment, which MariaDB does not read.
 std::vector<std::string> charset_statements(std::uint8_t collation) {
     if (collation == 0) return {unknown_charset_statement()};
-    return {"SET SESSION collation_connection=" + std::to_string(collation),
+    const std::string number = std::to_string(collation);
+    return {"SET SESSION collation_connection=" + number,
             "SET SESSION character_set_client=@@character_set_connection, "
-            "character_set_results=@@character_set_connection"};
+            "character_set_results=@@character_set_connection /*!50700 , character_set_client=" +
+                number + ", character_set_results=" + number + " */"};
 }
 
 std::string_view tracked_too(const Settings& settings) noexcept {
