@@ -152,6 +152,7 @@ class Session {
             owed_.erase(owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(verdict.consumed));
             ship();
             switch (verdict.kind) {
+                case wire::Verdict::Kind::unsure:  // the next reply tells
                 case wire::Verdict::Kind::more: return false;
                 case wire::Verdict::Kind::boundary:
                     if (owed_.empty()) return true;
