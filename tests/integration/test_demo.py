@@ -47,8 +47,9 @@ def listening(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_everything_shown_is_true_and_nothing_is_left(demo):
-    process, output = demo("--once")
+@pytest.mark.parametrize("which", [[], ["--mysql"]])
+def test_everything_shown_is_true_and_nothing_is_left(demo, which):
+    process, output = demo(*which, "--once")
     assert process.wait(120) == 0, output()
     assert "NO " not in output() and output().count("  yes  ") >= 8, output()
     assert len(ports(output())) == 2 and not [port for port in ports(output()) if listening(port)]

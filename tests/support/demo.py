@@ -12,17 +12,15 @@ import tempfile
 import threading
 import time
 
-import psycopg2
-
+from demo_sides import PASSWORD, USER, side, walking_client
 from leasehold import Leasehold
 from processes import tail, wait_until
-from servers import Postgres, ServerFailed, postgres_bin
+from servers import ServerFailed
 
-USER, PASSWORD = "app", "demo-secret"
 CLIENTS, BACKENDS, LOAD_SECONDS = 100, 5, 6
 CONFIG = """\
 listen:
-  - {{dialect: postgresql, address: 127.0.0.1:{{port}}}}
+  - {{dialect: {dialect}, address: 127.0.0.1:{{{port}}}}}
 pools:
   orders:
     url: {url}
@@ -87,94 +85,64 @@ def table(rows, columns):
         line("  " + (styled("2", text) if number == 0 else text))
 
 
-def connections(postgres):
-    """The connections of the application's user: all of them are leasehold's. (Their application_name is the client's.)"""
-    return [row for row in postgres.backends("%") if row["usename"] == USER]
-
-
-def in_transaction(postgres):
-    return [row for row in connections(postgres) if row["in_transaction"]]
-
-
 # --- the three shows --------------------------------------------------------------------------------------------------
 
-def many_clients(daemon, postgres, verdicts):
+def many_clients(it, daemon, server, verdicts):
     title(f"1  {CLIENTS} clients, {BACKENDS} backends")
-    line(f"pgbench with {CLIENTS} connections runs read-write transactions through leasehold for {LOAD_SECONDS} seconds.")
-    # A thread per client: pgbench prepares statements blocking its thread, and would wait for its own other clients.
-    load = subprocess.Popen(
-        [postgres_bin("pgbench"), "-n", "-N", "-M", "prepared", "-c", str(CLIENTS), "-j", str(CLIENTS), "-T", str(LOAD_SECONDS),
-         "-P", "1", "-h", daemon.host, "-p", str(daemon.port), "-U", USER, "orders"],
-        env={**os.environ, "PGPASSWORD": PASSWORD}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True)
-    rates, noise = [], []
+    line(f"{it.load_name} with {CLIENTS} connections runs read-write transactions through leasehold for {LOAD_SECONDS} seconds.")
+    command, environment = it.load(daemon, CLIENTS, LOAD_SECONDS)
+    load = subprocess.Popen(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+    rates, noise, output = [], [], []
 
-    def listen():
-        for text in load.stderr:
-            match = re.match(r"progress: .*?, ([0-9.]+) tps", text)
-            (rates if match else noise).append(match[1] if match else text)
+    def listen(stream, progress, rest):
+        for text in stream:
+            match = re.match(it.progress, text) if progress else None
+            (rates if match else rest).append(match[1] if match else text)
 
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
+    listeners = [threading.Thread(target=listen, args=arguments, daemon=True) for arguments in
+                 [(load.stderr, it.progress_on_stderr, noise), (load.stdout, not it.progress_on_stderr, output)]]
+    for listener in listeners:
+        listener.start()
     most_backends = most_clients = 0
     try:
-        with contextlib.closing(postgres.connect()) as observer, observer.cursor() as cursor:
-            while load.poll() is None:
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
-                               " AND application_name <> 'leasehold control'", [USER])  # which asks once what the server admits
-                backends = cursor.fetchone()[0]
-                clients = sum(1 for row in daemon.console("SHOW CLIENTS") if row.get("database") == "orders")
-                most_backends, most_clients = max(most_backends, backends), max(most_clients, clients)
-                rate = f"{float(rates[-1]):7.0f} transactions/s" if rates else ""
-                live(f"clients {clients:4d}   backends {backends:3d}   {rate}")
-                time.sleep(0.2)
+        while load.poll() is None:
+            backends = it.backends(server)
+            clients = sum(1 for row in daemon.console("SHOW CLIENTS") if row.get("database") == "orders")
+            most_backends, most_clients = max(most_backends, backends), max(most_clients, clients)
+            rate = f"{float(rates[-1]):7.0f} transactions/s" if rates else ""
+            live(f"clients {clients:4d}   backends {backends:3d}   {rate}")
+            time.sleep(0.2)
     finally:
         load.kill()
-    listener.join()
-    output = load.stdout.read()
-    done = re.search(r"number of transactions actually processed: (\d+)", output)
-    failed = re.search(r"number of failed transactions: (\d+)", output)
+    for listener in listeners:
+        listener.join()
+    said = "".join(output)
+    done, failed = re.search(it.done, said), re.search(it.failed, said)
     settled(f"clients {most_clients:4d}   backends {most_backends:3d}   {done[1] if done else 'no'} transactions")
     verdicts.claim(most_clients >= CLIENTS, f"{CLIENTS} clients were connected at once (SHOW CLIENTS)")
-    verdicts.claim(1 <= most_backends <= BACKENDS, f"PostgreSQL never saw more than {BACKENDS} connections for them"
-                                                   " (pg_stat_activity)")
+    verdicts.claim(1 <= most_backends <= BACKENDS, f"{it.name} never saw more than {BACKENDS} connections for them"
+                                                   f" ({it.catalog})")
     if not verdicts.claim(load.returncode == 0 and bool(done) and int(done[1]) > 0 and not (failed and int(failed[1])),
-                          "every transaction succeeded (pgbench)"):
-        line("".join(noise + [output]).strip())
+                          f"every transaction succeeded ({it.load_name})"):
+        line("".join(noise + output).strip())
 
 
-WALKS_AWAY = """
-import sys, time, psycopg2
-connection = psycopg2.connect(sys.argv[1], application_name="checkout page")
-cursor = connection.cursor()
-cursor.execute("UPDATE stock SET pieces = pieces - 1 WHERE article = 'lamp'")
-print("in transaction", flush=True)
-time.sleep(60)
-"""
-
-
-def walking_away(daemon, postgres, verdicts):
+def walking_away(it, daemon, server, verdicts):
     title("2  A client walks away in the middle of its transaction")
-    client = subprocess.Popen([sys.executable, "-c", WALKS_AWAY, daemon.url("orders", USER, PASSWORD)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    try:
-        client.stdout.readline()
-        held = in_transaction(postgres)
+    with walking_client(it, daemon) as client:
+        held = it.in_transaction(server)
         verdicts.claim(len(held) == 1, "it began a transaction, took one lamp off the stock and holds the row's lock")
-    finally:
         client.kill()  # SIGKILL: it says goodbye to nobody
         client.wait()
     killed = time.monotonic()
     line("kill -9 ...")
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not in_transaction(postgres), 5, "rolled back")
+        wait_until(lambda: not it.in_transaction(server), 5, "rolled back", it.pause)
     took = time.monotonic() - killed
     verdicts.claim(took < 1, f"rolled back after {took * 1000:.0f} ms")
-    with contextlib.closing(daemon.connect("orders", USER, PASSWORD, autocommit=True)) as other, other.cursor() as cursor:
-        cursor.execute("BEGIN; SET LOCAL lock_timeout = '1s'")
-        cursor.execute("SELECT pieces FROM stock WHERE article = 'lamp' FOR UPDATE")
-        pieces = cursor.fetchone()[0]
-        cursor.execute("ROLLBACK")
+    with contextlib.closing(it.connect(daemon)) as other, other.cursor() as cursor:
+        pieces = it.pieces(cursor)
     verdicts.claim(pieces == 10, f"the next client sees all {pieces} lamps, and the lock is free")
 
     def recorded():
@@ -188,98 +156,90 @@ def walking_away(daemon, postgres, verdicts):
         table(rows, {"application_name": 16, "reason": 30, "statements": 60, "outcome": 20, "took_ms": 7})
 
 
-def dying_backend(daemon, postgres, verdicts):
+def dying_backend(it, daemon, server, verdicts):
     title("3  A backend is killed under an idle client")
-    with contextlib.closing(daemon.connect("orders", USER, PASSWORD, autocommit=True)) as client, client.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
+    with contextlib.closing(it.connect(daemon)) as client, client.cursor() as cursor:
+        cursor.execute(it.backend)
         before = cursor.fetchone()[0]
-        line(f"the client was served by backend {before}; pg_terminate_backend() for all of leasehold's backends ...")
-        for backend in connections(postgres):
-            postgres.terminate(backend["pid"])
+        line(f"the client was served by backend {before}; {it.killing} for all of leasehold's backends ...")
+        for backend in it.connections(server):
+            with contextlib.suppress(it.error):
+                server.terminate(backend)
         with contextlib.suppress(TimeoutError):
-            wait_until(lambda: before not in [row["pid"] for row in connections(postgres)], 5, "gone")
+            wait_until(lambda: before not in it.connections(server), 5, "gone")
         try:
-            cursor.execute("SELECT pg_backend_pid()")
+            cursor.execute(it.backend)
             after = cursor.fetchone()[0]
             verdicts.claim(after != before, f"the same client connection goes on, now with backend {after}; no error was raised")
-        except psycopg2.Error as error:
+        except it.error as error:
             verdicts.claim(False, f"the same client connection goes on: {str(error).strip()}")
 
 
 # --- the whole --------------------------------------------------------------------------------------------------------
 
-def prepare(postgres):
-    postgres.create_user(USER, PASSWORD)
-    postgres.create_database("orders", owner=USER)
-    subprocess.run([postgres_bin("pgbench"), "-i", "-q", "-s", "4", "-h", postgres.folder, "-p", str(postgres.port), "-U",
-                    USER, "orders"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   check=True)
-    postgres.query("CREATE TABLE stock (article text PRIMARY KEY, pieces int);"
-                   f"ALTER TABLE stock OWNER TO {USER}; INSERT INTO stock VALUES ('lamp', 10)", database="orders")
-
-
-def stay(daemon, postgres, keep):
+def stay(it, daemon, server, keep):
     title("Yours until Ctrl-C")
-    line("as an application    psql " + daemon.url("orders", USER, PASSWORD))
-    line("SQLAlchemy           " + daemon.url("orders", USER, PASSWORD, scheme="postgresql+psycopg2"))
-    line("the console          psql " + daemon.url("leasehold", "operator", "console-secret") + " -c 'SHOW POOLS'")
-    line("PostgreSQL itself    psql " + postgres.url("orders", USER, PASSWORD))
-    line(f"the log              {daemon.log}")
+    for what, how in it.how_to_connect(daemon, server):
+        line(f"{what:<20} {how}")
+    line(f"{'the log':<20} {daemon.log}")
     if not keep:
         line("All of it is removed at the end.")
     try:
-        while daemon.running() and postgres.running():
+        while daemon.running() and server.running():
             time.sleep(0.5)
     except KeyboardInterrupt:
         print()
         return True
-    line("leasehold or PostgreSQL has ended:\n" + tail(daemon.log))
+    line(f"leasehold or {it.name} has ended:\n" + tail(daemon.log))
     return False
 
 
-def show(arguments):
+def show(it, arguments):
     verdicts = Verdicts()
-    line("starting a throw-away PostgreSQL ...")
-    with Postgres() as postgres:
-        prepare(postgres)
-        url = postgres.url("orders", USER, PASSWORD)
-        with Leasehold(text=CONFIG.format(url=url, size=BACKENDS)) as daemon:
+    line(f"starting a throw-away {it.name} ...")
+    with it.server() as server:
+        it.prepare(server)
+        url = server.url("orders", USER, PASSWORD)
+        text = CONFIG.format(url=url, size=BACKENDS, dialect=it.dialect, port=it.port_key)
+        with Leasehold(text=text) as daemon:
             try:
                 title(f"leasehold.yaml ({daemon.config_file})")
                 for text in daemon.config_text().splitlines():
                     line(styled("2", text))
                 for part in (many_clients, walking_away, dying_backend):
-                    part(daemon, postgres, verdicts)
+                    part(it, daemon, server, verdicts)
                 title("All of it was so." if not verdicts.failed else f"{len(verdicts.failed)} of it was not so:")
                 for text in verdicts.failed:
                     line(text)
                 if verdicts.failed:
                     line("The end of leasehold's log:\n" + tail(daemon.log))
                 fine = not verdicts.failed
-                return (arguments.once or stay(daemon, postgres, arguments.keep)) and fine
+                return (arguments.once or stay(it, daemon, server, arguments.keep)) and fine
             finally:
                 if arguments.keep:
                     kept = tempfile.mkdtemp(prefix="leasehold-demo-")
                     shutil.copy(daemon.config_file, kept)
                     shutil.copy(daemon.log, os.path.join(kept, "leasehold.log"))
-                    shutil.copy(postgres.log, os.path.join(kept, "postgres.log"))
+                    shutil.copy(server.log, os.path.join(kept, "server.log"))
                     line(f"kept: {kept}")
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--mysql", action="store_true")
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it for us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    it = side(arguments.mysql)
     try:
-        return 0 if show(arguments) else 1
+        return 0 if show(it, arguments) else 1
     except KeyboardInterrupt:
         print("\n  interrupted")
         return 130
-    except (ServerFailed, TimeoutError, psycopg2.Error, subprocess.CalledProcessError) as error:
+    except (ServerFailed, TimeoutError, it.error, subprocess.CalledProcessError) as error:
         print(f"\n  {error}", file=sys.stderr)
         return 1
 

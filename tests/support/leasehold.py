@@ -120,6 +120,8 @@ class Leasehold:
         self.control_socket = os.path.join(self.folder, "control.sock")
         if text is not None:
             self.config = text.replace("{port}", str(self.port)).replace("{mysql_port}", str(self.mysql_port))
+            if self.mysql_port and "{port}" not in text:
+                self.port = None  # there is no listener for PostgreSQL
         else:
             self.config = self._config(pools or {}, listen, admin, sections)
         self.write_config()
@@ -286,13 +288,14 @@ class Leasehold:
         return socket.create_connection((self.host, self.mysql_port if mysql else self.port), timeout)
 
     def console(self, command, user=CONSOLE_USER, password=CONSOLE_PASSWORD):
-        """Runs a console command over the simple query protocol; rows as dicts."""
-        with contextlib.closing(self.connect("leasehold", user, password, autocommit=True)) as connection:
+        """Runs a console command over the simple query protocol, or MySQL's where there is no other; rows as dicts."""
+        connect = self.connect if self.port else self.connect_mysql
+        with contextlib.closing(connect("leasehold", user, password, autocommit=True)) as connection:
             with connection.cursor() as cursor:
                 cursor.execute(command)
                 if not cursor.description:
                     return []
-                names = [column.name for column in cursor.description]
+                names = [column[0] for column in cursor.description]
                 return [dict(zip(names, row)) for row in cursor.fetchall()]
 
     # --- what can be read about it ------------------------------------------------------------------------------------
