@@ -277,7 +277,7 @@ SESSIONS = {
     "a column count of zero and more": answers(packet(b"\xfc\0\0", 1)),
     "rows that do not end": streams(HEAD, packet(b"\3abc", 3)),
     "results that do not end": streams(b"", packet(ok(0x0A), 1)),
-    "a wrong sequence": answers(packet(ok(), 77)),
+    "a wrong sequence": answers(packet(ok(), 77), then="serve"),
     "the answer twice": answers(packet(ok(), 1), packet(ok(), 1), then="serve"),
     "bytes behind the answer": answers(packet(ok(), 1), b"\0\0", then="serve"),
     "a farewell": answers(packet(err(1053, "08S01", "Server shutdown in progress"), 1), then="end"),

@@ -86,9 +86,9 @@ def test_a_client_may_compress_whatever_its_server_knows(pooled, algorithm):
 def test_a_pools_url_may_ask_its_server_to_compress(pooled, algorithm):
     daemon = pooled(compress=algorithm)
     if algorithm == "zstd" and "MariaDB" in daemon.database.query("SELECT version()")[0][0]:
-        with pytest.raises(mywire.ServerError) as refused:
+        with pytest.raises(mywire.ServerError):
             mywire.connect(daemon.mysql_port, USER, PASSWORD, "shop").query("SELECT 1")
-        assert "does not offer the compression" in refused.value.message
+        wait_until(lambda: "does not offer the compression" in daemon.log_text(), timeout=10)
         return
     with mywire.connect(daemon.mysql_port, USER, PASSWORD, "shop", capabilities=1 << 7) as session:
         assert compresses(session)
@@ -150,7 +150,7 @@ def test_an_idle_compressed_client_costs_no_more_memory_than_another(pooled):
     daemon = pooled()
     def grown(connect):
         before = daemon.rss()
-        sessions = [connect() for _ in range(300)]
+        sessions = [connect() for _ in range(150)]
         for session in sessions:
             assert len(session.value(f"SELECT repeat('z', {len(LONG)})")) == len(LONG)
         after = daemon.rss()

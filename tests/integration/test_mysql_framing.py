@@ -104,6 +104,8 @@ COMMANDS = {
 }
 FLAGS = {"plain": 0, "deprecate_eof": mywire.DEPRECATE_EOF, "track": SESSION_TRACK | mywire.DEPRECATE_EOF,
          "multi": MULTI_STATEMENTS | PS_MULTI}
+if not os.environ.get("LEASEHOLD_LONG"):
+    FLAGS = {name: FLAGS[name] for name in ("plain", "track")}
 
 
 COLLATIONS = (b"\x0c\x2d\x00", b"\x0c\xff\x00")
@@ -309,8 +311,14 @@ def test_a_client_that_dies_in_the_middle_of_its_file_leaves_nothing(both, mysql
     ask_for_file(session)
     send_lines(session, b"half of it\n" * 10_000)
     session.reset()
-    wait_until(lambda: mysql_server.value("SELECT count(*) FROM shop.framed WHERE t = 'half of it'") == 0 and
-               not mysql_server.transactions(), timeout=10)
+    def left():
+        """Rows, transactions, and who runs something."""
+        return (mysql_server.value("SELECT count(*) FROM shop.framed WHERE t = 'half of it'"), mysql_server.transactions(),
+                [p for p in mysql_server.processes(USER) if p["command"] == "Query"])
+    try:
+        wait_until(lambda: left() == (0, [], []), timeout=20)
+    except TimeoutError:
+        raise AssertionError(left()) from None
     with through() as other:
         assert other.value("SELECT 1") == "1"
 
@@ -326,5 +334,7 @@ def test_out_parameters_and_results_of_a_prepared_call(both):
             for _ in range(struct.unpack_from("<H", head, 7)[0] + 1):
                 packet(session)
             body = statement + struct.pack("<BI", 0, 1) + b"\0" + b"\1" + b"\3\0\3\0" + struct.pack("<ii", 21, 0)
-            return comparable("", replies(session, [b"\x17" + body, b"\x19" + statement]))
+            read = comparable("", replies(session, [b"\x17" + body, b"\x19" + statement]))
+            # MySQL tells clients with EOF packets of the parameters in front of them, and forgets it behind them.
+            return [(number, body[:3] if len(body) == 5 and body[0] == 0xFE else body) for number, body in read]
     assert call(through) == call(directly)
