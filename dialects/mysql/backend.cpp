@@ -181,6 +181,7 @@ std::unique_ptr<wire::Seam> Backend::seam() const { return std::make_unique<Seam
 
 bool Backend::aligned(const wire::Tracker& session) const noexcept {
     const Settings& wanted = static_cast<const Tracker&>(session).settings();
+    if (static_cast<const Tracker&>(session).wants_clean(lease_)) return false;
     return (lease_.held == wanted && lease_.tracking == lease_.tracks) || lease_.plan_for(wanted).nothing();
 }
 
@@ -188,7 +189,7 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
     Aligned result;
     auto& tracker = static_cast<Tracker&>(session);  // a pool of this dialect serves sessions of this dialect
     const Settings wanted = tracker.settings();
-    Alignment plan = lease_.plan_for(wanted);
+    Alignment plan = lease_.plan_for(wanted, tracker.wants_clean(lease_));
     if (plan.no_database) {
         result.error = co_await change_user(deadline);
         if (result.error) co_return result;

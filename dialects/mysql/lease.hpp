@@ -44,8 +44,10 @@ struct MysqlLease final : wire::LeaseState {
     Settings held;
     std::uint16_t status = status::autocommit;  // of the last reply
     bool dirty = false;                         // session state that a reset must remove
-    bool tracks = false;                        // its server has a session tracker
-    bool tracking = false;                      // ... which is on
+    // Which session has run statements on it since it was new or reset; several: `leaseholds`.
+    std::uint64_t used_by = 0;
+    bool tracks = false;    // its server has a session tracker
+    bool tracking = false;  // ... which is on
 
     // What LAST_INSERT_ID() would answer; none: not known.
     std::optional<std::uint64_t> insert_id = 0;
@@ -77,8 +79,8 @@ struct MysqlLease final : wire::LeaseState {
         }
     }
     // What brings it to a session's settings.
-    [[nodiscard]] Alignment plan_for(const Settings& wanted) const {
-        Alignment plan = alignment(held, wanted, defaults());
+    [[nodiscard]] Alignment plan_for(const Settings& wanted, bool clean = false) const {
+        Alignment plan = alignment(held, wanted, defaults(), clean);
         if (plan.reset) plan.restoring = restoring();
         const bool told = std::ranges::any_of(
             wanted.variables, [](const auto& variable) { return variable.first.starts_with("session_track_"); });
@@ -97,6 +99,7 @@ struct MysqlLease final : wire::LeaseState {
         has_warnings = false;
         statements.clear();
         dirty = false;
+        used_by = 0;
     }
 };
 

@@ -99,7 +99,7 @@ std::string unknown_charset_statement() {
            "collation_connection=@@global.collation_connection";
 }
 
-Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults) {
+Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults, bool clean) {
     Alignment plan;
     const std::string_view from = held.database ? std::string_view(*held.database) : defaults.database;
     const std::string_view to = wanted.database ? std::string_view(*wanted.database) : defaults.database;
@@ -108,8 +108,8 @@ Alignment alignment(const Settings& held, const Settings& wanted, const Defaults
         if (!to.empty()) plan.database = to;
     }
     if (held.multi_statements != wanted.multi_statements) plan.multi_statements = wanted.multi_statements;
-    plan.reset =
-        std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); });
+    plan.reset = clean || std::ranges::any_of(held.variables,
+                                              [&](const auto& variable) { return !wanted.holds(variable.first); });
     const bool emptied = plan.reset || plan.no_database;
     const bool autocommit = emptied ? defaults.autocommit : held.autocommit;
     if ((emptied ? defaults.charset : held.charset) != wanted.charset) plan.charset = wanted.charset;

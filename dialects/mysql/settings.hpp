@@ -54,7 +54,9 @@ struct Defaults {
     bool autocommit = true;     // after a reset
     std::uint8_t charset = 0;   // after a reset: that of its handshake in MariaDB, the server's own in MySQL
 };
-[[nodiscard]] Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults);
+// `clean`: the backend is reset in any case.
+[[nodiscard]] Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults,
+                                  bool clean = false);
 
 // The variables that the session wants to be told of besides those that leasehold needs, with commas.
 [[nodiscard]] std::string_view tracked_too(const Settings& settings) noexcept;

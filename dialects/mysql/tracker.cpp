@@ -58,7 +58,8 @@ bool Tracker::ends_with_goodbye(Bytes held) const noexcept {
 
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = &static_cast<MysqlLease&>(backend);  // a pool of this dialect has no other
-    wants_lease_ = false;
+    wants_lease_ = wants_clean_ = false;
+    lease_->used_by = lease_->used_by == 0 || lease_->used_by == number_ ? number_ : MysqlLease::leaseholds;
     preparing_.chunk_of = 0;
     status_ = lease_->status;
     first_of_lease_ = true;

@@ -83,6 +83,11 @@ class Tracker final : public wire::Tracker {
     }
 
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+    // The request that waits makes or asks for state of which stored code, run there by others, may have left some that the
+    // server does not report: the backend has to be reset.
+    [[nodiscard]] bool wants_clean(const MysqlLease& backend) const noexcept {
+        return wants_clean_ && backend.used_by != 0 && backend.used_by != number_;
+    }
 
   private:
     enum class Step : std::uint8_t { taken, wait, lease, boundary, errand, close, fatal, own };
@@ -240,6 +245,7 @@ class Tracker final : public wire::Tracker {
 
     std::optional<Statement> scanned_;          // of the request at hand, while a lease is waited for
     bool wants_lease_ = false;                  // a request waits for one
+    bool wants_clean_ = false;                  // ... that will pin
     bool wanted_whole_ = false;                 // ... and was seen whole
     bool skip_request_ = false;                 // refuse() has answered it
     std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read

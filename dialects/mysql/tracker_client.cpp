@@ -200,6 +200,7 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
     if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
     // There is nothing to end; drivers do this often.
     if (!attached() && statement->ends && !settings_.holds("completion_type")) return answer(packet, Answer{});
+    wants_clean_ = !attached() && !statement->pin.empty();
     if (!attached()) return want_lease(packet);
     if (!in_transaction()) transcript_.clear();
     transcript_.add(wire::as_text(packet.visible().subspan(1)));

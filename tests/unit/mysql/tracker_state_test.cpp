@@ -175,6 +175,30 @@ TEST(MysqlTrackerState, TheClientsOwnTrackingIsCarriedAndDoesNotBlindLeasehold) 
     EXPECT_TRUE(s.backend->plan_for(s.tracker.settings()).nothing());
 }
 
+TEST(MysqlTrackerState, WhoWillPinGetsABackendThatNobodyElseHasUsedSinceItsReset) {
+    Tracked s;
+    EXPECT_EQ(s.backend->used_by, 0u);
+    s.gives_leases = false;
+    s.client(query("SELECT @a"));
+    EXPECT_FALSE(s.tracker.wants_clean(*s.backend)) << "it is as new";
+    s.backend->used_by = MysqlLease::leaseholds;
+    EXPECT_TRUE(s.tracker.wants_clean(*s.backend));
+    const Alignment plan = s.backend->plan_for(s.tracker.settings(), true);
+    EXPECT_TRUE(plan.reset);
+    EXPECT_EQ(plan.track, track_statement(true));
+    s.gives_leases = true;
+    s.push();
+    EXPECT_FALSE(s.tracker.wants_clean(*s.backend)) << "asked once for each lease";
+    s.backend->forget();
+    EXPECT_EQ(s.backend->used_by, 0u);
+
+    Tracked harmless;
+    harmless.backend->used_by = MysqlLease::leaseholds;
+    harmless.gives_leases = false;
+    harmless.client(query("SELECT 1"));
+    EXPECT_FALSE(harmless.tracker.wants_clean(*harmless.backend));
+}
+
 TEST(MysqlTrackerState, SetCharacterSetIsCarriedUntilTheDatabaseChanges) {
     Tracked s;
     s.client(query("SET CHARACTER SET latin1"));
