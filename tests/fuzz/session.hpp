@@ -111,6 +111,9 @@ class Session {
                     require(tracker_->attached(), "a lease that ends was had");
                     at_boundary();
                     break;
+                // What the daemon does for a session (KILL, another user) is not played here: it ends with it.
+                case wire::Verdict::Kind::errand: over_ = true; return;
+                case wire::Verdict::Kind::unsure:
                 case wire::Verdict::Kind::lost: violated("a client's bytes lose no lease");
             }
         }
@@ -161,6 +164,7 @@ class Session {
                 case wire::Verdict::Kind::fatal: over_ = true; return false;
                 case wire::Verdict::Kind::close:
                 case wire::Verdict::Kind::own:
+                case wire::Verdict::Kind::errand:
                 case wire::Verdict::Kind::lease: violated("a server's bytes need no lease");
             }
         }

@@ -25,7 +25,7 @@ std::string said(const Statement& statement) {
     std::string all = std::to_string(statement.count) + '/';
     (all += statement.pin) += '/';
     for (const bool flag : {statement.begins, statement.rolls_back, statement.ends, statement.may_commit,
-                            statement.savepoint, statement.one_shot, statement.kill, statement.may_insert,
+                            statement.savepoint, statement.one_shot, statement.kill.has_value(), statement.may_insert,
                             statement.calls, statement.asks_counts, statement.asks_found_rows, statement.only_sets}) {
         all += flag ? '1' : '0';
     }
