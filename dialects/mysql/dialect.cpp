@@ -114,6 +114,7 @@ class Login final : public dialects::Login {
         made.tracked_variables = parameter(facts, "tracked_variables");
         made.isolation_level = std::move(options.isolation_level);
         made.application = greeting_.response().program_name;
+        made.identity = std::move(options.identity);
         made.number = options.number;
         return std::make_unique<Tracker>(std::move(made));
     }

@@ -14,25 +14,43 @@ struct Entry {
     std::string_view sqlstate;
     std::string_view before;  // the fixed part, in front of the detail
     std::string_view alone;   // the whole text when there is no detail
+    std::string_view hint{};  // what to do, for those who can do something
 };
 
+constexpr std::string_view who_may_log_in =
+    "A login is checked against leasehold's own configuration: the user and password of the pool's URL, or `users`.";
+constexpr std::string_view which_pools = "A client's database names a pool of leasehold, or an alias of one.";
+constexpr std::string_view fewer_clients = "Close idle clients, or raise limits.max_clients.";
+constexpr std::string_view fewer_of_user = "Close idle clients of this user, or raise limits.max_clients_per_user.";
+constexpr std::string_view who_holds =
+    "SHOW CLIENTS on leasehold's console says who holds the backends; pool_size, max_overflow and pool_timeout decide.";
+constexpr std::string_view server_down =
+    "leasehold itself is up; its log says since when, and why, the server is not reached.";
+constexpr std::string_view once_more = "Connect again in a moment.";
+constexpr std::string_view run_again = "The session goes on: run the transaction again.";
+constexpr std::string_view look_first = "The session goes on: look whether it took effect before it is run again.";
+constexpr std::string_view our_numbers =
+    "SHOW CLIENTS on leasehold's console shows the sessions, each with its number.";
+
 constexpr std::array<Entry, fault_count> table{{
-    {Fault::no_such_pool, Scope::login, 1049, "42000", "", "Unknown database"},
-    {Fault::no_pool_named, Scope::login, 1046, "3D000", "", "No database selected"},
-    {Fault::too_many_clients, Scope::login, 1040, "08004", "Too many connections: ", "Too many connections"},
+    {Fault::no_such_pool, Scope::login, 1049, "42000", "", "Unknown database", which_pools},
+    {Fault::no_pool_named, Scope::login, 1046, "3D000", "", "No database selected", which_pools},
+    {Fault::too_many_clients, Scope::login, 1040, "08004", "Too many connections: ", "Too many connections",
+     fewer_clients},
     {Fault::too_many_clients_of_user, Scope::login, 1226, "42000",
-     "User has exceeded 'max_clients_per_user': ", "User has exceeded 'max_clients_per_user'"},
-    {Fault::pool_timeout_at_login, Scope::login, 1040, "08004", "", "Too many connections"},
-    {Fault::server_unavailable, Scope::login, 1429, "HY000", "", "The database server is not available"},
-    {Fault::starting_drain, Scope::login, 1053, "08S01", "", "Server shutdown in progress"},
-    {Fault::authentication_failed, Scope::login, 1045, "28000", "Access denied for user ", "Access denied"},
+     "User has exceeded 'max_clients_per_user': ", "User has exceeded 'max_clients_per_user'", fewer_of_user},
+    {Fault::pool_timeout_at_login, Scope::login, 1040, "08004", "", "Too many connections", who_holds},
+    {Fault::server_unavailable, Scope::login, 1429, "HY000", "", "The database server is not available", server_down},
+    {Fault::starting_drain, Scope::login, 1053, "08S01", "", "Server shutdown in progress", once_more},
+    {Fault::authentication_failed, Scope::login, 1045, "28000", "Access denied for user ", "Access denied",
+     who_may_log_in},
     {Fault::handshake_timeout, Scope::login, 1159, "08S01", "", "Got timeout reading communication packets"},
     {Fault::login_violation, Scope::login, 1043, "08S01", "Bad handshake: ", "Bad handshake"},
     {Fault::unsupported_client, Scope::login, 1251, "08004", "",
      "Client does not support authentication protocol requested by server; consider upgrading MySQL client"},
-    {Fault::pool_timeout, Scope::lives, 1203, "42000", "", "Timed out waiting for a backend"},
-    {Fault::transaction_lost, Scope::lives, 1213, "40001", "transaction lost: ", "transaction lost"},
-    {Fault::outcome_unknown, Scope::lives, 1180, "HY000", "outcome unknown: ", "outcome unknown"},
+    {Fault::pool_timeout, Scope::lives, 1203, "42000", "", "Timed out waiting for a backend", who_holds},
+    {Fault::transaction_lost, Scope::lives, 1213, "40001", "transaction lost: ", "transaction lost", run_again},
+    {Fault::outcome_unknown, Scope::lives, 1180, "HY000", "outcome unknown: ", "outcome unknown", look_first},
     {Fault::begin_refused, Scope::lives, 1179, "25000", "",
      "Transactions are not possible in a pool of mode statement"},
     {Fault::unknown_command, Scope::lives, 1047, "HY000", "", "Unknown command"},
@@ -46,7 +64,7 @@ constexpr std::array<Entry, fault_count> table{{
      "Query execution was interrupted: ", "Query execution was interrupted"},
     {Fault::settings_refused, Scope::lives, 1231, "42000",
      "The session's settings could not be applied: ", "The session's settings could not be applied"},
-    {Fault::unknown_thread, Scope::lives, 1094, "HY000", "Unknown thread id: ", "Unknown thread id"},
+    {Fault::unknown_thread, Scope::lives, 1094, "HY000", "Unknown thread id: ", "Unknown thread id", our_numbers},
     {Fault::not_owner, Scope::lives, 1095, "HY000", "You are not owner of thread ", "You are not owner of this thread"},
     {Fault::unpreparable, Scope::lives, 1295, "HY000", "",
      "This command is not supported in the prepared statement protocol yet"},
@@ -99,6 +117,7 @@ wire::Diagnostics failure(Fault fault, std::string_view detail) {
     wire::Diagnostics diagnostics;
     diagnostics.number = is.number;
     diagnostics.sqlstate = is.sqlstate;
+    diagnostics.hint = is.hint;
     if (detail.empty()) {
         diagnostics.message = is.alone;
         return diagnostics;

@@ -175,12 +175,13 @@ void LocalService::error(const wire::Diagnostics& error, wire::Outbox& to_client
     write_error(to_client.own(), said(error), 1);
 }
 
-// The protocol has one text for all of it. A console's error may come without a number: then its SQLSTATE is another
+// A console's error may come without a number: then its SQLSTATE is another
 // protocol's.
 wire::Diagnostics LocalService::said(const wire::Diagnostics& error) const {
-    wire::Diagnostics made = error.number != 0 ? error : failure(Fault::syntax, error.message);
-    if (!error.detail.empty()) made.message += "; " + error.detail;
-    if (!error.hint.empty()) made.message += " (" + error.hint + ")";
+    if (error.number != 0) return error;
+    wire::Diagnostics made = failure(Fault::syntax, error.message);
+    made.detail = error.detail;
+    made.hint = error.hint;
     return made;
 }
 

@@ -247,12 +247,15 @@ void write_error(Writer& out, const wire::Diagnostics& error, std::uint8_t seque
         out.text(error.sqlstate.size() == 5 ? std::string_view(error.sqlstate) : std::string_view("HY000"));
     }
     // Clients keep 512 bytes of a message at most; the protocol has no room for a detail but there.
+    constexpr std::size_t most = 511;
     std::string text = error.message;
     if (!error.detail.empty()) {
         const std::string detail = " (" + error.detail + ")";
-        text = text.substr(0, 511 - std::min<std::size_t>(detail.size(), 511)) + detail;
+        text = text.substr(0, most - std::min<std::size_t>(detail.size(), most)) + detail;
     }
-    out.text(std::string_view(text).substr(0, 511));
+    // Half of it would help nobody.
+    if (!error.hint.empty() && text.size() + error.hint.size() + 2 <= most) (text += ". ") += error.hint;
+    out.text(std::string_view(text).substr(0, most));
     end_packet(out, mark);
 }
 

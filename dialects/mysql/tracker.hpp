@@ -34,6 +34,7 @@ struct TrackerOptions {
         "autocommit,character_set_client,character_set_connection,"
         "character_set_results,time_zone";
     std::string application;
+    std::string identity;      // "leasehold session 17": what leasehold's own errors are signed with
     std::uint32_t number = 0;  // of the session, as its greeting said it
 };
 
@@ -171,6 +172,7 @@ class Tracker final : public wire::Tracker {
     void pass_header(const Header& header, Bytes in, std::size_t& at, wire::Outbox& to_backend);
     [[nodiscard]] bool message_ended(wire::Outbox& to_client);
     void write(const Answer& answer, std::uint8_t sequence, wire::Outbox& to_client) const;
+    void say(wire::Diagnostics error, std::uint8_t sequence, wire::Outbox& to_client) const;
 
     // tracker_backend.cpp
     void on_complete(const Due& due);

@@ -75,7 +75,7 @@ Tracker::Step Tracker::on_command(Incoming packet) {
         const auto sequence = static_cast<std::uint8_t>(packet.header.sequence + 1);
         // Not into the middle of a reply.
         if (!busy() || answerable()) {
-            write_error(packet.to_client.own(), failure(Fault::packets_out_of_order), sequence);
+            say(failure(Fault::packets_out_of_order), sequence, packet.to_client);
         }
         return Step::fatal;
     }

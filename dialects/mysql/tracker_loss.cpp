@@ -23,7 +23,7 @@ void Tracker::answer_request(const wire::Diagnostics& error, bool then_fatal, wi
     }
     const bool begun = lease_->reply.active() && !lease_->due.empty() && lease_->due.front().whose == Due::For::client;
     if (begun && conversion_.settle(to_client.own())) reply_sequence_ = conversion_.next_sequence();
-    write_error(to_client.own(), error, reply_sequence_);
+    say(error, reply_sequence_, to_client);
 }
 
 wire::Diagnostics Tracker::loss_of_request(const wire::Loss& loss, bool was_in_transaction) const {
@@ -92,7 +92,7 @@ Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_clien
         preparing_.chunk_of = 0;
         skip_request_ = true;
     } else if (wanted_whole_) {
-        write_error(to_client.own(), said, 1);
+        say(said, 1, to_client);
         skip_request_ = true;
     } else {
         refusal_ = std::move(said);
@@ -103,7 +103,7 @@ Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_clien
 void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) {
     if (preparing_.chunk_of != 0) return;
     if (wants_lease_ || preparing_.held) {
-        write_error(to_client.own(), error, 1);
+        say(error, 1, to_client);
     } else if (answerable() && !receiving()) {
         answer_request(error, true, to_client);
     }

@@ -35,7 +35,7 @@ void Tracker::write(const Answer& answer, std::uint8_t sequence, wire::Outbox& t
         case Answer::Kind::end_of_rows:
             write_end_of_rows(to_client.own(), ok.status, (capabilities_ & cap::deprecate_eof) != 0, sequence);
             break;
-        case Answer::Kind::error: write_error(to_client.own(), answer.error, sequence); break;
+        case Answer::Kind::error: say(answer.error, sequence, to_client); break;
         case Answer::Kind::nothing: break;
     }
 }
@@ -81,6 +81,12 @@ Tracker::Step Tracker::without_attributes(Incoming& packet) {
         on_command({plain_, at, header, packet.command, packet.to_backend, packet.to_client, nullptr, true});
     if (at > 0) packet.at += header_size + all.size();
     return step;
+}
+
+// An error of leasehold's own says whose it is.
+void Tracker::say(wire::Diagnostics error, std::uint8_t sequence, wire::Outbox& to_client) const {
+    if (error.detail.empty() && !error.from_server) error.detail = options_.identity;
+    write_error(to_client.own(), error, sequence);
 }
 
 // --- long messages ---------------------------------------------------------------------------------------------

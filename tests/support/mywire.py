@@ -11,6 +11,8 @@ import struct
 
 COM_QUIT, COM_INIT_DB, COM_QUERY, COM_PING = 1, 2, 3, 14
 
+COM_RESET_CONNECTION = 31
+
 LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB = 1, 2, 4, 8
 PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PLUGIN_AUTH = 1 << 9, 1 << 13, 1 << 15, 1 << 17, 1 << 19
 DEPRECATE_EOF, SSL, CONNECT_ATTRS = 1 << 24, 1 << 11, 1 << 20
@@ -215,6 +217,10 @@ class Connection:
             raise ServerError(key)
         assert key[0] == 1, key
         self.send(rsa_encrypted(password, scramble, key[1:]))
+
+    def reset_connection(self):
+        self.command(COM_RESET_CONNECTION)
+        return self.result()
 
     def command(self, code, body=b""):
         self.send(bytes([code]) + body, sequence=0)

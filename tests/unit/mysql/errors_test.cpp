@@ -16,7 +16,7 @@ constexpr std::string_view dead_words[] = {"already closed", "connection was kil
                                            "network operation failed"};
 
 bool kills(const wire::Diagnostics& error) {
-    std::string text = error.message;
+    std::string text = error.message + ". " + error.hint;
     std::ranges::transform(text, text.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return std::ranges::find(dead_numbers, error.number) != std::end(dead_numbers) ||
@@ -32,6 +32,14 @@ TEST(MysqlErrors, AnErrorThatLetsTheSessionLiveIsNotTakenForItsEnd) {
         EXPECT_FALSE(kills(failure(fault))) << failure(fault).message;
         EXPECT_FALSE(kills(failure(fault, "Connection was KILLED: gone away, already closed")))
             << failure(fault).message;
+    }
+}
+
+TEST(MysqlErrors, WhoIsToldOfALossOrALimitIsToldWhatToDo) {
+    for (const Fault fault : {Fault::no_such_pool, Fault::too_many_clients, Fault::too_many_clients_of_user,
+                              Fault::pool_timeout_at_login, Fault::pool_timeout, Fault::server_unavailable,
+                              Fault::authentication_failed, Fault::transaction_lost, Fault::outcome_unknown}) {
+        EXPECT_FALSE(failure(fault).hint.empty()) << failure(fault).message;
     }
 }
 

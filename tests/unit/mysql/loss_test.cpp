@@ -225,7 +225,8 @@ TEST(MysqlRefusal, AnswersTheRequestAndTheSessionLives) {
         EXPECT_EQ(s.tracker.refuse(failure(Fault::pool_timeout, "nothing is free"), s.out_client), Aftermath::lives);
         s.keep();
         s.push();
-        EXPECT_EQ(s.take_client(), leasehold::mysql::test::err(1, 1203, "42000", "nothing is free"));
+        const std::string hint = failure(Fault::pool_timeout).hint;
+        EXPECT_EQ(s.take_client(), leasehold::mysql::test::err(1, 1203, "42000", "nothing is free. " + hint));
         s.gives_leases = true;
         s.client(query("SELECT 2"));
         EXPECT_EQ(s.to_backend, query("SELECT 2"));
