@@ -140,10 +140,10 @@ void Conversion::attach(Capabilities server) noexcept {
     eof_due_ = held_ = false;
 }
 
-void Conversion::start(Reply& reply, std::uint16_t status) noexcept {
-    reply.stop_at(stops_);
+void Conversion::start(Reply& reply, std::uint16_t status, int grown) noexcept {
+    reply.stop_at(grown == 0 ? stops_ : Reply::Stops::packets);
     status_ = status & status::lasting;
-    shift_ = 0;
+    shift_ = static_cast<std::uint8_t>(-grown);
     skip_ = 0;
     eof_due_ = held_ = false;
     number_.reset();

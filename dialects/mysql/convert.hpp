@@ -28,7 +28,8 @@ class Conversion {
     // At the beginning of a lease.
     void attach(Capabilities server) noexcept;
     // At the beginning of a reply. `status`: the session's, for an EOF that the server does not send.
-    void start(Reply& reply, std::uint16_t status) noexcept;
+    // `grown`: by so many packets the request was longer for the server than for the client.
+    void start(Reply& reply, std::uint16_t status, int grown = 0) noexcept;
     // The number that the client knows its prepared statement by; before the first relay() of that reply.
     void number_statement(std::uint32_t number) noexcept { number_ = number; }
     // Reply::advance(), and what it moves over is passed on. `packet` is no answer of it.

@@ -273,6 +273,7 @@ class Tracker final : public wire::Tracker {
         std::optional<wire::Diagnostics> failed;  // there is no copy for the held request
     } preparing_;
     std::optional<Reframe> reframe_;  // of the client's message that is passed on
+    int grown_ = 0;                   // by so many packets it got longer
     bool settles_ = false;            // a request was answered here although there is a lease
     std::uint64_t insert_id_ = 0;     // what LAST_INSERT_ID() answers, as far as it was read
     bool insert_id_own_ = false;      // the backend's is the session's, in this lease

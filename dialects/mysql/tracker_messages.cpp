@@ -124,6 +124,7 @@ void Tracker::pass_header(const Header& header, Bytes in, std::size_t& at, wire:
 // A packet of the client's has been read to its end. False: its answer ends the session.
 bool Tracker::message_ended(wire::Outbox& to_client) {
     if (body_.continues || infile_) return true;
+    if (reframe_) grown_ = reframe_->longer();
     reframe_.reset();
     if (lexer_) {
         if (request_.active) {

@@ -45,13 +45,13 @@ def value_of(value):
 
 
 def send_long(connection, payload):
-    """A payload of any length, in as many packets as it takes."""
+    """A payload of any length, in as many packets as it takes; how many these were."""
     sequence = 0
     while True:
         part = payload[:0xFFFFFF]
         connection.send(part, sequence=sequence)
         if len(part) < 0xFFFFFF:
-            return
+            return sequence + 1
         payload, sequence = payload[0xFFFFFF:], sequence + 1
 
 
@@ -123,7 +123,7 @@ class Statement:
         return body + b"".join(value_of(v) for v in parameters if v is not None and not isinstance(v, LongData))
 
     def send(self, *parameters, **options):
-        send_long(self.connection, self.packet(parameters, **options))
+        self.packets = send_long(self.connection, self.packet(parameters, **options))
 
     def execute(self, *parameters, **options):
         self.send(*parameters, **options)
@@ -134,6 +134,7 @@ class Statement:
 
     def result(self):
         head = self.connection.read()
+        assert self.connection.sequence == self.packets + 1, "packets out of order"
         if head[0] == 0xFF:
             raise mywire.ServerError(head)
         if head[0] == 0:

@@ -88,7 +88,7 @@ TEST_P(MysqlStatements, AFailedPreparationIsTheExecutesReply) {
     EXPECT_FALSE(s.tracker.attached());
     EXPECT_EQ(s.backend->statements.size(), 0u);
     s.client(query("BEGIN"));
-    s.server(ok(1, in_trans));
+    s.server(ok(1, in_trans | autocommit));
     s.take_client();
     s.take_backend();
     s.client(execute(1));
@@ -312,7 +312,7 @@ TEST_P(MysqlStatements, WhatATextDoesToItsSessionItsExecutionDoes) {
     EXPECT_EQ(u.take_client(), ok(1)) << "there is nothing to end";
     EXPECT_FALSE(u.tracker.attached());
     u.client(query("BEGIN"));
-    u.server(ok(1, in_trans));
+    u.server(ok(1, in_trans | autocommit));
     (void)u.lose("gone");
     u.client(prepare("ROLLBACK"));
     EXPECT_EQ(u.client_error(), 1213);
@@ -320,7 +320,7 @@ TEST_P(MysqlStatements, WhatATextDoesToItsSessionItsExecutionDoes) {
     PlayedSession v(session());
     with(v, "ROLLBACK");
     v.client(query("BEGIN"));
-    v.server(ok(1, in_trans));
+    v.server(ok(1, in_trans | autocommit));
     (void)v.lose("gone");
     v.take_client();
     v.client(execute(1));
