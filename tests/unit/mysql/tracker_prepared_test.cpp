@@ -1,49 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A session's prepared statements on the backends that it gets: numbers, lazy preparation, types, long data, cursors.
-#include "tests/unit/mysql/played_session.hpp"
+// A session's prepared statements on the backends that it gets: numbers, lazy preparation, types, readings.
+#include "tests/unit/mysql/prepared_session.hpp"
 
 namespace leasehold::mysql {
 namespace {
 
 using namespace test;
 
-constexpr unsigned cursor_exists = 0x40, last_row_sent = 0x80;
+class MysqlPreparedStatements : public MysqlStatements {};
+INSTANTIATE_TEST_SUITE_P(Fed, MysqlPreparedStatements, ::testing::Values(false, true));  // 0: whole, 1: byte by byte
 
-Raw u32(std::uint32_t v) { return u16(v & 0xFFFF) + u16(v >> 16); }
-Raw prepare(std::string_view sql) { return command(22, sql); }
-Raw prepared(std::uint32_t number, unsigned parameters = 0) {
-    Raw made = packet(Raw{0} + u32(number) + u16(0) + u16(parameters) + Raw{0, 0, 0}, 1);
-    std::uint8_t sequence = 2;
-    for (unsigned n = 0; n < parameters; ++n) made = made + column(sequence++);
-    return parameters == 0 ? made : made + eof(sequence);
-}
-Raw execute(std::uint32_t number, const Raw& rest = {}, std::uint8_t flags = 0) {
-    return packet(Raw{23} + u32(number) + Raw{flags, 1, 0, 0, 0} + rest, 0);
-}
-// One parameter, an int: with its type, and without.
-Raw typed(std::uint8_t value) { return Raw{0, 1, 8, 0, value, 0, 0, 0, 0, 0, 0, 0}; }
-Raw untyped(std::uint8_t value) { return Raw{0, 0, value, 0, 0, 0, 0, 0, 0, 0}; }
-Raw of(std::uint8_t number, std::uint32_t statement, const Raw& rest = {}) {
-    return packet(Raw{number} + u32(statement) + rest, 0);
-}
-Raw chunk(std::string_view data) { return u16(0) + raw(data); }
-Raw close(std::uint32_t statement) { return of(25, statement); }
-
-class MysqlStatements : public ::testing::TestWithParam<bool> {
-  protected:
-    PlayedSession session(TrackerOptions options = {}) { return PlayedSession(std::move(options), GetParam()); }
-    // Prepared by the session's first statement; its backend's number is 70.
-    static void with(PlayedSession& s, std::string_view sql, unsigned parameters = 0) {
-        s.client(prepare(sql));
-        s.server(prepared(70, parameters));
-        EXPECT_EQ(s.take_client(), prepared(1, parameters));
-        EXPECT_EQ(s.take_backend(), prepare(sql));
-        EXPECT_FALSE(s.tracker.attached());
-    }
-};
-INSTANTIATE_TEST_SUITE_P(Fed, MysqlStatements, ::testing::Values(false, true));  // 0: whole, 1: byte by byte
-
-TEST_P(MysqlStatements, AnExecuteGoesUnderTheBackendsNumber) {
+TEST_P(MysqlPreparedStatements, AnExecuteGoesUnderTheBackendsNumber) {
     PlayedSession s(session());
     with(s, "SELECT ?", 1);
     s.client(execute(1, typed(5)));
@@ -54,7 +21,7 @@ TEST_P(MysqlStatements, AnExecuteGoesUnderTheBackendsNumber) {
     EXPECT_EQ(s.tracker.transcript(false), std::vector<std::string>{"SELECT ?"});
 }
 
-TEST_P(MysqlStatements, AnotherBackendPreparesItFirstAndGetsTheTypes) {
+TEST_P(MysqlPreparedStatements, AnotherBackendPreparesItFirstAndGetsTheTypes) {
     PlayedSession s(session());
     with(s, "SELECT ?", 1);
     s.client(execute(1, typed(5)));
@@ -78,7 +45,7 @@ TEST_P(MysqlStatements, AnotherBackendPreparesItFirstAndGetsTheTypes) {
     EXPECT_EQ(s.take_backend(), execute(70 - 66, typed(7))) << "who knows how far it came";
 }
 
-TEST_P(MysqlStatements, AFailedPreparationIsTheExecutesReply) {
+TEST_P(MysqlPreparedStatements, AFailedPreparationIsTheExecutesReply) {
     PlayedSession s(session());
     with(s, "SELECT a FROM t");
     s.renew();
@@ -100,7 +67,7 @@ TEST_P(MysqlStatements, AFailedPreparationIsTheExecutesReply) {
     EXPECT_FALSE(s.tracker.attached());
 }
 
-TEST_P(MysqlStatements, ABackendLostWhilePreparingCostsAnIdleSessionNothing) {
+TEST_P(MysqlPreparedStatements, ABackendLostWhilePreparingCostsAnIdleSessionNothing) {
     PlayedSession s(session());
     with(s, "SELECT 1");
     s.renew();
@@ -116,7 +83,7 @@ TEST_P(MysqlStatements, ABackendLostWhilePreparingCostsAnIdleSessionNothing) {
     EXPECT_EQ(s.take_client(), rows("1"));
 }
 
-TEST_P(MysqlStatements, EqualTextsShareACopyAndAnotherReadingDoesNot) {
+TEST_P(MysqlPreparedStatements, EqualTextsShareACopyAndAnotherReadingDoesNot) {
     PlayedSession s(session());
     with(s, "SELECT 1");
     s.client(prepare("SELECT 1"));
@@ -141,7 +108,7 @@ TEST_P(MysqlStatements, EqualTextsShareACopyAndAnotherReadingDoesNot) {
     EXPECT_EQ(s.backend->statements.size(), 2u);
 }
 
-TEST_P(MysqlStatements, ATextIsPreparedAgainUnderTheSettingsOfThen) {
+TEST_P(MysqlPreparedStatements, ATextIsPreparedAgainUnderTheSettingsOfThen) {
     PlayedSession s(session());
     with(s, "SELECT a FROM t");
     s.client(query("SET sql_mode='ANSI'"));
@@ -163,7 +130,7 @@ TEST_P(MysqlStatements, ATextIsPreparedAgainUnderTheSettingsOfThen) {
     EXPECT_EQ(s.boundaries, 4);
 }
 
-TEST_P(MysqlStatements, WhereTheSettingsOfThenAreRefusedNothingIsExecuted) {
+TEST_P(MysqlPreparedStatements, WhereTheSettingsOfThenAreRefusedNothingIsExecuted) {
     PlayedSession s(session());
     with(s, "SELECT a FROM t");
     s.client(command(2, "annex"));
@@ -182,7 +149,7 @@ TEST_P(MysqlStatements, WhereTheSettingsOfThenAreRefusedNothingIsExecuted) {
     EXPECT_EQ(s.last, wire::Verdict::Kind::lost) << "the session's own settings are not to be had back";
 }
 
-TEST_P(MysqlStatements, ABackendKeepsAsManyAsItMay) {
+TEST_P(MysqlPreparedStatements, ABackendKeepsAsManyAsItMay) {
     PlayedSession s(session());
     with(s, "SELECT 1");
     s.backend->statements.limit(1);
@@ -197,102 +164,7 @@ TEST_P(MysqlStatements, ABackendKeepsAsManyAsItMay) {
     EXPECT_EQ(s.backend->statements.size(), 1u);
 }
 
-TEST_P(MysqlStatements, LongDataHoldsTheBackendAndIsNobodyElses) {
-    PlayedSession s(session());
-    with(s, "SELECT ?", 1);
-    s.client(prepare("SELECT ?"));
-    s.server(prepared(71, 1));
-    s.take_client();
-    s.take_backend();
-    s.client(of(24, 1, chunk("data")));
-    EXPECT_EQ(s.take_backend(), close(70) + of(24, 71, chunk("data")));
-    EXPECT_EQ(s.tracker.pin(), "long data");
-    s.client(execute(2, typed(1)));
-    EXPECT_EQ(s.take_backend(), prepare("SELECT ?")) << "a copy of its own";
-    s.server(prepared(72, 1));
-    EXPECT_EQ(s.take_backend(), execute(72, typed(1)));
-    s.server(rows("1"));
-    EXPECT_TRUE(s.tracker.attached());
-    s.client(execute(1, Raw{0, 1, 0xFC, 0}));
-    EXPECT_EQ(s.take_backend(), execute(71, Raw{0, 1, 0xFC, 0}));
-    s.server(rows("data"));
-    EXPECT_TRUE(s.tracker.pin().empty());
-    EXPECT_FALSE(s.tracker.attached());
-    EXPECT_FALSE(s.backend->dirty);
-}
-
-TEST_P(MysqlStatements, LongDataThatIsGivenUpEndsThePin) {
-    for (const Raw& end : {of(26, 1), close(1)}) {
-        PlayedSession s(session());
-        with(s, "SELECT ?", 1);
-        s.client(of(24, 1, chunk("data")));
-        EXPECT_TRUE(s.tracker.attached());
-        s.client(end);
-        if (end == of(26, 1)) s.server(ok(1));
-        EXPECT_TRUE(s.tracker.pin().empty());
-        EXPECT_FALSE(s.tracker.attached()) << "without another request";
-        EXPECT_FALSE(s.backend->dirty);
-    }
-}
-
-TEST_P(MysqlStatements, LostLongDataIsHeardOfByItsExecute) {
-    PlayedSession s(session());
-    with(s, "SELECT ?", 1);
-    s.client(of(24, 1, chunk("data")));
-    EXPECT_EQ(s.lose("gone"), wire::Aftermath::lives);
-    s.client(query("SELECT 1"));
-    s.server(rows("1"));
-    s.take_client();
-    s.client(of(24, 1, chunk("more")));
-    EXPECT_FALSE(s.tracker.attached());
-    s.client(execute(1, Raw{0, 1, 0xFC, 0}));
-    EXPECT_EQ(s.client_error(), 1213);
-    s.take_backend();
-    s.client(of(24, 1, chunk("data")));
-    EXPECT_EQ(s.take_backend(), prepare("SELECT ?"));
-    s.server(err(1, 1146));
-    EXPECT_FALSE(s.tracker.attached());
-    s.take_client();
-    s.client(execute(1, Raw{0, 1, 0xFC, 0}));
-    EXPECT_EQ(s.client_error(), 1146);
-}
-
-TEST_P(MysqlStatements, RefusedLongDataIsNotAnswered) {
-    PlayedSession s(session());
-    with(s, "SELECT ?", 1);
-    s.gives_leases = false;
-    s.client(of(24, 1, chunk("data")));
-    ASSERT_EQ(s.last, wire::Verdict::Kind::lease);
-    wire::Diagnostics error = failure(Fault::pool_timeout);
-    EXPECT_EQ(s.tracker.refuse(error, s.out_client), wire::Aftermath::lives);
-    s.push();
-    EXPECT_TRUE(s.to_client.empty());
-    s.client(execute(1, Raw{0, 1, 0xFC, 0}));
-    EXPECT_EQ(s.client_error(), 1203);
-}
-
-TEST_P(MysqlStatements, ACursorHoldsTheBackendToItsLastRow) {
-    PlayedSession s(session());
-    with(s, "SELECT 1");
-    const auto opened = packet({1}, 1) + column(2) + eof(3, autocommit | cursor_exists);
-    s.client(execute(1, {}, 1));
-    s.server(opened);
-    EXPECT_EQ(s.take_client(), opened);
-    EXPECT_EQ(s.tracker.pin(), "cursor");
-    s.take_backend();
-    s.client(of(28, 1, u32(1)));
-    EXPECT_EQ(s.take_backend(), of(28, 70, u32(1)));
-    s.server(row(1, "1") + eof(2, autocommit | cursor_exists));
-    EXPECT_TRUE(s.tracker.attached());
-    s.client(of(28, 1, u32(1)));
-    s.server(eof(1, autocommit | last_row_sent));
-    EXPECT_FALSE(s.tracker.attached());
-    s.take_client();
-    s.client(of(28, 1, u32(1)));
-    EXPECT_EQ(s.client_error(), 1421);
-}
-
-TEST_P(MysqlStatements, WhatATextDoesToItsSessionItsExecutionDoes) {
+TEST_P(MysqlPreparedStatements, WhatATextDoesToItsSessionItsExecutionDoes) {
     PlayedSession s(session());
     with(s, "SET @a = 1");
     EXPECT_TRUE(s.tracker.pin().empty()) << "nothing was done yet";
@@ -327,7 +199,7 @@ TEST_P(MysqlStatements, WhatATextDoesToItsSessionItsExecutionDoes) {
     EXPECT_EQ(v.take_client(), ok(1)) << "the lost transaction is over unheard";
 }
 
-TEST_P(MysqlStatements, APreparedUseIsTheServersBusinessInAnotherDatabase) {
+TEST_P(MysqlPreparedStatements, APreparedUseIsTheServersBusinessInAnotherDatabase) {
     PlayedSession s(session());
     with(s, "USE annex");
     s.client(command(2, "third"));
@@ -342,7 +214,7 @@ TEST_P(MysqlStatements, APreparedUseIsTheServersBusinessInAnotherDatabase) {
     EXPECT_EQ(s.tracker.settings().database, "annex");
 }
 
-TEST_P(MysqlStatements, WhatCannotBeExecutedNeedsNoBackend) {
+TEST_P(MysqlPreparedStatements, WhatCannotBeExecutedNeedsNoBackend) {
     PlayedSession s(session());
     with(s, "SELECT ?", 1);
     const int leases = s.leases;
@@ -369,7 +241,7 @@ TEST_P(MysqlStatements, WhatCannotBeExecutedNeedsNoBackend) {
     EXPECT_EQ(s.client_error(), 1243);
 }
 
-TEST_P(MysqlStatements, AResetOfTheConnectionClosesThem) {
+TEST_P(MysqlPreparedStatements, AResetOfTheConnectionClosesThem) {
     PlayedSession s(session());
     with(s, "SELECT 1");
     s.client(command(31));
@@ -384,7 +256,7 @@ TEST_P(MysqlStatements, AResetOfTheConnectionClosesThem) {
     EXPECT_EQ(s.backend->statements.size(), 0u);
 }
 
-TEST_P(MysqlStatements, MariaDBsLastPreparedStatement) {
+TEST_P(MysqlPreparedStatements, MariaDBsLastPreparedStatement) {
     PlayedSession s = session();
     s.client(prepare("SELECT 1") + execute(0xFFFFFFFF));
     EXPECT_EQ(s.take_backend(), prepare("SELECT 1"));
@@ -395,54 +267,6 @@ TEST_P(MysqlStatements, MariaDBsLastPreparedStatement) {
     s.take_client();
     s.server(err(1, 1064));
     EXPECT_EQ(s.client_error(), 1243);
-}
-
-TEST_P(MysqlStatements, ATextThatIsTooLongToBeKeptHoldsItsBackend) {
-    PlayedSession s = PlayedSession(TrackerOptions{});
-    const std::string text = "SELECT '" + std::string(2 << 20, 'x') + "'";
-    s.client(prepare(text));
-    s.server(prepared(70));
-    EXPECT_EQ(s.tracker.pin(), "prepared statement of more than 1 MiB");
-    s.take_backend();
-    s.client(execute(1));
-    EXPECT_EQ(s.take_backend(), execute(70));
-    s.server(rows("x"));
-    s.client(query("SELECT 1"));
-    s.server(rows("1"));
-    EXPECT_TRUE(s.tracker.attached());
-    s.client(close(1));
-    EXPECT_FALSE(s.tracker.attached());
-    EXPECT_EQ(s.backend->statements.closing(), std::vector<std::uint32_t>{70});
-    s.client(prepare(text));
-    s.server(prepared(71));
-    (void)s.lose("gone");
-    s.client(query("SELECT 1"));
-    EXPECT_EQ(s.client_error(), 1927);
-}
-
-TEST_P(MysqlStatements, NoMoreTextIsKeptThanMayBe) {
-    TrackerOptions options;
-    options.max_statement_cache_bytes = 4096;
-    PlayedSession s = session(options);
-    s.client(prepare("SELECT '" + std::string(4096, 'x') + "'"));
-    EXPECT_EQ(s.client_error(), 1461);
-    EXPECT_FALSE(s.tracker.attached());
-}
-
-TEST_P(MysqlStatements, BulkExecution) {
-    PlayedSession s(session());
-    with(s, "INSERT INTO t VALUES (?)", 1);
-    const auto bulk = [](std::uint32_t number, const Raw& rest) { return packet(Raw{0xFA} + u32(number) + rest, 0); };
-    s.client(bulk(1, Raw{0x80, 0, 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}));
-    EXPECT_EQ(s.take_backend(), bulk(70, Raw{0x80, 0, 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}));
-    s.server(ok(1));
-    s.renew();
-    s.client(bulk(1, Raw{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}));
-    s.server(prepared(3, 1));
-    EXPECT_EQ(s.take_backend(),
-              prepare("INSERT INTO t VALUES (?)") + bulk(3, Raw{0x80, 0, 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}));
-    s.server(ok(1));
-    EXPECT_FALSE(s.tracker.attached());
 }
 
 }  // namespace
