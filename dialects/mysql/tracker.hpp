@@ -155,6 +155,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Step on_long_data(Incoming& packet, std::uint32_t number, ClientStatement& named);
     [[nodiscard]] Step on_close(Incoming& packet);
     [[nodiscard]] HeldStatement* copy_of(std::uint32_t number, const ClientStatement& named, wire::Outbox& to_backend);
+    void release_copy(std::uint32_t number, const ClientStatement& named, bool closed = false);
     void pass_rewritten(const Incoming& packet);
     // tracker_copies.cpp
     void prepare_copy(const PreparedText& text, wire::Outbox& to_backend);

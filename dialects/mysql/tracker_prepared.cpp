@@ -119,6 +119,7 @@ Tracker::Step Tracker::on_execute(Incoming& packet, std::uint32_t number, Client
             if (!named.types || named.types->text != types) named.types = cache_->intern(types, of_types);
             if (!named.types) return answer(packet, Fault::too_many_statements, "no room for its parameters' types");
         } else if (!named.types) {
+            release_copy(number, named);  // long data is used up by it
             return answer(packet, Fault::wrong_arguments);
         }
     }
@@ -213,15 +214,20 @@ Tracker::Step Tracker::on_close(Incoming& packet) {
     ClientStatement* named = cursor.ok() ? prepared_.find(number, options_.mariadb) : nullptr;
     settles_ = attached();
     if (named != nullptr) {
-        // Everybody's copy stays for the next who comes with the same text.
-        HeldStatement* const copy = attached() ? lease_->statements.find(named->text->id, number) : nullptr;
-        if (copy != nullptr && copy->owner == number) lease_->statements.drop(*copy);
+        release_copy(number, *named, true);
         prepared_.close(number);
     }
     return answer(packet, {Answer::Kind::nothing, {}, false});
 }
 
 // --- copies ----------------------------------------------------------------------------------------------------
+
+// What a statement alone holds of the backend is closed; everybody's copy stays for the next who comes with its text.
+void Tracker::release_copy(std::uint32_t number, const ClientStatement& named, bool closed) {
+    HeldStatement* const copy = attached() ? lease_->statements.find(named.text->id, number) : nullptr;
+    if (copy == nullptr || copy->owner != number) return;
+    if (closed || named.text->kept) lease_->statements.drop(*copy);
+}
 
 // The backend's copy of a statement; null: it is being prepared, and the request is held until it is there.
 HeldStatement* Tracker::copy_of(std::uint32_t number, const ClientStatement& named, wire::Outbox& to_backend) {

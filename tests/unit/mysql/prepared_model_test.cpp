@@ -163,6 +163,14 @@ struct Backend {
 
 using Random = std::mt19937;
 
+std::string readable(const Raw& bytes) {
+    std::string made;
+    for (const std::uint8_t byte : bytes)
+        made +=
+            byte >= 0x20 && byte < 0x7F ? std::string(1, static_cast<char>(byte)) : "<" + std::to_string(byte) + ">";
+    return made;
+}
+
 // A session through a tracker, and the same one on a server of its own.
 class Session {
   public:
@@ -262,7 +270,7 @@ class Session {
         Raw seen = said;
         if (payload[0] == 0x16 && seen.size() > 8 && expected.size() > 8)
             std::copy(seen.begin() + 5, seen.begin() + 9, expected.begin() + 5);
-        EXPECT_EQ(seen, expected) << "command " << int(payload[0]);
+        EXPECT_EQ(readable(seen), readable(expected)) << "command " << int(payload[0]);
         return said;
     }
 
@@ -359,7 +367,7 @@ class Session {
 };
 
 TEST(MysqlPreparedModel, SessionsHearWhatADedicatedServerSays) {
-    for (unsigned seed = 1; seed <= 150 && !::testing::Test::HasFailure(); ++seed) {
+    for (unsigned seed = 1; seed <= 60 && !::testing::Test::HasFailure(); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         Random random(seed);
         bool dropped = false;
