@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Binary prepared statements of MySQL and MariaDB in transaction mode: a statement is the session's, on whichever backend
 it is executed."""
+import concurrent.futures
 import contextlib
+import os
 import random
+import threading
 import zlib
 
 import mywire
@@ -314,3 +317,64 @@ def test_the_statement_prepared_last_has_a_number_of_its_own_in_mariadb(leasehol
                 read()
             assert error.value.code == code
         assert ahead.value(5) == 6
+
+
+def test_many_sessions_with_many_statements_over_few_backends_that_die(pooled, server):
+    """50 sessions (of 200 statements each under LEASEHOLD_LONG) on 5 backends, of which one is killed now and then, and a
+    table that changes under them: every answer is the statement's own, and no error but that an outcome is unknown."""
+    many = 200 if os.environ.get("LEASEHOLD_LONG") else 20
+    daemon = pooled(size=5, prepared_per_backend=30, pool_timeout="30s")
+    over = threading.Event()
+
+    def retried(request):
+        for _ in range(5):
+            with contextlib.suppress(Unknown):
+                return known(request)
+        raise AssertionError("five times unknown")
+
+    def drive(number):
+        chance = random.Random(number)
+        with contextlib.ExitStack() as stack:
+            sessions = [stack.enter_context(login(daemon, timeout=60)) for _ in range(5)]
+            opened_by = {session: [] for session in sessions}
+            for n in range(many):
+                for session in sessions:
+                    text = f"SELECT {n % 50} + ?" if n % 4 else f"SELECT {n}, g.* FROM goods g WHERE id = ?"
+                    opened_by[session].append(retried(lambda: Statement(session, text)))  # noqa: B023
+                    at = chance.randrange(len(opened_by[session]))
+                    statement = opened_by[session][at]
+                    row = retried(lambda: statement.execute(1).rows[0])  # noqa: B023
+                    assert row[0] == (at % 50 + 1 if at % 4 else at)
+                    if not at % 4:
+                        assert row[1:3] == (1, "shop")
+        return True
+
+    def disturb():
+        columns = 0
+        while not over.wait(0.2):
+            columns += 1
+            server.query(f"ALTER TABLE shop.goods ADD more{columns} int")
+            for process in server.processes(USER)[:1]:
+                with contextlib.suppress(Exception):
+                    server.terminate(process["id"])
+
+    with concurrent.futures.ThreadPoolExecutor(11) as threads:
+        disturber = threads.submit(disturb)
+        try:
+            assert all(threads.map(drive, range(10)))
+        finally:
+            over.set()
+        disturber.result()
+
+
+class Unknown(Exception):
+    """The backend died under a request."""
+
+
+def known(request):
+    try:
+        return request()
+    except mywire.ServerError as error:
+        if error.code != 1180:
+            raise
+        raise Unknown from error
