@@ -2,6 +2,7 @@
 #include "config/load.hpp"
 
 #include "config/parts.hpp"
+#include "config/password_kind.hpp"
 #include "config/pending.hpp"
 #include "config/validate.hpp"
 
@@ -114,8 +115,7 @@ void each(const YAML::Node& map, std::string_view name, Visit visit) {
 bool holds_clear_password(const YAML::Node& root) {
     bool found = false;
     const auto password = [&](const YAML::Node& node) {
-        // A SCRAM verifier is no clear text.
-        found = found || (literal(node) && !node.Scalar().starts_with("SCRAM-SHA-256$"));
+        found = found || (literal(node) && password_kind(node.Scalar()) == PasswordKind::clear_text);
     };
     const auto url = [&](const YAML::Node& node) {
         if (!literal(node)) return;

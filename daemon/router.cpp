@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/router.hpp"
 
+#include "config/password_kind.hpp"
+
 #include <algorithm>
+#include <functional>
+#include <random>
 
 namespace leasehold::daemon {
 namespace {
@@ -50,6 +54,22 @@ Router::Router(std::shared_ptr<const config::Config> config, std::vector<HomePtr
         entries_.push_back({home, &*pool, password_of(*config_, *pool, home->user)});
         by_pool_and_user_[{home->name(), home->user}] = entries_.back();
     }
+    const auto imitate = [this](const std::optional<std::string>& secret) {
+        using config::PasswordKind;
+        const PasswordKind kind = config::password_kind(secret.value_or(""));
+        const bool hash = kind == PasswordKind::native_hash || kind == PasswordKind::sha2_hash;
+        if (kind != PasswordKind::none) decoys_.push_back(hash ? *secret : std::string());
+    };
+    for (const config::Pool& pool : config_->pools) {
+        if (family(pool) == "mysql") imitate(pool.url.password);
+    }
+    for (const config::User& user : config_->users) imitate(user.password);
+}
+
+// The same at each login, and nobody outside can tell whose.
+std::string Router::decoy(const std::string& user) const {
+    static const std::string key = std::to_string(std::random_device()()) + std::to_string(std::random_device()());
+    return decoys_.empty() ? std::string() : decoys_[std::hash<std::string>()(key + user) % decoys_.size()];
 }
 
 Account Router::account_of(const Entry& entry) {
@@ -153,6 +173,8 @@ Route Router::route(const config::Listen& listen, const dialects::LoginRequest& 
     Admission admission = admit(listen, route.account, request, identity);
     route.credential = std::move(admission.credential);
     route.hint = std::move(admission.hint);
+    if (route.credential.kind == dialects::Credential::Kind::none && listen.dialect == "mysql")
+        route.credential.secret = decoy(request.user);
     return route;
 }
 

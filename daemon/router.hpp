@@ -67,7 +67,11 @@ class Router {
     // What is known of a user on whichever pool of the listener.
     [[nodiscard]] Account anywhere(const config::Listen& listen, const std::string& name) const;
 
+    // Whose secret an unknown user is asked as if it had: MySQL's exchange shows of which kind a secret is.
+    [[nodiscard]] std::string decoy(const std::string& user) const;
+
     std::shared_ptr<const config::Config> config_;
+    std::vector<std::string> decoys_;  // of MySQL's accounts: the hashes, and nothing for each clear text
     std::vector<HomePtr> homes_;
     std::vector<Entry> entries_;
     std::map<std::pair<std::string, std::string>, Entry> by_pool_and_user_;

@@ -35,6 +35,13 @@ std::string unnamed(const std::vector<std::string>& choice) {
     return message;
 }
 
+// "192.0.2.7:5000", "[2001:db8::7]:5000": without the port and what it needs.
+std::string host_of(std::string_view peer) {
+    peer = peer.substr(0, peer.rfind(':'));
+    if (peer.starts_with('[') && peer.ends_with(']')) peer = peer.substr(1, peer.size() - 2);
+    return std::string(peer);
+}
+
 }  // namespace
 
 wire::awaitable<Session::Next> Session::login() {
@@ -70,7 +77,9 @@ wire::awaitable<bool> Session::greet() {
     if (!client_->is_unix()) tls.context = shared_.certificates.of(*listen_);
     const bool offered = tls.context != nullptr;
     const bool required = listen_->tls.mode >= config::TlsMode::require && !client_->is_unix();
-    login_ = dialect_.login({facts, key_, shared_.config()->limits, offered, required});
+    const bool local = client_->is_unix();
+    login_ = dialect_.login(
+        {facts, key_, shared_.config()->limits, offered, required, local ? "localhost" : host_of(peer_), local});
     const std::error_code ec =
         co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing, std::move(tls));
     if (ec) {

@@ -87,6 +87,8 @@ struct LoginParams {
     config::Limits limits{};
     bool tls_offered = false;   // the greeting may ask for start_tls
     bool tls_required = false;  // whoever does not use it is refused
+    std::string client_host{};  // as errors name it: an address, or "localhost"
+    bool local = false;         // the client came over a unix socket
 };
 
 // One client's login. Order: greeting() driven to its end; request(); then either authentication() driven to its end,

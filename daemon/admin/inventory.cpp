@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/admin/inventory.hpp"
 
+#include "config/password_kind.hpp"
 #include "config/values.hpp"
 #include "daemon/admin/cells.hpp"
 
@@ -13,12 +14,7 @@ struct Account {
     std::string secret = "none";
 };
 
-std::string secret_of(const std::string& password) {
-    if (password.empty()) return "none";
-    if (password.starts_with("SCRAM-SHA-256$")) return "SCRAM verifier";
-    if (password.starts_with("*") && password.size() == 41) return "MySQL hash";
-    return "clear text";
-}
+std::string secret_of(const std::string& password) { return std::string(to_string(config::password_kind(password))); }
 
 std::map<std::string, Account> accounts_of(const config::Config& config) {
     std::map<std::string, Account> accounts;

@@ -62,7 +62,9 @@ class Login final : public dialects::Login {
   public:
     explicit Login(const dialects::LoginParams& params)
         : greeting_(greeting_of(params.greeting.get(), params.key.id),
-                    static_cast<std::size_t>(params.limits.max_startup_bytes)) {}
+                    static_cast<std::size_t>(params.limits.max_startup_bytes),
+                    {params.tls_offered, params.tls_required}),
+          client_host_(params.client_host), local_(params.local) {}
 
     [[nodiscard]] wire::Exchange& greeting() override { return greeting_; }
 
@@ -72,6 +74,9 @@ class Login final : public dialects::Login {
         request_.user = greeting_.response().user;
         request_.database = greeting_.response().database;
         request_.application = greeting_.response().program_name;
+        const std::optional<wire::TlsFacts>& tls = greeting_.tls();
+        request_.encrypted = tls.has_value();
+        request_.certified_name = tls && tls->peer_certified ? tls->peer_name : "";
         return request_;
     }
 
@@ -80,11 +85,16 @@ class Login final : public dialects::Login {
         switch (credential.kind) {
             case dialects::Credential::Kind::password: made.kind = ClientCredential::Kind::password; break;
             case dialects::Credential::Kind::trust: made.kind = ClientCredential::Kind::trust; break;
-            case dialects::Credential::Kind::refused:
+            case dialects::Credential::Kind::refused: made.kind = ClientCredential::Kind::refused; break;
             case dialects::Credential::Kind::none: made.kind = ClientCredential::Kind::none; break;
         }
         made.secret = std::move(credential.secret);
-        return authentication_.emplace(std::move(made), greeting_);
+        made.clear_text = credential.method == config::AuthMethod::cleartext;
+        return authentication_.emplace(std::move(made), greeting_.hello(client_host_, local_));
+    }
+
+    [[nodiscard]] std::string recovered() const override {
+        return authentication_ ? to_string(authentication_->recovered()) : std::string();
     }
 
     void welcome(const dialects::ServerFacts& facts, dialects::CancelKey, wire::Writer& to_client) override {
@@ -137,6 +147,8 @@ class Login final : public dialects::Login {
     }
 
     ClientGreeting greeting_;
+    std::string client_host_;
+    bool local_;
     mutable dialects::LoginRequest request_;
     std::optional<ClientAuthentication> authentication_;
 };

@@ -48,6 +48,8 @@ constexpr std::array<Entry, fault_count> table{{
     {Fault::login_violation, Scope::login, 1043, "08S01", "Bad handshake: ", "Bad handshake"},
     {Fault::unsupported_client, Scope::login, 1251, "08004", "",
      "Client does not support authentication protocol requested by server; consider upgrading MySQL client"},
+    {Fault::tls_required, Scope::login, 3159, "HY000", "",
+     "Connections using insecure transport are prohibited here: connect with --ssl-mode=REQUIRED"},
     {Fault::pool_timeout, Scope::lives, 1203, "42000", "", "Timed out waiting for a backend", who_holds},
     {Fault::transaction_lost, Scope::lives, 1213, "40001", "transaction lost: ", "transaction lost", run_again},
     {Fault::outcome_unknown, Scope::lives, 1180, "HY000", "outcome unknown: ", "outcome unknown", look_first},
@@ -127,9 +129,10 @@ wire::Diagnostics failure(Fault fault, std::string_view detail) {
     return diagnostics;
 }
 
-wire::Diagnostics access_denied(std::string_view user, bool with_password) {
+wire::Diagnostics access_denied(std::string_view user, std::string_view host, bool with_password) {
     std::string detail = "'";
     detail += user.substr(0, 128);
+    if (!host.empty()) (detail += "'@'") += host.substr(0, 128);
     detail += with_password ? "' (using password: YES)" : "' (using password: NO)";
     return failure(Fault::authentication_failed, detail);
 }

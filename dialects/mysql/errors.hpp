@@ -24,6 +24,7 @@ enum class Fault : std::uint8_t {
     handshake_timeout,         // 1159 08S01
     login_violation,           // 1043 08S01
     unsupported_client,        // 1251 08004
+    tls_required,              // 3159 HY000
     // A session that lives on.
     pool_timeout,         // 1203 42000
     transaction_lost,     // 1213 40001
@@ -59,7 +60,7 @@ enum class Scope : std::uint8_t { login, lives, ends };
 // The fault with its detail: a reason, a name, a whole sentence. Where a session lives the detail is softened.
 [[nodiscard]] wire::Diagnostics failure(Fault fault, std::string_view detail = {});
 // As servers say it: Access denied for user 'bob'@'10.1.2.3' (using password: YES).
-[[nodiscard]] wire::Diagnostics access_denied(std::string_view user, bool with_password);
+[[nodiscard]] wire::Diagnostics access_denied(std::string_view user, std::string_view host, bool with_password);
 
 // A server's own last words on a connection that it closes: not for the client, whose connection lives.
 [[nodiscard]] bool is_farewell(std::uint16_t number) noexcept;

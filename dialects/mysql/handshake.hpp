@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The start of a connection on both legs: greeting a client and asking who it is (ClientGreeting, ClientAuthentication),
-// and our own login to a server (ServerLogin, ChangeUser). "Connection Phase" of the manual.
+// The start of a connection on both legs: greeting a client (ClientGreeting; client_auth asks who it is), and our own
+// login to a server (ServerLogin, ChangeUser). "Connection Phase" of the manual.
 #pragma once
 
 #include "config/url.hpp"
 #include "dialects/mysql/challenge.hpp"
+#include "dialects/mysql/client_auth.hpp"
 #include "dialects/mysql/deflate.hpp"
 #include "dialects/wire/exchange.hpp"
 
@@ -12,60 +13,52 @@ namespace leasehold::mysql {
 
 // --- the client's leg ------------------------------------------------------------------------------------------
 
-// Writes the greeting, reads the response. Diagnostics are what the client is to be told.
+// What a listener says about TLS.
+struct TlsOffer {
+    bool offered = false;   // the greeting names it, and a request for it is granted
+    bool required = false;  // who sends a response without it is refused
+};
+
+// Writes the greeting, grants a request for TLS, reads the response. Diagnostics are what the client is to be told.
 class ClientGreeting final : public wire::Exchange {
   public:
     // `greeting.capabilities`: what the server can do; the client is offered what leasehold passes on of it.
-    ClientGreeting(Greeting greeting, std::size_t max_bytes);
+    ClientGreeting(Greeting greeting, std::size_t max_bytes, TlsOffer tls = {});
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
+    void secured(const wire::TlsFacts& facts) override { tls_ = facts; }
 
     [[nodiscard]] const Greeting& greeting() const noexcept { return greeting_; }
     [[nodiscard]] const HandshakeResponse& response() const noexcept { return response_; }
+    [[nodiscard]] const std::optional<wire::TlsFacts>& tls() const noexcept { return tls_; }
+    // For the authentication that follows. `host`: what errors call the client's; `local`: a unix socket.
+    [[nodiscard]] ClientHello hello(std::string host, bool local) const;
     // Before the greeting was written: an error has sequence 0 and no SQLSTATE.
-    [[nodiscard]] bool greeted() const noexcept { return greeted_; }
+    [[nodiscard]] bool greeted() const noexcept { return state_ > State::greeting; }
     // It closed in order before it answered.
     [[nodiscard]] bool left() const noexcept { return left_; }
     [[nodiscard]] std::uint8_t next_sequence() const noexcept { return next_sequence_; }
 
   private:
+    enum class State : std::uint8_t {
+        start,
+        greeting,  // is being written
+        reading,
+        securing,  // the handshake is being done
+        finished,
+    };
+    [[nodiscard]] wire::Action interrupted(Bytes input, std::error_code ec);
+    [[nodiscard]] wire::Action read_packet(Bytes input);
+    [[nodiscard]] wire::Action on_packet(const Packet& packet);
     [[nodiscard]] wire::Action fail(wire::errc error, const wire::Diagnostics& said);
 
     Greeting greeting_;
     std::size_t max_bytes_;
-    bool started_ = false, greeted_ = false, finished_ = false, left_ = false;
-    std::uint8_t next_sequence_ = 0;
-    HandshakeResponse response_;
-    wire::Writer out_;
-};
-
-struct ClientCredential {
-    enum class Kind : std::uint8_t {
-        password,  // `secret`: clear text, or "*" and the hash
-        trust,     // nothing is asked
-        none,      // nobody of that name: played to the end all the same
-    };
-    Kind kind = Kind::none;
-    std::string secret;
-};
-
-// Has a client that named another plugin switch to mysql_native_password; verifies its answer.
-class ClientAuthentication final : public wire::Exchange {
-  public:
-    ClientAuthentication(ClientCredential credential, const ClientGreeting& greeting);
-    [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
-    [[nodiscard]] std::uint8_t next_sequence() const noexcept { return next_sequence_; }
-
-  private:
-    enum class State : std::uint8_t { start, switching, finished };
-    [[nodiscard]] wire::Action conclude(std::string_view answer, std::size_t consumed);
-
-    ClientCredential credential_;
-    std::string user_;
-    std::string answer_;
-    bool right_plugin_;
-    Salt salt_;
-    std::uint8_t next_sequence_;
+    TlsOffer offer_;
     State state_ = State::start;
+    bool left_ = false;
+    std::uint8_t next_sequence_ = 0;
+    std::optional<wire::TlsFacts> tls_;
+    HandshakeResponse response_;
     wire::Writer out_;
 };
 

@@ -50,6 +50,19 @@ def response(password=b"secret", plugin=b"mysql_native_password", user=b"app", d
             database + b"\0" + plugin + b"\0" + b"\x12\x0cprogram_name\x04test")
 
 
+# Any server's public key.
+RSA = b"""-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAqWlUC+/RmknPob6PEfGf
+COZAjmyLse1V1SQnrHFY6i2tCM3kMl7tgfEjqaTzPSnV1IyJg3tRAJNqcT62CKgZ
+X3tRm7soWIjSlGUP6bB3PcbTzYtzvothyUKuskz5V60VqW617NlOmSZB6cKy22P6
+Bq73bj4PAh6lUjBh9iWXoO6BxJLNjqWtH+2IL4BUnJl7iiB6/FRUz6tym3C0kJeH
+kHUvitL61fwAdQDpCvd3l66MYs0swiTTkzmEKNpml6TNMVGRDfT/U1IO6DHQOhuM
+NStNmBjbezWO5Glf4ZivhxSRaQfWFVnV57pC8JDZV1+KvZPoGCpCz2weK3hbGVhj
+CwIDAQAB
+-----END PUBLIC KEY-----
+"""
+
+
 def mysql_compression():
     def frame(plain, number, packed=None, size=None):
         body = plain if packed is None else packed
@@ -86,16 +99,29 @@ def mysql_logins():
                "switch-sequence": [packet(response(plugin=b"x"), 1), packet(native(b"secret"), 1)],
                "sequence": [packet(response(), 2)], "ssl": [packet(struct.pack("<IIB", 0xA0A, 1, 45) + b"\0" * 23, 1)],
                "old": [packet(b"\0\0\0\0\0app\0", 1)], "long-names": [packet(response(user=b"u" * 3000, database=b"d" * 3000), 1)],
+               "sha2": [packet(response(plugin=b"caching_sha2_password"), 1), packet(b"x" * 32, 3), packet(b"secret\0", 5)],
+               "sha2-key": [packet(response(plugin=b"caching_sha2_password"), 1), packet(b"x" * 32, 3), packet(b"\2", 5), packet(b"k" * 256, 7)],
+               "sha2-first": [packet(response(plugin=b"caching_sha2_password"), 1), packet(b"\2", 3), packet(b"k" * 256, 5)],
+               "clear": [packet(response(plugin=b"mysql_clear_password"), 1), packet(b"secret\0", 3)],
+               "tls": [packet(response()[:32], 1), packet(response(capabilities=0x81FFF7DF), 2)],
+               "tls-sha2": [packet(response()[:32], 1), packet(response(plugin=b"caching_sha2_password", capabilities=0x81FFF7DF), 2), packet(b"secret\0", 4)],
                "empty": [b"\0\0\0\1"], "16mb": [b"\xff\xff\xff\x01xx"], "cut": [good[:60]]}
     for name, parts in answers.items():
         seed("mysql_greeting", name, turns(*parts, choices=b"\0"))
-        for kind in range(6):
-            if kind in (0, 3) or name in ("good", "switch"):
+        seed("mysql_greeting", f"{name}-plain", turns(*parts, choices=b"\6"))
+        for kind in (0, 2, 3, 4, 6, 54, 99, 102):
+            if kind in (0, 3) or name in ("good", "switch", "sha2", "sha2-key", "sha2-first", "tls-sha2"):
                 seed("mysql_authentication", f"{name}-{kind}", turns(*parts, choices=bytes([kind])))
     hello = packet(greeting(), 0)
+    sha2 = packet(greeting(b"caching_sha2_password", b"9.7.4"), 0)
     switch = packet(b"\xfemysql_native_password\0" + b"\x2a" * 20 + b"\0", 2)
     served = {"good": [hello, packet(ok(), 2)], "switch": [hello, switch, packet(ok(), 4)],
               "sha2": [packet(greeting(b"caching_sha2_password", b"8.0.36"), 0), packet(b"\x01\x04", 2)],
+              "sha2-fast": [sha2, packet(b"\x01\x03", 2) + packet(ok(), 3)],
+              "sha2-key": [sha2, packet(b"\x01\x04", 2), packet(b"\x01" + RSA, 4), packet(ok(), 6)],
+              "sha2-no-key": [sha2, packet(b"\x01\x04", 2), packet(b"\x01x", 4)], "sha2-switch": [hello, packet(b"\xfecaching_sha2_password\0" + b"x" * 20 + b"\0", 2), packet(b"\x01\x04", 4), packet(b"\x01" + RSA, 6), packet(ok(), 8)],
+              "ed25519": [hello, packet(b"\xfeclient_ed25519\0" + b"n" * 32, 2), packet(ok(), 4)],
+              "clear": [hello, packet(b"\xfemysql_clear_password\0", 2), packet(ok(), 4)],
               "other-plugin": [hello, packet(b"\xfecaching_sha2_password\0" + b"x" * 20, 2)], "old-switch": [hello, packet(b"\xfe", 2)],
               "many-switches": [hello, switch, switch, switch, switch], "refused": [hello, packet(err(1045, "28000"), 2)],
               "saturated": [packet(b"\xff" + struct.pack("<H", 1040) + b"Too many connections", 0)],
@@ -106,6 +132,8 @@ def mysql_logins():
             "not-allowed": [hello, packet(ok(), 2), packet(err(1095), 1)]}
     for name, parts in served.items():
         seed("mysql_login", name, turns(*parts, choices=b"\0"))
+        for choice in (8, 32, 40, 48, 96) if name in ("good", "sha2", "sha2-fast", "sha2-key", "clear", "ed25519") else ():
+            seed("mysql_login", f"{name}-{choice}", turns(*parts, choices=bytes([choice])))
     for name, parts in {**served, **kill}.items():
         seed("mysql_cancel", name, turns(*parts))
     seed("mysql_login", "database", turns(hello, packet(ok(), 2), choices=b"\6"))

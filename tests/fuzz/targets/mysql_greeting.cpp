@@ -9,15 +9,17 @@ namespace {
 const Registered registered("mysql_greeting", [](Bytes data) {
     Input input(data);
     mysql::Greeting greeting;
-    greeting.version = input.u8() % 2 == 0 ? "5.5.5-10.11.6-MariaDB" : "8.0.36";
+    const std::uint8_t choice = input.u8();
+    greeting.version = choice % 2 == 0 ? "5.5.5-10.11.6-MariaDB" : "9.7.4";
+    const mysql::TlsOffer offer{choice / 2 % 2 == 0, choice / 4 % 2 == 0};
     greeting.capabilities = 0xFFFFFFFF;
     play(
-        input, [&] { return std::make_unique<mysql::ClientGreeting>(greeting, 10240); },
+        input, [&] { return std::make_unique<mysql::ClientGreeting>(greeting, 10240, offer); },
         [](const mysql::ClientGreeting& exchange) {
             const mysql::HandshakeResponse& said = exchange.response();
             return said.user + '/' + said.database + '/' + said.authentication + '/' + said.plugin + '/' +
                    said.program_name + '/' + std::to_string(said.capabilities) + '/' + std::to_string(said.charset) +
-                   '/' + std::to_string(exchange.next_sequence()) + (exchange.left() ? "left" : "");
+                   '/' + std::to_string(exchange.next_sequence()) + (exchange.left() ? "left" : "") + (exchange.tls() ? "tls" : "");
         });
 });
 

@@ -76,7 +76,10 @@ TEST(MysqlErrors, TheAnswersOfTheLossTable) {
     EXPECT_EQ(failure(Fault::outcome_unknown).sqlstate, "HY000");
     EXPECT_EQ(failure(Fault::state_lost).number, 1927);
     EXPECT_EQ(failure(Fault::pool_timeout).number, 1203);
-    EXPECT_EQ(access_denied("bob", true).message, "Access denied for user 'bob' (using password: YES)");
+    EXPECT_EQ(access_denied("bob", "10.1.2.3", true).message,
+              "Access denied for user 'bob'@'10.1.2.3' (using password: YES)");
+    EXPECT_EQ(access_denied("bob", "localhost", false).message,
+              "Access denied for user 'bob'@'localhost' (using password: NO)");
 }
 
 }  // namespace

@@ -109,6 +109,69 @@ TEST(MysqlClientGreeting, AClientThatOnlyLooksIsNoError) {
     EXPECT_TRUE(exchange.left());
 }
 
+TEST(MysqlClientGreeting, TlsIsGrantedWhereItIsOffered) {
+    const Raw request =
+        leasehold::test::built([](wire::Writer& out) { write_ssl_request(out, cap::protocol_41 | cap::ssl, 45, 1); });
+    Raw response = response_packet("app", "secret", native_password, cap::ssl);
+    response[3] = 2;
+    wire::TlsFacts facts;
+    facts.peer_certified = true;
+    facts.peer_name = "client.example";
+    const auto make = [] { return std::make_unique<ClientGreeting>(greeting(), 10240, TlsOffer{true, true}); };
+    const Script script = Script()
+                              .expect_write([](Bytes bytes) {
+                                  const auto said = parse_greeting(bytes.subspan(4));
+                                  ASSERT_TRUE(said);
+                                  EXPECT_NE(said->capabilities & cap::ssl, 0u);
+                              })
+                              .read(request)
+                              .expect_start_tls(facts, true)
+                              .read(response)
+                              .expect_done();
+    play_all(script, make, true);
+    play_noise(script, make, 9);
+    ClientGreeting exchange(greeting(), 10240, {true, false});
+    play(script, exchange);
+    EXPECT_EQ(exchange.response().user, "app");
+    EXPECT_EQ(exchange.next_sequence(), 3);
+    ASSERT_TRUE(exchange.tls());
+    EXPECT_EQ(exchange.tls()->peer_name, "client.example");
+    EXPECT_FALSE(exchange.hello("h", false).readable);
+    // Once is enough, and what comes encrypted goes on counting.
+    ClientGreeting twice(greeting(), 10240, {true, false});
+    Raw again = request;
+    again[3] = 2;
+    play(Script()
+             .expect_write([](Bytes) {})
+             .read(request)
+             .expect_start_tls({}, true)
+             .read(again)
+             .expect_done(errc::protocol_violation),
+         twice);
+    // A whole response that claims TLS is no request for it.
+    ClientGreeting claiming(greeting(), 10240, {true, false});
+    play(Script()
+             .expect_write([](Bytes) {})
+             .read(response_packet("app", "secret", native_password, cap::ssl))
+             .expect_done(errc::protocol_violation),
+         claiming);
+}
+
+TEST(MysqlClientGreeting, WhoeverSpeaksPlainlyWhereTlsIsRequiredIsToldSo) {
+    ClientGreeting exchange(greeting(), 10240, {true, true});
+    play(Script()
+             .expect_write([](Bytes) {})
+             .read(response_packet("app", "secret", native_password, 0))
+             .expect_done(errc::tls_refused),
+         exchange);
+    EXPECT_EQ(exchange.diagnostics().number, 3159);
+}
+
+TEST(MysqlClientGreeting, NamesThePluginOfTheServersFamily) {
+    EXPECT_EQ(ClientGreeting(greeting(), 10240).greeting().plugin, native_password);
+    EXPECT_EQ(ClientGreeting(greeting("9.7.4"), 10240).greeting().plugin, sha2_password);
+}
+
 TEST(MysqlClientGreeting, TlsThatWasNotOfferedAndOldClientsAreTold) {
     ClientGreeting tls(greeting(), 10240);
     play(Script()
@@ -124,59 +187,6 @@ TEST(MysqlClientGreeting, TlsThatWasNotOfferedAndOldClientsAreTold) {
              .expect_done(errc::unsupported),
          old);
     EXPECT_EQ(old.diagnostics().number, 1251);
-}
-
-struct Greeted {
-    explicit Greeted(std::string_view password, std::string_view plugin = native_password)
-        : exchange(greeting(), 10240) {
-        play(Script().expect_write([](Bytes) {}).read(response_packet("app", password, plugin, 0)).expect_done(),
-             exchange);
-    }
-    ClientGreeting exchange;
-};
-
-TEST(MysqlClientAuthentication, VerifiesTheAnswerThatCameWithTheResponse) {
-    const Greeted greeted("secret");
-    ClientAuthentication right({ClientCredential::Kind::password, "secret"}, greeted.exchange);
-    play(Script().expect_done(), right);
-    EXPECT_EQ(right.next_sequence(), 2);
-    ClientAuthentication wrong({ClientCredential::Kind::password, "other"}, greeted.exchange);
-    play(Script().expect_done(errc::authentication_failed), wrong);
-    EXPECT_EQ(wrong.diagnostics().number, 1045);
-    EXPECT_EQ(wrong.diagnostics().message, "Access denied for user 'app' (using password: YES)");
-    ClientAuthentication nobody({ClientCredential::Kind::none, ""}, greeted.exchange);
-    play(Script().expect_done(errc::authentication_failed), nobody);
-    EXPECT_EQ(nobody.diagnostics().message, wrong.diagnostics().message);
-    ClientAuthentication trusted({ClientCredential::Kind::trust, ""}, greeted.exchange);
-    play(Script().expect_done(), trusted);
-}
-
-TEST(MysqlClientAuthentication, AClientOfAnotherPluginSwitches) {
-    for (const bool right : {true, false}) {
-        for (const auto kind : {ClientCredential::Kind::password, ClientCredential::Kind::none}) {
-            const Greeted greeted("", "caching_sha2_password");
-            Salt fresh{};
-            const auto make = [&] {
-                return std::make_unique<ClientAuthentication>(ClientCredential{kind, "secret"}, greeted.exchange);
-            };
-            const Script script =
-                Script()
-                    .expect_write([&](Bytes bytes) {
-                        const std::optional<AuthSwitch> request = parse_auth_switch(bytes.subspan(4));
-                        ASSERT_TRUE(request);
-                        EXPECT_EQ(bytes[3], 2);
-                        EXPECT_EQ(request->plugin, native_password);
-                        std::copy_n(request->data.begin(), 20, fresh.begin());
-                    })
-                    .read([&] { return packet(raw(native_answer(right ? "secret" : "wrong", fresh)), 3); })
-                    .expect_done(right && kind == ClientCredential::Kind::password
-                                     ? std::error_code()
-                                     : make_error_code(errc::authentication_failed));
-            play_all(script, make);
-            play_hostile(script, make, packet(raw("x"), 7));
-            play_hostile(script, make, packet(Raw(5000, 'x'), 3));
-        }
-    }
 }
 
 ServerLoginParams params() {
