@@ -16,19 +16,6 @@ struct Row {
     Problem::Severity severity = Problem::Severity::warning;
 };
 
-// Over unix sockets nothing is encrypted, whatever is said.
-bool mysql(const Listen& listen) { return listen.dialect == "mysql" && !listen.host.starts_with('/'); }
-
-constexpr std::array listen_rows{
-    Row<Listen>{"tls.mode", [](const Listen& l) { return mysql(l) && l.tls.mode >= TlsMode::require; },
-                "TLS to MySQL clients is not available in this version; a plain connection would be a lie",
-                Problem::Severity::error},
-    Row<Listen>{
-        "tls.mode",
-        [](const Listen& l) { return mysql(l) && (l.tls.mode == TlsMode::allow || l.tls.mode == TlsMode::prefer); },
-        "TLS to MySQL clients comes with a later version; connections are plain"},
-};
-
 constexpr std::array pool_rows{
     Row<Pool>{"audit", [](const Pool& p) { return p.audit > 0; },
               "the audit of hidden state comes with a later version"},
@@ -61,10 +48,6 @@ void report(const Row<T>& row, std::span<const T> elements, KeyOf key_of, Findin
 }  // namespace
 
 void report_pending(const Config& config, Findings& findings) {
-    for (const auto& row : listen_rows) {
-        report(
-            row, std::span(config.listen), [](std::size_t i) { return "listen[" + std::to_string(i) + "]"; }, findings);
-    }
     for (const auto& row : pool_rows) {
         report(
             row, std::span(config.pools), [&](std::size_t i) { return "pools." + printable(config.pools[i].name); },

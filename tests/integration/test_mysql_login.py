@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins on both legs of MySQL's protocol: every authentication plugin, over TCP, TLS and unix sockets, by passwords and by
 the hashes that servers keep of them."""
+import hashlib
 import os
+import pwd
 import secrets
+import ssl
+import struct
 
 import mywire
 import pytest
+from certificates import Certificates
 from conftest import PASSWORD, USER
-from servers import wait_until
+from processes import LOOPBACK, wait_until
 
 
 def login(daemon, user=USER, password=PASSWORD, database="shop", **options):
@@ -93,3 +98,193 @@ def test_a_session_begun_anew_on_a_backend_proves_itself_again(pooled, sha2):
             first.command(0x1F)
             first.result()
             assert second.value("SELECT 0 + connection_id()") == number
+
+
+# --- from the clients ---------------------------------------------------------------------------------------------
+
+PLUGINS = ["mysql_native_password", "caching_sha2_password"]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    made = Certificates(tmp_path_factory.mktemp("certificates"))
+    made.server = made.issue("localhost", sans=["localhost"], ips=[LOOPBACK])
+    return made
+
+
+def native_hash(password):
+    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
+
+
+@pytest.fixture
+def listening(leasehold, certificates, mysql_server):
+    """A factory: a daemon whose pool `shop` is also open to `users` who share its backends; keys of the TCP listener. It
+    listens on the unix socket `daemon.socket` as well."""
+    def start(users=(), local=None, tls=None, **listener):
+        daemon = leasehold(pools={"shop": {"url": mysql_server.url("shop", USER, PASSWORD), "pool_size": 2}}, start=False,
+                           users=[{"as": "pool", **user} for user in users])
+        os.chmod(daemon.folder, 0o755)
+        if tls:
+            cert, key = certificates.server
+            listener["tls"] = {"mode": tls, "cert": cert, "key": key, "client_ca": certificates.ca}
+        daemon.socket = f"{daemon.folder}/mysql.sock"
+        daemon.config["listen"][-1].update(listener)
+        daemon.config["listen"].insert(0, {"dialect": "mysql", "address": f"unix:{daemon.socket}", **(local or {})})
+        daemon.write_config()
+        return daemon.start()
+    return start
+
+
+def denied(daemon, user, password, host=None, **options):
+    with pytest.raises(mywire.ServerError) as refused:
+        with mywire.Connection(daemon.mysql_port, host or LOOPBACK) as connection:
+            connection.login(user, password, "shop", **options)
+    assert (refused.value.code, refused.value.sqlstate) == (1045, "28000"), refused.value
+    words = f"Access denied for user '{user}'@'{'localhost' if host else LOOPBACK}' (using password: {'YES' if password else 'NO'})"
+    assert refused.value.message.startswith(words)
+    return True
+
+
+def test_clients_log_in_by_each_plugin_over_each_transport(listening, mysql_server):
+    daemon = listening(tls="prefer")
+    expected = "mysql_native_password" if "Maria" in mysql_server.version else "caching_sha2_password"
+    for plugin in [None, *PLUGINS]:
+        for host, tls in ((LOOPBACK, None), (LOOPBACK, True), (daemon.socket, None)):
+            with mywire.Connection(daemon.mysql_port, host) as session:
+                session.login(USER, PASSWORD, "shop", plugin=plugin, tls=tls)
+                assert session.greeting["plugin"] == expected
+                assert session.plugin == plugin or expected
+                assert not session.full, "leasehold knows the password"
+                assert session.value("SELECT 1") == "1"
+            assert denied(daemon, USER, "wrong", host if host != LOOPBACK else None, plugin=plugin, tls=tls)
+            assert denied(daemon, USER, "", host if host != LOOPBACK else None, plugin=plugin, tls=tls)
+
+
+def test_tls_is_offered_where_it_can_be_had_and_required_where_it_must_be(listening):
+    plain, offering, requiring = listening(), listening(tls="prefer"), listening(tls="require")
+    with mywire.Connection(plain.mysql_port) as session:
+        assert not session.greet()["capabilities"] & mywire.SSL
+    for daemon in (offering, requiring):
+        with mywire.Connection(daemon.mysql_port) as session:
+            session.login(USER, PASSWORD, "shop", tls=True)
+            assert session.socket.version() == "TLSv1.3"
+    with pytest.raises(mywire.ServerError) as refused:
+        login(requiring)
+    assert refused.value.code == 3159 and "insecure transport" in refused.value.message
+    with mywire.Connection(0, requiring.socket) as session:
+        assert session.login(USER, PASSWORD, "shop").value("SELECT 1") == "1", "a unix socket needs none"
+
+
+def test_what_stands_in_clear_text_behind_a_request_for_tls_is_never_a_command(listening):
+    """The attacker's packet is taken for the handshake, and nothing comes of it."""
+    daemon = listening(tls="prefer")
+    with mywire.Connection(daemon.mysql_port) as session:
+        session.greet()
+        flags = mywire.PROTOCOL_41 | mywire.SECURE_CONNECTION | mywire.SSL | mywire.PLUGIN_AUTH
+        head = struct.pack("<IIB23x", flags, 1 << 24, 45)
+        body = head + USER.encode() + b"\0\0mysql_native_password\0"
+        session.socket.sendall(len(head).to_bytes(3, "little") + b"\1" + head + len(body).to_bytes(3, "little") + b"\2" + body)
+        assert session.closed_by_peer()
+    assert login(daemon).value("SELECT 1") == "1"
+
+
+def test_a_client_with_its_handshake_right_behind_the_request_is_served(listening):
+    """MySQL's servers answer nothing to the request, so clients need not wait."""
+    daemon = listening(tls="require")
+    with mywire.Connection(daemon.mysql_port) as session:
+        session.greet()
+        flags = mywire.PROTOCOL_41 | mywire.SECURE_CONNECTION | mywire.SSL | mywire.PLUGIN_AUTH | mywire.CONNECT_WITH_DB
+        head = struct.pack("<IIB23x", flags, 1 << 24, 45)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing)
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        session.socket.sendall(len(head).to_bytes(3, "little") + b"\1" + head + outgoing.read())
+        while True:
+            incoming.write(session.socket.recv(1 << 16))
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                session.socket.sendall(outgoing.read())
+        answer = mywire.native_password(PASSWORD, session.greeting["scramble"])
+        body = head + USER.encode() + b"\0" + bytes([len(answer)]) + answer + b"shop\0mysql_native_password\0"
+        tls.write(len(body).to_bytes(3, "little") + b"\2" + body)
+        session.socket.sendall(outgoing.read())
+        while True:
+            try:
+                reply = tls.read(1 << 16)
+                break
+            except ssl.SSLWantReadError:
+                incoming.write(session.socket.recv(1 << 16))
+        assert reply[3] == 3, "the sequence goes on over the encrypted half"
+
+
+def test_hashes_admit_their_users(listening, mysql97):
+    """As `SELECT authentication_string` has them, and as SHOW CREATE USER prints them in hexadecimal."""
+    mysql97.query("CREATE USER IF NOT EXISTS `stored` IDENTIFIED BY 'stored-secret'")
+    stored = mysql97.value("SELECT authentication_string FROM mysql.user WHERE user = 'stored'")
+    stored = stored if isinstance(stored, bytes) else stored.encode()
+    daemon = listening(tls="prefer", users=[
+        {"name": "native", "password": native_hash("native-secret")},
+        {"name": "stored", "password": "0x" + stored.hex().upper()}])
+    for host, tls in ((LOOPBACK, None), (LOOPBACK, True), (daemon.socket, None)):
+        assert denied(daemon, "native", "stored-secret", host if host != LOOPBACK else None, tls=tls)
+        with mywire.Connection(daemon.mysql_port, host) as session:
+            session.login("native", "native-secret", "shop", tls=tls)
+            assert session.plugin == "mysql_native_password" and session.value("SELECT 1") == "1"
+    for wrong in ("native-secret", "Stored-secret"):
+        assert denied(daemon, "stored", wrong), "in full, by RSA"
+        assert denied(daemon, "stored", wrong, tls=True)
+    with login(daemon, "stored", "stored-secret") as first, login(daemon, "stored", "stored-secret", tls=True) as second:
+        assert (first.plugin, first.full) == ("caching_sha2_password", True)
+        assert (second.plugin, second.full) == ("caching_sha2_password", False), "known by now"
+    assert denied(daemon, "stored", "Stored-secret", tls=True)
+
+
+def test_unknown_users_are_asked_as_known_ones_are(listening):
+    """Of users with hashes and without, a stranger is asked as one of them, the same at every attempt."""
+    sha2_hash = "0x" + (b"$A$005$" + b"s" * 20 + b"d" * 43).hex()
+    daemon = listening(users=[{"name": "native", "password": native_hash("x")}, {"name": "sha2", "password": sha2_hash},
+                              {"name": "clear", "password": "x"}])
+
+    def asked(user):
+        with mywire.Connection(daemon.mysql_port) as session, pytest.raises(mywire.ServerError) as refused:
+            session.login(user, "no", "shop", plugin="caching_sha2_password")
+        assert refused.value.code == 1045
+        return session.sequence, session.full
+
+    known = {asked(user) for user in ("native", "sha2", "clear", USER)}
+    strangers = [asked(f"stranger{n}") for n in range(60)]
+    assert set(strangers) == known
+    assert strangers == [asked(f"stranger{n}") for n in range(60)]
+
+
+def test_certificates_and_the_kernel_vouch_for_clients(listening, certificates):
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    daemon = listening(tls="verify-full", auth="cert", local={"auth": "peer", "map": {me: USER}}, map={"client.example": USER})
+    context = ssl.create_default_context(cafile=certificates.ca)
+    context.load_cert_chain(*certificates.issue("client.example"))
+    for plugin in PLUGINS:
+        assert login(daemon, USER, "", plugin=plugin, tls=context).value("SELECT 1") == "1"
+        with mywire.Connection(0, daemon.socket) as session:
+            assert session.login(USER, "", "shop", plugin=plugin).value("SELECT 1") == "1"
+    other = ssl.create_default_context(cafile=certificates.ca)
+    other.load_cert_chain(*certificates.issue("other.example"))
+    assert denied(daemon, USER, PASSWORD, tls=other)
+    assert denied(daemon, "nobody", "", daemon.socket)
+
+
+def test_a_password_in_clear_text_is_asked_for_over_tls_where_the_listener_says_so(listening):
+    daemon = listening(tls="require", auth="cleartext")
+    with mywire.Connection(daemon.mysql_port) as session:
+        session.greet()
+        flags = mywire.PROTOCOL_41 | mywire.SECURE_CONNECTION | mywire.SSL | mywire.PLUGIN_AUTH | mywire.CONNECT_WITH_DB
+        head = struct.pack("<IIB23x", flags, 1 << 24, 45)
+        session.start_tls(head, True)
+        session.send(head + USER.encode() + b"\0\0shop\0mysql_native_password\0")
+        assert session.read().startswith(b"\xfemysql_clear_password\0")
+        session.send(PASSWORD.encode() + b"\0")
+        assert session.read()[0] == 0
