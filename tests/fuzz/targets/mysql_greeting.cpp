@@ -19,7 +19,8 @@ const Registered registered("mysql_greeting", [](Bytes data) {
             const mysql::HandshakeResponse& said = exchange.response();
             return said.user + '/' + said.database + '/' + said.authentication + '/' + said.plugin + '/' +
                    said.program_name + '/' + std::to_string(said.capabilities) + '/' + std::to_string(said.charset) +
-                   '/' + std::to_string(exchange.next_sequence()) + (exchange.left() ? "left" : "") + (exchange.tls() ? "tls" : "");
+                   '/' + std::to_string(exchange.next_sequence()) + (exchange.left() ? "left" : "") +
+                   (exchange.tls() ? "tls" : "");
         });
 });
 

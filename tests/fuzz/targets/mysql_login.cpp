@@ -22,7 +22,8 @@ const Registered registered("mysql_login", [](Bytes data) {
         input, [&] { return std::make_unique<mysql::ServerLogin>(params); },
         [](const mysql::ServerLogin& exchange) {
             return exchange.greeting().version + '/' + std::to_string(exchange.capabilities()) + '/' +
-                   std::to_string(exchange.charset()) + '/' + std::to_string(exchange.status()) + (exchange.tls() ? "tls" : "");
+                   std::to_string(exchange.charset()) + '/' + std::to_string(exchange.status()) +
+                   (exchange.tls() ? "tls" : "");
         });
 });
 
