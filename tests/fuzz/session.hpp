@@ -113,7 +113,7 @@ class Session {
                     break;
                 // What the daemon does for a session (KILL, another user) is not played here: it ends with it.
                 case wire::Verdict::Kind::errand: over_ = true; return;
-                case wire::Verdict::Kind::unsure:
+                case wire::Verdict::Kind::unsure: return;  // the next reply tells
                 case wire::Verdict::Kind::lost: violated("a client's bytes lose no lease");
             }
         }
@@ -155,8 +155,10 @@ class Session {
             owed_.erase(owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(verdict.consumed));
             ship();
             switch (verdict.kind) {
-                case wire::Verdict::Kind::unsure:  // the next reply tells
                 case wire::Verdict::Kind::more: return false;
+                case wire::Verdict::Kind::unsure:  // the next reply tells
+                    if (owed_.empty()) return false;
+                    break;
                 case wire::Verdict::Kind::boundary:
                     if (owed_.empty()) return true;
                     break;  // what is unread belongs to nobody: seen by the next call

@@ -14,11 +14,13 @@ class Both final : public wire::Exchange {
         : credential_(std::move(credential)), local_(local), greeting_(made_greeting(mariadb), 10240, {true, false}) {}
 
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override {
+        if (over_) return wire::Action::done(0);
         std::size_t consumed = 0;
         if (!authentication_) {
             const wire::Action action = greeting_.resume(input, ec);
             if (action.kind != wire::Action::Kind::done || action.error || greeting_.left()) {
                 diagnostics_ = greeting_.diagnostics();
+                over_ = action.kind == wire::Action::Kind::done;
                 return action;
             }
             consumed = action.consumed;
@@ -52,6 +54,7 @@ class Both final : public wire::Exchange {
     mysql::Verifiers cache_;  // what one run learned must not help the next
     mysql::ClientGreeting greeting_;
     std::optional<mysql::ClientAuthentication> authentication_;
+    bool over_ = false;  // it ended before there was anything to prove
 };
 
 // Made while random bytes are random: with fixed ones a search for primes does not end.
