@@ -239,6 +239,10 @@ void HeldStatements::disown(HeldStatement& statement) noexcept {
     statement.cursor = false;
 }
 
+void HeldStatements::disown_all() noexcept {
+    for (HeldStatement& held : order_) disown(held);
+}
+
 void HeldStatements::remove(Order::iterator at) {
     closing_.push_back(at->number);
     disown(*at);
@@ -258,8 +262,8 @@ void HeldStatements::drop(HeldStatement& statement) {
     }
 }
 
-void HeldStatements::evict() {
-    for (auto at = order_.begin(); at != order_.end() && order_.size() >= limit_;) {
+void HeldStatements::evict(std::size_t room) {
+    for (auto at = order_.begin(); at != order_.end() && order_.size() + room > limit_;) {
         const auto candidate = at++;
         if (candidate->owner == 0) remove(candidate);
     }

@@ -169,11 +169,12 @@ class HeldStatements {
     HeldStatement& add(std::uint64_t text, std::uint32_t number);
     void own(HeldStatement& statement, std::uint32_t owner, std::string_view why) noexcept;
     void disown(HeldStatement& statement) noexcept;
+    void disown_all() noexcept;
     // To be closed by the next command.
     void drop(HeldStatement& statement);
     void drop(std::uint32_t number) { closing_.push_back(number); }
-    // Makes room for another; nothing that is owned goes.
-    void evict();
+    // Makes room for so many more; nothing that is owned goes.
+    void evict(std::size_t room = 1);
     // Everybody's copies of the text; a newer one takes their place.
     void supersede(std::uint64_t text);
     // The server has closed them all.

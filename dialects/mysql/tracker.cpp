@@ -135,6 +135,11 @@ void Tracker::reset_session() {
     suspect_ = false;
     one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
     prepared_.clear();
+    if (lease_ != nullptr && !statement_pin().empty()) {
+        // Nothing of the session holds the backend any more; its cursors and long data are for a reset to end.
+        lease_->dirty = true;
+        lease_->statements.disown_all();
+    }
     insert_id_ = 0;
     lost_.reset();
 }

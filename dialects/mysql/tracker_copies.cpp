@@ -62,6 +62,7 @@ void Tracker::on_copy(const Due& due) {
         lease_->has_warnings = true;
         lease_->warnings_of = number_;
         state_unknown_ = in_transaction() || !settings_.autocommit;
+        if (state_unknown_) lease_->status |= status::in_transaction;  // until somebody has looked
         return;
     }
     if (due.whose != Due::For::copy) return;
@@ -113,6 +114,7 @@ void Tracker::on_executed() {
         statements.own(copy, preparing_.number, "cursor");
     } else {
         statements.disown(copy);
+        statements.evict(0);  // there may have been more than the limit while they were held
     }
 }
 

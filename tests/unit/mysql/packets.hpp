@@ -59,4 +59,13 @@ inline Raw rows(std::string_view value, unsigned status = autocommit, std::uint8
     return packet({1}, at(0)) + column(at(1)) + eof(at(2), status) + row(at(3), value) + eof(at(4), status);
 }
 
+// For messages of failed tests.
+inline std::string readable(const Raw& bytes) {
+    std::string made;
+    for (const std::uint8_t byte : bytes)
+        made +=
+            byte >= 0x20 && byte < 0x7F ? std::string(1, static_cast<char>(byte)) : "<" + std::to_string(byte) + ">";
+    return made;
+}
+
 }  // namespace leasehold::mysql::test

@@ -84,6 +84,24 @@ TEST_P(MysqlHeldCopies, RefusedLongDataIsNotAnswered) {
     EXPECT_EQ(s.client_error(), 1203);
 }
 
+// A session once stayed on its backend after a reset, with the transaction and the settings of before.
+TEST_P(MysqlHeldCopies, AResetOfTheConnectionEndsThePin) {
+    for (const bool cursor : {true, false}) {
+        PlayedSession s(session());
+        with(s, "SELECT ?", 1);
+        s.client(query("BEGIN"));
+        s.server(ok(1, in_trans | autocommit));
+        s.client(cursor ? execute(1, typed(1), 1) : of(24, 1, chunk("data")));
+        if (cursor) s.server(packet({1}, 1) + column(2) + eof(3, in_trans | autocommit | cursor_exists));
+        EXPECT_FALSE(s.tracker.pin().empty());
+        s.client(command(31));
+        EXPECT_TRUE(s.tracker.pin().empty());
+        EXPECT_FALSE(s.tracker.attached());
+        EXPECT_TRUE(s.backend->dirty);
+        EXPECT_TRUE(s.backend->in_transaction()) << "for the pool to roll back";
+    }
+}
+
 TEST_P(MysqlHeldCopies, ACursorHoldsTheBackendToItsLastRow) {
     PlayedSession s(session());
     with(s, "SELECT 1");
