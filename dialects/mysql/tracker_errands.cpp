@@ -10,7 +10,6 @@ namespace leasehold::mysql {
 namespace {
 
 // A login's request: as much as a handshake's, attributes included.
-constexpr std::uint32_t max_change_user = 64 * 1024;
 // A text with CONNECTION_ID() in it that is longer is passed on as it is.
 constexpr std::uint32_t max_renumbered = 16 * 1024;
 
