@@ -9,7 +9,6 @@
 namespace leasehold::mysql {
 namespace {
 
-// A login's request: as much as a handshake's, attributes included.
 // A text with CONNECTION_ID() in it that is longer is passed on as it is.
 constexpr std::uint32_t max_renumbered = 16 * 1024;
 
