@@ -70,7 +70,7 @@ Greetings::Known Greetings::known(const std::vector<Served>& served, Answers& be
     std::set<std::string_view> seen;
     const std::lock_guard lock(mutex_);
     for (const Served& one : served) {
-        const dialects::Facts newest = one.home ? one.home->connector()->facts() : nullptr;
+        const dialects::Facts newest = one.home ? one.home->connector()->greeted() : nullptr;
         Server& server = servers_[one.server];
         if (newest && (!server.facts || !same(server.facts, newest))) {
             server.facts = newest;

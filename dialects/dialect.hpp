@@ -201,6 +201,8 @@ class Connector : public pool::Connector {
   public:
     // Null until the first backend logged in; renewed by each new one.
     [[nodiscard]] virtual Facts facts() const noexcept = 0;
+    // What can be said to a client that speaks second; it may be known before any backend has logged in.
+    [[nodiscard]] virtual Facts greeted() const { return facts(); }
     // What a server says to a client with this login's parameters; null when nobody has tried them yet (try_login).
     [[nodiscard]] virtual Facts facts_for(const Login&) const { return facts(); }
     virtual void remember(const Login&, Facts) {}

@@ -44,6 +44,8 @@ class ServerChallenge {
     [[nodiscard]] const std::string& answer() const noexcept { return answer_; }
     [[nodiscard]] std::error_code error() const noexcept { return error_; }
     [[nodiscard]] const wire::Diagnostics& diagnostics() const noexcept { return diagnostics_; }
+    // Not even a key: what is configured is a hash, and no client's login has shown more.
+    [[nodiscard]] bool empty_handed() const noexcept { return !password_ && !native_ && !sha2_; }
     // Only a client's login can bring what the server asks for.
     [[nodiscard]] bool wants_keys() const noexcept { return wants_keys_; }
 

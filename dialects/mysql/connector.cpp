@@ -14,6 +14,22 @@ Compression asked_compression(const config::Url& url) noexcept {
     return asked == "zlib" || asked == "true" ? Compression::zlib : Compression::none;
 }
 
+// Servers may have been told meanwhile to let us in.
+constexpr auto keys_wanted_for = std::chrono::seconds(30);
+
+dialects::Facts facts_of(const ServerLogin& login, std::string sql_mode, std::string tracked) {
+    const Greeting& greeting = login.greeting();
+    auto facts = std::make_shared<dialects::ServerFacts>();
+    facts->version = plain_version(greeting.version);
+    facts->parameters = {{"greeting_version", greeting.version},
+                         {"sql_mode", std::move(sql_mode)},
+                         {"tracked_variables", std::move(tracked)}};
+    facts->capabilities = greeting.capabilities;
+    facts->charset = greeting.charset;
+    facts->status = login.status() & status::lasting;
+    return facts;
+}
+
 }  // namespace
 
 Connector::Connector(dialects::ConnectorParams params) : params_(std::move(params)), servers_(params_) {}
@@ -30,8 +46,47 @@ ServerLoginParams Connector::login_params(pool::Variant variant) const {
     login.database = params_.url.database;
     login.capabilities = capabilities_of(variant);
     login.program_name = params_.application;
+    {
+        const std::lock_guard lock(mutex_);
+        login.keys = keys_;
+    }
     login.compression = asked_compression(params_.url);
     return login;
+}
+
+dialects::Facts Connector::greeted() const {
+    const std::lock_guard lock(mutex_);
+    return facts_ ? facts_ : greeted_;
+}
+
+// Of somebody else's login, who shares this pool with a hash of his own, they are of no use.
+void Connector::learn(const std::string& keys) {
+    const std::optional<LoginKeys> shown = parse_login_keys(keys);
+    if (!shown || !belong(*shown, params_.password.value_or(""))) return;
+    const std::lock_guard lock(mutex_);
+    // A quick login shows less than a whole one did before.
+    if (shown->password) keys_.password = shown->password;
+    if (shown->native) keys_.native = shown->native;
+    if (shown->sha2) keys_.sha2 = shown->sha2;
+}
+
+std::string Connector::learned() const {
+    const std::lock_guard lock(mutex_);
+    return to_string(keys_);
+}
+
+// A login that ends before its answer is an error to the server, and some errors later it blocks our host.
+bool Connector::may_dial() const {
+    const std::lock_guard lock(mutex_);
+    return !keys_.empty() || pool::Clock::now() >= keys_wanted_until_;
+}
+
+void Connector::note_refusal(const ServerLogin& login) {
+    if (!login.wants_keys()) return;
+    dialects::Facts seen = facts_of(login, {}, {});
+    const std::lock_guard lock(mutex_);
+    keys_wanted_until_ = pool::Clock::now() + keys_wanted_for;
+    greeted_ = std::move(seen);
 }
 
 void Connector::publish(const ServerLogin& login, std::string variables) {
@@ -39,15 +94,7 @@ void Connector::publish(const ServerLogin& login, std::string variables) {
     const std::size_t blank = std::min(variables.find(' '), variables.size());
     std::string tracked = variables.substr(std::min(blank + 1, variables.size()));
     std::string sql_mode = variables.substr(0, blank);
-    const Greeting& greeting = login.greeting();
-    auto facts = std::make_shared<dialects::ServerFacts>();
-    facts->version = plain_version(greeting.version);
-    facts->parameters = {{"greeting_version", greeting.version},
-                         {"sql_mode", std::move(sql_mode)},
-                         {"tracked_variables", std::move(tracked)}};
-    facts->capabilities = greeting.capabilities;
-    facts->charset = greeting.charset;
-    facts->status = login.status() & status::lasting;
+    dialects::Facts facts = facts_of(login, std::move(sql_mode), std::move(tracked));
     const std::lock_guard lock(mutex_);
     facts_ = std::move(facts);
 }
@@ -82,10 +129,18 @@ wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::strin
 
 wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool::Deadline deadline) {
     pool::Connected result;
+    if (!may_dial()) {
+        result.error = wire::errc::authentication_failed;
+        result.refused = true;
+        result.message = servers_.name() + ": nobody has logged in as \"" + params_.user +
+                         "\" since the start; a hash cannot dial by itself";
+        co_return result;
+    }
     ServerLoginParams params = login_params(variant);
     Servers::Found found = co_await servers_.find(std::move(params), deadline);
     Reached& reached = found.reached;
     if (!reached.transport) {
+        if (reached.login) note_refusal(*reached.login);
         result.error = reached.error;
         result.message = std::move(reached.message);
         if (reached.said.from_server) {

@@ -124,7 +124,9 @@ class ServerLogin final : public wire::Exchange {
     }  // of the last OK
     [[nodiscard]] const std::optional<wire::TlsFacts>& tls() const noexcept { return tls_; }
     // The server asks for a proof that only a client's login can bring: what is configured is a hash.
-    [[nodiscard]] bool wants_keys() const noexcept { return dialogue_ && dialogue_->challenge().wants_keys(); }
+    [[nodiscard]] bool wants_keys() const noexcept {
+        return dialogue_ && (dialogue_->challenge().wants_keys() || dialogue_->challenge().empty_handed());
+    }
 
   private:
     enum class State : std::uint8_t {

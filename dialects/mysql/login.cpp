@@ -158,6 +158,11 @@ Action ServerLogin::on_greeting(const Packet& packet) {
 Action ServerLogin::respond(std::size_t consumed) {
     dialogue_.emplace(params_, !params_.secure && !tls_);
     ServerChallenge& challenge = dialogue_->challenge();
+    if (challenge.empty_handed()) {
+        return fail(make_error_code(errc::authentication_failed),
+                    "nobody has logged in as \"" + params_.user + "\" since the start; a hash cannot dial by itself",
+                    consumed);
+    }
     challenge.greet(greeting_.plugin, greeting_.salt);
     HandshakeResponse response;
     response.capabilities = announced(capabilities_) | (tls_ ? cap::ssl : 0);

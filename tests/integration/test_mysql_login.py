@@ -288,3 +288,40 @@ def test_a_password_in_clear_text_is_asked_for_over_tls_where_the_listener_says_
         assert session.read().startswith(b"\xfemysql_clear_password\0")
         session.send(PASSWORD.encode() + b"\0")
         assert session.read()[0] == 0
+
+
+# --- hashes that dial ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("tls", [None, True], ids=["rsa", "tls"])
+def test_a_client_of_mysql_whose_hash_is_known_brings_what_dials_its_server(leasehold, mysql97, certificates, tls):
+    """The first login shows the password; later ones dial as well, whether the server knows the password by then or not."""
+    mysql97.query("CREATE USER IF NOT EXISTS `carrier` IDENTIFIED BY 'carried-secret'")
+    mysql97.query("GRANT ALL ON shop.* TO carrier")
+    stored = mysql97.value("SELECT authentication_string FROM mysql.user WHERE user = 'carrier'")
+    stored = "0x" + (stored if isinstance(stored, bytes) else stored.encode()).hex()
+    url = mysql97.url("shop", "carrier", stored)
+    cert, key = certificates.server
+    daemon = leasehold(pools={"shop": {"url": url, "pool_size": 2, "max_overflow": 0}}, start=False)
+    daemon.config["listen"][-1]["tls"] = {"mode": "prefer", "cert": cert, "key": key}
+    daemon.write_config()
+    daemon.start()
+    mysql97.query("FLUSH PRIVILEGES")
+    assert denied(daemon, "carrier", "wrong-secret", tls=tls)
+    with login(daemon, "carrier", "carried-secret", tls=tls) as first, login(daemon, "carrier", "carried-secret", tls=tls) as second:
+        assert first.full and not second.full
+        assert first.value("SELECT current_user()").startswith("carrier@")
+        first.query("BEGIN")
+        mysql97.query("FLUSH PRIVILEGES")
+        assert second.value("SELECT 1") == "1", "a second backend, by the whole exchange"
+    assert "carried-secret" not in daemon.log_text() and stored not in daemon.log_text()
+
+
+def test_a_client_of_mariadb_whose_hash_is_known_brings_what_dials_its_server(leasehold, mariadb):
+    url = mariadb.url("shop", USER, native_hash(PASSWORD))
+    daemon = leasehold(pools={"shop": {"url": url, "pool_size": 2, "max_overflow": 0}})
+    assert denied(daemon, USER, "wrong")
+    for plugin in PLUGINS:
+        with login(daemon, plugin=plugin) as first, login(daemon, plugin=plugin) as second:
+            assert first.query("SELECT current_user()").rows[0][0].startswith(USER)
+            first.query("BEGIN")
+            assert second.value("SELECT 1") == "1"

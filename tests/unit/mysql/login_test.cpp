@@ -232,6 +232,16 @@ TEST(MysqlServerLogin, LogsInWithTheNativePassword) {
     EXPECT_EQ(login.capabilities() & cap::canonical, greeting().capabilities & cap::canonical);
 }
 
+TEST(MysqlServerLogin, AHashThatNobodyHasLoggedInWithIsNotTried) {
+    ServerLoginParams hashed = params();
+    hashed.password = "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7";
+    ServerLogin login(hashed);
+    play(Script().read(greeting_packet()).expect_done(errc::authentication_failed), login);
+    EXPECT_TRUE(login.wants_keys());
+    EXPECT_EQ(login.greeting().version, "5.5.5-10.11.6-MariaDB") << "clients can be greeted all the same";
+    EXPECT_EQ(login.diagnostics().message.find(hashed.password), std::string::npos);
+}
+
 TEST(MysqlServerLogin, SwitchesToTheNativePasswordWithAnotherSalt) {
     Salt other = salt;
     other[0] = 'Z';
