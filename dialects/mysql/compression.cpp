@@ -192,8 +192,10 @@ void Compressed::number_incoming(std::uint8_t& number) noexcept {
     } else if (walk.continues && walk.command) {
         number = walk.packets++;
     } else if (!walk.continues && command_frame_) {
+        // Servers go by the frame's number. MariaDB's Connector/J counts on in the packet from the command before.
+        number = 0;
         walk.command = walk.fresh = walk.answered = true;
-        walk.packets = static_cast<std::uint8_t>(number + 1);
+        walk.packets = 1;
     } else {
         walk.command = false;
         number = packet_next_++;

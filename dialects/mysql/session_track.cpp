@@ -2,6 +2,7 @@
 #include "dialects/mysql/session_track.hpp"
 
 #include "dialects/mysql/messages.hpp"
+#include "dialects/mysql/statements.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,16 +25,46 @@ constexpr std::array<std::string_view, 9> tracked{
 constexpr std::array<std::string_view, 2> tracked_mysql{"transaction_isolation", "transaction_read_only"};
 constexpr std::array<std::string_view, 2> tracked_mariadb{"tx_isolation", "tx_read_only"};
 
+constexpr std::string_view variables_key = "session_track_system_variables";
+
+std::string tracked_names(bool mariadb, std::string_view further) {
+    if (further.find('*') != std::string_view::npos) return "*";
+    std::string names;
+    for (const std::string_view name : tracked) (names += name) += ',';
+    const auto& isolation = mariadb ? tracked_mariadb : tracked_mysql;
+    ((names += isolation[0]) += ',') += isolation[1];
+    if (!further.empty()) (names += ',') += further;
+    return names;
+}
+
 }  // namespace
 
 std::string track_statement(bool mariadb, std::string_view further) {
-    std::string sql = "SET SESSION session_track_state_change=1, session_track_system_variables='";
-    if (further.find('*') != std::string_view::npos) return sql + "*'";
-    for (const std::string_view name : tracked) (sql += name) += ',';
-    const auto& isolation = mariadb ? tracked_mariadb : tracked_mysql;
-    ((sql += isolation[0]) += ',') += isolation[1];
-    if (!further.empty()) (sql += ',') += further;
-    return sql + "'";
+    return "SET SESSION session_track_state_change=1, session_track_system_variables='" +
+           tracked_names(mariadb, further) + "'";
+}
+
+std::optional<std::string> with_tracked(std::string_view sql, std::string_view literal, bool mariadb) {
+    const bool quoted = literal.size() >= 2 && literal.front() == '\'' && literal.back() == '\'';
+    if (!quoted) return std::nullopt;
+    const std::string_view asked = literal.substr(1, literal.size() - 2);
+    const bool names = std::ranges::all_of(asked, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == ',' ||
+               c == ' ';
+    });
+    // Where the name stands once, it stands where the variable was read.
+    const std::string folded = lower_case(sql);
+    std::size_t at = folded.find(variables_key);
+    if (!names || at == std::string::npos || folded.find(variables_key, at + 1) != std::string::npos)
+        return std::nullopt;
+    at += variables_key.size();
+    while (at < sql.size() && sql[at] == ' ') ++at;
+    if (at == sql.size() || sql[at++] != '=') return std::nullopt;
+    while (at < sql.size() && sql[at] == ' ') ++at;
+    if (!sql.substr(at).starts_with(literal)) return std::nullopt;
+    std::string made(sql.substr(0, at));
+    ((made += '\'') += tracked_names(mariadb, asked)) += '\'';
+    return made += sql.substr(at + literal.size());
 }
 
 bool is_tracked(std::string_view variable, bool mariadb) noexcept {

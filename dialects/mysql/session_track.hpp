@@ -5,6 +5,7 @@
 
 #include "dialects/wire/cursor.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ using wire::Bytes;
 // variables, temporary tables and the like are reported as such ("state"), without a name. Not with '*': MySQL then
 // reports a number in every reply. `further`: variables that the session itself wants to be told of.
 [[nodiscard]] std::string track_statement(bool mariadb, std::string_view further = {});
+// The text of a SET that has session_track_system_variables among its variables (`literal`, as it was read), which now
+// names leasehold's variables too: else the server is silent about what else the same SET changes. Nothing: the place is
+// not certain, or it needs no change.
+[[nodiscard]] std::optional<std::string> with_tracked(std::string_view sql, std::string_view literal, bool mariadb);
 // Whether that statement asks for changes of this variable (lower case).
 [[nodiscard]] bool is_tracked(std::string_view variable, bool mariadb) noexcept;
 

@@ -185,6 +185,7 @@ class Tracker final : public wire::Tracker {
 
     // tracker_state.cpp
     void apply(const Statement& statement);
+    [[nodiscard]] Step forward_tracked(Incoming& packet, Statement statement);
     void on_failure();
     void take_changes(const Statement& statement);
     [[nodiscard]] bool take_variable(const Statement& statement, std::string_view name, std::string_view value);

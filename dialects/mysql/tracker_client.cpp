@@ -206,6 +206,7 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
     transcript_.add(wire::as_text(packet.visible().subspan(1)));
     Statement taken = std::move(*scanned_);
     scanned_.reset();
+    if (!taken.computed.empty()) return forward_tracked(packet, std::move(taken));
     return forward(packet, Shape::query, std::move(taken));
 }
 

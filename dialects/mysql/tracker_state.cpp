@@ -8,6 +8,9 @@
 namespace leasehold::mysql {
 namespace {
 
+// A SET that is longer is passed on as it is.
+constexpr std::uint32_t max_tracked_set = 16 * 1024;
+
 // The values of variables as the server names them, as SQL; none: they cannot be written down.
 std::optional<std::string> as_literal(std::string_view name, std::string_view value) {
     if (name == "character_set_results" && value.empty()) return "NULL";
@@ -72,6 +75,30 @@ void Tracker::move_to_database(std::string_view name) {
     if (settings_.database == name) return;
     if (settings_.holds(charset_key)) pin_to_end("USE behind SET CHARACTER SET");
     settings_.database = lease_->held.database = std::string(name);
+}
+
+// A SET with an expression, whose value the server's report tells: it must not end the report on its way.
+Tracker::Step Tracker::forward_tracked(Incoming& packet, Statement statement) {
+    const auto set = std::ranges::find(statement.sets, "session_track_system_variables",
+                                       &std::pair<std::string, std::string>::first);
+    const bool certain = set != statement.sets.end() && lease_->tracks && packet.whole() &&
+                         packet.header.length <= max_tracked_set && !is_unsafe_charset(options_.charset);
+    std::optional<std::string> text;
+    if (certain) text = with_tracked(wire::as_text(packet.visible().subspan(1)), set->second, lease_->mariadb);
+    if (!text) return forward(packet, Shape::query, std::move(statement));
+    wire::Writer made;
+    const std::size_t mark = begin_packet(made, packet.header.sequence);
+    made.u8(static_cast<std::uint8_t>(packet.command));
+    made.text(*text);
+    end_packet(made, mark);
+    renumbered_.assign(made.bytes().begin(), made.bytes().end());
+    std::size_t at = 0;
+    Incoming other{
+        renumbered_, at,          header_of(renumbered_), packet.command, packet.to_backend, packet.to_client,
+        nullptr,     packet.plain};
+    const Step step = forward(other, Shape::query, std::move(statement));
+    packet.at += header_size + packet.visible().size();
+    return step;
 }
 
 // What the server reports with the reply to a statement of the client's, or to a question after an error.

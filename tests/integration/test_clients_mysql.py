@@ -39,7 +39,7 @@ VARIES = {
     "connector-c": {"a connection is reset, and changes its user": _USER},
 }
 VARIES["mysqlclient"] = {**VARIES["pymysql"], "another user takes over": _USER}
-LATER = {"node-mariadb": _KILL, "connector-j": "until its compressed connections find the packet numbers that they check"}
+LATER = {"node-mariadb": _KILL}
 
 
 def _node(driver):

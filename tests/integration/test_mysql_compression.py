@@ -146,6 +146,15 @@ def test_a_client_that_sends_ahead_gets_its_replies_in_order(pooled):
             assert session.result().rows == [(str(n), "y" * 60)]
 
 
+def test_a_client_may_count_its_packets_on_from_command_to_command(pooled):
+    """As MariaDB's Connector/J does: servers look at the numbers of frames alone."""
+    with login(pooled(), "zlib") as session:
+        for n in range(5):
+            session.socket.socket.sendall(frame(b"\x0b\0\0" + bytes([n]) + b"\3SELECT %03d" % n, 0))
+            session.socket.next = 1
+            assert session.result().rows == [(str(n),)]
+
+
 def test_an_idle_compressed_client_costs_no_more_memory_than_another(pooled):
     daemon = pooled()
     def grown(connect):

@@ -27,6 +27,8 @@ CASES = [
     ("SET sql_mode=''", STRICT, "carried"),
     ("SET sql_mode='ANSI,NO_BACKSLASH_ESCAPES'", "LENGTH('a\\\\b')", "carried"),
     ("SET sql_mode=CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')", "'a' || 'b'", "carried"),
+    ("SET autocommit=1, session_track_system_variables='lc_messages' , sql_mode=concat(@@sql_mode,',STRICT_ALL_TABLES')",
+     "@@sql_mode", "carried"),  # MariaDB's Connector/J with rewriteBatchedStatements
     ("SET autocommit=1, session_track_schema=1, sql_mode=concat(@@sql_mode,',STRICT_ALL_TABLES')", "@@sql_mode", "carried"),
     ("SET sql_mode=65536", STRICT, "pins"),
     ("SET NAMES latin1", NAMES, "carried"),

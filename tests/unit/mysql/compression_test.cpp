@@ -194,6 +194,25 @@ TEST(MysqlCompression, PacketsAreNumberedAsIfThereWereNoFrames) {
     EXPECT_EQ(numbers(written(codec, ok(4))), std::vector<int>{5});
 }
 
+TEST(MysqlCompression, AClientMayCountItsPacketsOn) {
+    // MariaDB's Connector/J: each command's frames begin with 0, its packets go on from the last command's.
+    Compressed codec(Role::server, Compression::zlib);
+    for (std::uint8_t number = 0; number < 5; ++number) {
+        const Raw asked = query("SELECT 1");
+        EXPECT_EQ(read(codec, stored(with_number(asked, 3, number), 0)).plain, asked);
+        EXPECT_EQ(numbers(written(codec, ok(1))), std::vector<int>{1});
+    }
+    // A message of two packets, in two frames: the second packet goes on in its message.
+    const Raw asked = packet(Raw{3} + Raw(0xFFFFFE, 'q'), 0) + packet({}, 1);
+    const Raw counted = with_number(with_number(asked, 3, 7), asked.size() - 1, 8);
+    const std::ptrdiff_t half = 8 << 20;
+    EXPECT_EQ(read(codec, zlib_frame(Raw(counted.begin(), counted.begin() + half), 0) +
+                              zlib_frame(Raw(counted.begin() + half, counted.end()), 1))
+                  .plain,
+              asked);
+    EXPECT_EQ(numbers(written(codec, ok(2))), std::vector<int>{2});
+}
+
 TEST(MysqlCompression, AServersPacketsAreNumberedAnew) {
     Compressed codec(Role::client, Compression::zlib);
     const Raw asked = packet(Raw{3} + noise(70'000), 0);  // two frames

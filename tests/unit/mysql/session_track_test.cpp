@@ -56,6 +56,31 @@ TEST(MysqlTrailer, StandsBehindTheInformationOfAnOk) {
     EXPECT_TRUE(trailer_of(Raw{}).empty());
 }
 
+TEST(MysqlTrack, AddsItsVariablesToAClientsList) {
+    const std::string statement = track_statement(false);
+    const std::string names = statement.substr(statement.find('\'') + 1, statement.size() - statement.find('\'') - 2);
+    EXPECT_EQ(with_tracked("SET Session_track_system_variables = 'a,b' , sql_mode=concat('')", "'a,b'", false),
+              "SET Session_track_system_variables = '" + names + ",a,b' , sql_mode=concat('')");
+    EXPECT_EQ(with_tracked("SET session_track_system_variables=''", "''", false),
+              "SET session_track_system_variables='" + names + "'");
+    const std::string key = "session_track_system_variables";
+    for (const auto& [sql, literal] : std::vector<std::pair<std::string, std::string>>{
+             {"SET " + key + "='*'", "'*'"},
+             {"SET " + key + "=DEFAULT", "DEFAULT"},
+             {"SET " + key + "=\"a\"", "'a'"},
+             {"SET `" + key + "`='a'", "'a'"},
+             {"SET " + key + "/**/='a'", "'a'"},
+             {"SET " + key + ":='a'", "'a'"},
+             {"SET " + key + "='a', sql_mode=concat('" + key + "')", "'a'"},
+             {"SET " + key + "='a\\'b'", "'a'b'"},
+             {"SET " + key, "'a'"},
+             {"SET " + key + "=", "'a'"},
+             {"SET a='a'", "'a'"},
+         }) {
+        EXPECT_EQ(with_tracked(sql, literal, true), std::nullopt) << sql;
+    }
+}
+
 TEST(MysqlTrack, AsksForAListOfVariablesByTheServersOwnNames) {
     EXPECT_NE(track_statement(true).find("tx_isolation"), std::string_view::npos);
     EXPECT_NE(track_statement(false).find("transaction_isolation"), std::string_view::npos);

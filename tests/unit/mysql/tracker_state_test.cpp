@@ -175,6 +175,22 @@ TEST(MysqlTrackerState, TheClientsOwnTrackingIsCarriedAndDoesNotBlindLeasehold) 
     EXPECT_TRUE(s.backend->plan_for(s.tracker.settings()).nothing());
 }
 
+TEST(MysqlTrackerState, ASetOfTheClientsTrackingDoesNotHideItsOwnExpressions) {
+    // The first words of MariaDB's Connector/J with rewriteBatchedStatements.
+    const std::string rest = " , sql_mode = concat(@@sql_mode,',ANSI')";
+    const std::string names = "set autocommit=1, session_track_system_variables=";
+    Tracked s;
+    s.client(query(names + "'auto_increment_increment'" + rest));
+    const std::string tracked = track_statement(true, "auto_increment_increment");
+    EXPECT_EQ(s.take_backend(), query(names + tracked.substr(tracked.find('\'')) + rest));
+    s.server(changed(variable("sql_mode", "ANSI_QUOTES,ANSI") + state));
+    EXPECT_EQ(s.tracker.pin(), "");
+    EXPECT_EQ(s.boundaries, 1);
+    EXPECT_EQ(s.tracker.settings().variables, (std::vector<std::pair<std::string, std::string>>{
+                                                  {"session_track_system_variables", "'auto_increment_increment'"},
+                                                  {"sql_mode", "'ANSI_QUOTES,ANSI'"}}));
+}
+
 TEST(MysqlTrackerState, WhoWillPinGetsABackendThatNobodyElseHasUsedSinceItsReset) {
     Tracked s;
     EXPECT_EQ(s.backend->used_by, 0u);

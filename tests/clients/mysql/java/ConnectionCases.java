@@ -73,7 +73,8 @@ final class ConnectionCases {
             for (int i = 0; i < 20; i++) {
                 int number = i;
                 all.add(threads.submit(() -> {
-                    Connection connection = target.inTransaction();
+                    // Sent ahead of the login's end, the driver's first statements must be answered in half a second.
+                    Connection connection = target.inTransaction("usePipelineAuth", "false");
                     Target.value(connection, "SELECT ?", number);
                     Target.execute(connection, "UPDATE " + table + " SET v = v + 1 WHERE id = 1");
                     connection.commit();
