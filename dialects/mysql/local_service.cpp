@@ -34,7 +34,7 @@ std::string_view trimmed(std::string_view text) noexcept {
     return text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-void column(Writer& out, const dialects::Column& column, std::uint8_t sequence) {
+void column(Writer& out, const dialects::Column& column, bool extended, std::uint8_t sequence) {
     const std::size_t mark = begin_packet(out, sequence);
     out.lenenc_text("def");
     out.lenenc_text("");
@@ -42,6 +42,7 @@ void column(Writer& out, const dialects::Column& column, std::uint8_t sequence) 
     out.lenenc_text("");
     out.lenenc_text(column.name);
     out.lenenc_text("");
+    if (extended) out.lenenc_text("");  // MariaDB's extended type: none
     out.lenenc(0x0C);
     out.u16le(utf8mb4);
     out.u32le(1024);
@@ -154,7 +155,7 @@ void LocalService::result(const dialects::Result& result, wire::Outbox& to_clien
     const std::size_t count = begin_packet(out, sequence++);
     out.lenenc(result.columns.size());
     end_packet(out, count);
-    for (const dialects::Column& one : result.columns) column(out, one, sequence++);
+    for (const dialects::Column& one : result.columns) column(out, one, extended_, sequence++);
     if (!deprecate_eof_) write_end_of_rows(out, status::autocommit, false, sequence++);
     for (const auto& row : result.rows) {
         const std::size_t mark = begin_packet(out, sequence++);

@@ -11,7 +11,8 @@ namespace leasehold::mysql {
 class LocalService final : public dialects::LocalService {
   public:
     explicit LocalService(Capabilities client) noexcept
-        : deprecate_eof_((client & cap::deprecate_eof) != 0), attributes_((client & cap::query_attributes) != 0) {}
+        : deprecate_eof_((client & cap::deprecate_eof) != 0), attributes_((client & cap::query_attributes) != 0),
+          extended_((client & cap::extended_types) != 0) {}
     [[nodiscard]] Command next(wire::Bytes in, wire::Outbox& to_client) override;
     void result(const dialects::Result& result, wire::Outbox& to_client) override;
     void error(const wire::Diagnostics& error, wire::Outbox& to_client) override;
@@ -19,7 +20,7 @@ class LocalService final : public dialects::LocalService {
   private:
     [[nodiscard]] bool answered(std::string_view text, wire::Outbox& to_client);
     [[nodiscard]] wire::Diagnostics said(const wire::Diagnostics& error) const;
-    bool deprecate_eof_, attributes_;
+    bool deprecate_eof_, attributes_, extended_;
     std::vector<std::string> notices_;  // of the last command: SHOW WARNINGS gives them
 };
 

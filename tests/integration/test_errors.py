@@ -129,7 +129,7 @@ def test_mysqls_errors_carry_the_id_too(shop):
     with pytest.raises(pymysql.MySQLError) as refused:
         shop.connect_mysql("shop", USER, "wrong")
     number, text = refused.value.args
-    found = re.search(r" \(leasehold session (\d+)\)$", text)
+    found = re.search(r" \(leasehold session (\d+)\)", text)
     assert number == 1045 and found, text
     wait_until(lambda: log_lines(shop, found[1]), 3, "the error's id in the log")
     assert PASSWORD not in shop.log_text()
