@@ -8,7 +8,7 @@ set_tests_properties(architecture.check architecture.self_test PROPERTIES LABELS
 
 # --- integration: one ctest per file; the promises run under the sanitizers too --------------------------------------
 # Files that measure times or loads have the machine to themselves.
-set(load_sensitive test_load test_load_mysql test_tables_load test_programs test_demo test_hostile test_hostile_servers test_hostile_mysql test_tls_load)
+set(load_sensitive test_load test_load_mysql test_tables_load test_programs test_demo test_hostile test_hostile_servers test_tls_load)
 
 # Where lifetimes are at stake: under the sanitizers as well.
 set(sanitized test_drain test_limits test_notify test_auth test_cancel test_copy test_errors test_handshake test_log_targets test_logs test_reload test_reload_servers test_replication test_mysql_compression test_mysql_replication test_mysql_state test_session_mode test_settings test_tables
