@@ -26,12 +26,14 @@ PROGRAMS = {
 COUNTS = {"row counts outside a transaction": "counts of the statement before may be those of nothing on another backend",
           "warnings outside a transaction": "a session that moved to another backend sees no warnings of before"}
 _USER = "until COM_CHANGE_USER is answered"
+CHANGES_USER = {f"changeUser {what}": _USER for what in ("goes to another database and forgets",
+                                                         "with a transaction under way rolls it back",
+                                                         "with a wrong password is refused")}
 VARIES = {
     "pymysql": COUNTS,
     "mysqlclient": {**COUNTS, "another user takes over": _USER},
-    "node-mysql2": {"changeUser goes to another database and forgets": _USER,
-                    "changeUser with a transaction under way rolls it back": _USER,
-                    "changeUser with a wrong password is refused": _USER,
+    "node-mariadb": CHANGES_USER,
+    "node-mysql2": {**CHANGES_USER,
                     "long data in a prepared statement": "query attributes of an EXECUTE of 16 MB are refused"},
     "php": {"another user takes over": _USER, "another user with a wrong password is refused": _USER},
     "connector-c": {"a connection is reset, and changes its user": _USER},
