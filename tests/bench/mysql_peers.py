@@ -24,6 +24,7 @@ class MysqlPeer(peers.Peer):
 
 class Leasehold(MysqlPeer, peers.Leasehold):
     dialect = "mysql"
+    options = "?ssl_mode=DISABLED"  # as its neighbours have it: MySQL's servers offer TLS unasked
 
 
 class Haproxy(MysqlPeer, peers.Haproxy):
@@ -45,6 +46,7 @@ class Router(MysqlPeer):
         root, program = self.program()
         config = self.write("router.conf", f"""\
 [DEFAULT]
+max_total_connections = 4000
 plugin_folder = {next(root.glob("usr/lib/mysqlrouter/plugin"))}
 logging_folder = {self.folder}
 runtime_folder = {self.folder}

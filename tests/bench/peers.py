@@ -75,6 +75,7 @@ class Leasehold(Peer):
     name = "leasehold"
     binary = "leasehold"
     dialect = "postgresql"
+    options = ""  # of the URL
 
     def command(self):
         url = self.server.url(self.database, self.user, self.password)
@@ -83,7 +84,7 @@ class Leasehold(Peer):
 listen:
   - {{dialect: {self.dialect}, address: 127.0.0.1:{self.port}{method}}}
 pools:
-  {self.database}: {{url: '{url}', pool_size: {self.pool}, max_overflow: 0, pool_timeout: 60}}
+  {self.database}: {{url: '{url}{self.options}', pool_size: {self.pool}, max_overflow: 0, pool_timeout: 60}}
 admin: {{http: off, socket: off}}
 log: {{level: warn, target: stderr}}
 """)
