@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins on both legs of MySQL's protocol: every authentication plugin, over TCP, TLS and unix sockets, by passwords and by
 the hashes that servers keep of them."""
+import contextlib
 import hashlib
 import os
 import pwd
 import secrets
 import ssl
 import struct
+import subprocess
 
 import mywire
 import pytest
@@ -325,3 +327,50 @@ def test_a_client_of_mariadb_whose_hash_is_known_brings_what_dials_its_server(le
             assert first.query("SELECT current_user()").rows[0][0].startswith(USER)
             first.query("BEGIN")
             assert second.value("SELECT 1") == "1"
+
+
+# --- real clients -------------------------------------------------------------------------------------------------
+
+def command_line(program, daemon, local, *options, password=PASSWORD):
+    where = [f"--socket={daemon.socket}"] if local else [f"--host={LOOPBACK}", f"--port={daemon.mysql_port}", "--protocol=TCP"]
+    return subprocess.run([*program, *where, f"--user={USER}", "--batch", "--skip-column-names", *options,
+                           "--execute=SELECT current_user()", "shop"], env={"PATH": os.environ["PATH"], "MYSQL_PWD": password},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_servers_own_command_lines_log_in_over_each_transport(listening, mysql97, certificates):
+    daemon = listening(tls="prefer")
+    oracle = [*mysql97.program("mysql"), "--no-defaults"]
+    share = mysql97.root / "usr/share/mysql/charsets"
+    attempts = {
+        "mariadb plain": (["mariadb", "--no-defaults"], False, "--skip-ssl"),
+        "mariadb tls": (["mariadb", "--no-defaults"], False, f"--ssl-ca={certificates.ca}", "--ssl-verify-server-cert"),
+        "mariadb unix": (["mariadb", "--no-defaults"], True),
+        "mysql plain": (oracle, False, f"--character-sets-dir={share}", "--ssl-mode=DISABLED"),
+        "mysql tls": (oracle, False, f"--character-sets-dir={share}", "--ssl-mode=VERIFY_CA", f"--ssl-ca={certificates.ca}"),
+        "mysql unix": (oracle, True, f"--character-sets-dir={share}")}
+    said = {}
+    for name, (program, local, *options) in attempts.items():
+        done = command_line(program, daemon, local, *options)
+        said[name] = done.stdout.strip() or done.stderr
+        refused = command_line(program, daemon, local, *options, password="wrong")
+        assert refused.returncode == 1 and "ERROR 1045 (28000)" in refused.stderr, (name, refused)
+    assert said == dict.fromkeys(attempts, f"{USER}@%")
+
+
+def test_pymysql_logs_in_by_password_and_by_hash_over_each_transport(listening, mysql97):
+    import pymysql
+    mysql97.query("CREATE USER IF NOT EXISTS py IDENTIFIED BY 'py-secret'")
+    sha2_hash = "0x" + (mysql97.value("SELECT authentication_string FROM mysql.user WHERE user = 'py'").encode()).hex()
+    daemon = listening(tls="prefer", users=[{"name": "py", "password": sha2_hash}])
+    insecure = {"ssl": {"check_hostname": False, "verify_mode": None}}
+    for user, password in ((USER, PASSWORD), ("py", "py-secret")):
+        for where in ({"host": LOOPBACK, "port": daemon.mysql_port}, {"host": LOOPBACK, "port": daemon.mysql_port, **insecure},
+                      {"unix_socket": daemon.socket}):
+            connection = pymysql.connect(user=user, password=password, database="shop", **where)
+            with contextlib.closing(connection), connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                assert cursor.fetchone() == (1,)
+            with pytest.raises(pymysql.err.OperationalError) as refused:
+                pymysql.connect(user=user, password="wrong", database="shop", **where)
+            assert refused.value.args[0] == 1045
