@@ -186,7 +186,7 @@ void Relay::go_on() {
         flush_to_client();
     } else if (leaving_ || (backend_ != nullptr && backend_->transport().unsent() > 0)) {
         return;
-    } else if (!client_in_.empty()) {
+    } else if (!client_in_.empty() || tracker_.resumes()) {
         on_client(client_in_.bytes(), true);
     } else {
         arm_client();

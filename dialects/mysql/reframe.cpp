@@ -13,11 +13,13 @@ void Reframe::open(std::size_t length, wire::Outbox& out) {
     own.u8(static_cast<std::uint8_t>(written_++));
 }
 
-void Reframe::begin(const Header& header, Bytes beginning, std::size_t replaced, wire::Outbox& out) {
+void Reframe::begin(const Header& header, Bytes beginning, std::size_t replaced, wire::Outbox& out,
+                    std::size_t removed) {
     ++read_;
     continues_ = header.continues();
-    left_ = header.length - replaced;
-    open(beginning.size() + left_, out);
+    left_ = header.length - replaced - removed;
+    shrinks_ = continues_ && beginning.size() + left_ < max_payload;
+    open(shrinks_ ? max_payload : beginning.size() + left_, out);
     out.own().append(beginning);
     room_ -= beginning.size();
     if (left_ == 0) ended(out);
@@ -27,6 +29,10 @@ void Reframe::packet(const Header& header, wire::Outbox& out) {
     ++read_;
     continues_ = header.continues();
     left_ = header.length;
+    if (shrinks_) {
+        if (left_ == 0) ended(out);
+        return;
+    }
     open(carried_.size() + left_, out);
     const std::size_t n = std::min(carried_.size(), room_);
     out.own().append(Bytes(carried_).first(n));
@@ -39,15 +45,28 @@ void Reframe::feed(Bytes part, wire::Outbox& out) {
     const std::size_t n = std::min(part.size(), room_);
     if (n > 0) out.pass(part.first(n));
     room_ -= n;
+    left_ -= n;
     const Bytes rest = part.subspan(n);
-    carried_.insert(carried_.end(), rest.begin(), rest.end());
-    left_ -= part.size();
+    if (shrinks_ && !rest.empty()) {
+        open(continues_ ? max_payload : left_, out);
+        room_ -= rest.size();
+        out.pass(rest);
+    } else {
+        carried_.insert(carried_.end(), rest.begin(), rest.end());
+    }
+    left_ -= rest.size();
     if (left_ == 0) ended(out);
 }
 
 // The client's packet has been read to its end; with the last one everything must be written.
 void Reframe::ended(wire::Outbox& out) {
-    if (continues_ || (!full_ && carried_.empty())) return;
+    if (continues_) return;
+    if (shrinks_ && room_ > 0) {
+        const std::vector<std::uint8_t> zeros(room_);
+        out.own().append(zeros);
+        room_ = 0;
+    }
+    if (!full_ && carried_.empty()) return;
     open(carried_.size(), out);
     out.own().append(Bytes(carried_));
     carried_.clear();

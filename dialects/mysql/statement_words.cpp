@@ -116,6 +116,7 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     if (verb == "KILL") into.kill = read_kill(tokens, seen.lost);
     if (verb == "CALL") into.may_insert = into.calls = true;
     if (verb == "BEGIN" || verb == "START") classify_begin(tokens, into);
+    if (verb == "XA" && (word_at(tokens, 1) == "START" || word_at(tokens, 1) == "BEGIN")) into.begins_xa = true;
     if (verb == "ROLLBACK") into.rolls_back = only && !seen.release;
     const bool bare = tokens.size() == 1 || (tokens.size() == 2 && word_at(tokens, 1) == "WORK");
     if (verb == "COMMIT" || verb == "ROLLBACK") into.ends = only && bare;

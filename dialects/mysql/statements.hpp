@@ -31,6 +31,7 @@ struct Statement {
     int count = 0;            // statements in the text, empty ones not counted
     std::string_view pin;     // why the session keeps its backend to its end; empty: it need not
     bool begins = false;      // BEGIN, START TRANSACTION
+    bool begins_xa = false;   // XA START
     bool rolls_back = false;  // one statement, ROLLBACK of the whole transaction
     bool ends = false;        // one statement, COMMIT or ROLLBACK of the whole transaction, and no more than that
     bool may_commit = false;  // may end a transaction, or start one behind our back

@@ -83,7 +83,7 @@ void Tracker::detach() noexcept {
     dirty_ = false;
     insert_id_moved_ = false;
     preparing_ = {};
-    settles_ = false;
+    settles_ = closing_ = false;
 }
 
 std::string_view Tracker::pin() const noexcept {

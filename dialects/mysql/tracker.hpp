@@ -57,6 +57,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool attached() const noexcept override { return lease_ != nullptr; }
     [[nodiscard]] wire::Aftermath lose(const wire::Loss& loss, wire::Outbox& to_client) override;
     [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
+    [[nodiscard]] bool resumes() const noexcept override { return static_cast<bool>(again_); }
     void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
     [[nodiscard]] std::uint64_t variant() const noexcept override { return variant_of(capabilities_); }
     [[nodiscard]] const wire::Errand& errand() const noexcept override { return errand_; }
@@ -114,10 +115,15 @@ class Tracker final : public wire::Tracker {
         wire::Outbox& to_client;
         const Rewriting* rewriting = nullptr;  // of a command that names a prepared statement
         bool plain = false;                    // query attributes have been taken out
+        std::uint32_t shorter = 0;             // by so many bytes, where another packet follows
         [[nodiscard]] Bytes visible() const noexcept;
         [[nodiscard]] bool whole() const noexcept;
+        [[nodiscard]] std::uint32_t left_behind(std::size_t taken) const noexcept;
     };
 
+    [[nodiscard]] bool begins_in_vain(const Statement& statement) const noexcept {
+        return (statement.begins || statement.begins_xa) && options_.mode == wire::LeaseMode::statement;
+    }
     // tracker_client.cpp
     [[nodiscard]] Step on_command(Incoming packet);
     [[nodiscard]] Step on_query(Incoming& packet);
@@ -210,12 +216,15 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] wire::Diagnostics loss_of_request(const wire::Loss& loss, bool was_in_transaction) const;
     [[nodiscard]] bool answerable() const noexcept;
     void answer_request(const wire::Diagnostics& error, bool then_fatal, wire::Outbox& to_client);
+    [[nodiscard]] bool may_repeat(const wire::Loss& loss) const noexcept;
+    void prepare_again(wire::Outbox& to_backend);
 
     TrackerOptions options_;
     std::uint64_t number_;  // of the session, in the process
     Capabilities capabilities_;
-    Conversion conversion_;            // of replies, to what the client can
-    std::vector<std::uint8_t> plain_;  // a packet whose query attributes have been taken out, while it is passed on
+    Conversion conversion_;                // of replies, to what the client can
+    std::vector<std::uint8_t> plain_;      // a packet whose query attributes have been taken out, while it is passed on
+    std::size_t attributes_tried_at_ = 0;  // their end was not in sight in so many bytes
     Settings settings_;
     std::uint16_t status_;  // of the last reply
     MysqlLease* lease_ = nullptr;
@@ -274,6 +283,10 @@ class Tracker final : public wire::Tracker {
         std::uint32_t chunk_of = 0;               // long data waits for a lease: a refusal is heard later
         std::optional<wire::Diagnostics> failed;  // there is no copy for the held request
     } preparing_;
+    TextRef again_;         // its COM_STMT_PREPARE went with a backend, and is sent to another one
+    int repeated_ = 0;      // so often already
+    bool closing_ = false;  // the server closes the connection behind what it said
+
     std::optional<Reframe> reframe_;  // of the client's message that is passed on
     int grown_ = 0;                   // by so many packets it got longer
     bool settles_ = false;            // a request was answered here although there is a lease

@@ -53,7 +53,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         }
         lease_->due.pop_front();
         on_complete(due);
-        if (preparing_.broken) return {Verdict::Kind::lost, at};
+        if (preparing_.broken || closing_) return {Verdict::Kind::lost, at};
         if (!lease_->due.empty()) continue;
         const Verdict::Kind kind = settle(to_backend);
         if (kind != Verdict::Kind::more) return {kind, at};

@@ -25,10 +25,17 @@ Bytes Tracker::Incoming::visible() const noexcept {
     return rest.first(std::min<std::size_t>(rest.size(), header.length));
 }
 
+// What follows of the client's packet when so much of it, as it is presented, has been taken.
+std::uint32_t Tracker::Incoming::left_behind(std::size_t taken) const noexcept {
+    return static_cast<std::uint32_t>(header_size + header.length - shorter - taken);
+}
+
 bool Tracker::Incoming::whole() const noexcept { return !header.continues() && visible().size() == header.length; }
 
 wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) {
     std::size_t at = 0;
+    if (again_ && !attached()) return {Verdict::Kind::lease, 0};
+    if (again_) prepare_again(to_backend);
     for (;;) {
         if (body_.left > 0) {
             pass_body(in, at, to_backend);
@@ -197,7 +204,7 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
     if (statement->asks_connection) {
         if (const std::optional<Step> step = with_number(packet, &Tracker::on_query)) return *step;
     }
-    if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
+    if (begins_in_vain(*statement)) return answer(packet, Fault::begin_refused);
     // There is nothing to end; drivers do this often.
     if (!attached() && statement->ends && !settings_.holds("completion_type")) return answer(packet, Answer{});
     wants_clean_ = !attached() && !statement->pin.empty();
@@ -299,7 +306,7 @@ void Tracker::pass_beginning(Incoming& packet) {
         packet.to_backend.pass(packet.in.subspan(packet.at, n));
     }
     packet.at += n;
-    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), false};
+    body_ = {packet.left_behind(n), packet.header.continues(), false};
 }
 
 }  // namespace leasehold::mysql

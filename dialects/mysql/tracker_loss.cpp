@@ -27,16 +27,36 @@ void Tracker::answer_request(const wire::Diagnostics& error, bool then_fatal, wi
 }
 
 wire::Diagnostics Tracker::loss_of_request(const wire::Loss& loss, bool was_in_transaction) const {
-    const bool known = loss.unwritten || (was_in_transaction && !request_.statement.may_commit);
+    const bool prepares = request_.command == Command::stmt_prepare;
+    const bool known = loss.unwritten || prepares || (was_in_transaction && !request_.statement.may_commit);
     if (known) {
         std::string detail = loss.reason;
-        if (!was_in_transaction) detail += "; nothing of the statement was sent";
+        if (!was_in_transaction && !prepares) detail += "; nothing of the statement was sent";
         return failure(Fault::transaction_lost, detail);
     }
     std::string detail = loss.reason;
     const std::string text = mysql::masked(transcript_.last(), false, 80, backslash_escapes());
     if (!text.empty()) (detail += " while running: ") += text;
     return failure(Fault::outcome_unknown, detail);
+}
+
+// Preparing a statement leaves nothing behind: where nothing of the reply has reached the client it need not know.
+bool Tracker::may_repeat(const wire::Loss& loss) const noexcept {
+    constexpr int at_most = 3;  // each backend of a server that restarts may be dead
+    return loss.kind == wire::Loss::Kind::backend && request_.command == Command::stmt_prepare && preparing_.text &&
+           !receiving() && (!lease_->reply.active() || lease_->reply.untouched()) && repeated_ < at_most;
+}
+
+void Tracker::prepare_again(wire::Outbox& to_backend) {
+    preparing_.text = std::move(again_);
+    lease_->statements.evict();
+    if (!lease_->statements.closing().empty()) write_closes(to_backend);
+    lease_->has_warnings = false;
+    lease_->warnings_of = number_;
+    request_ = {true, Command::stmt_prepare, {}, in_transaction(), 0, pin_.empty(), dirty_, lease_->dirty};
+    make_opaque(request_.statement);
+    lease_->due.push_back({Shape::prepare, Due::For::client});
+    write_command(to_backend.own(), Command::stmt_prepare, preparing_.text->text);
 }
 
 Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
@@ -59,6 +79,10 @@ Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
         } else {
             doomed_ = error;
         }
+    } else if (waiting && !was_in_transaction && may_repeat(loss)) {
+        ++repeated_;
+        again_ = std::move(preparing_.text);
+        wants_lease_ = true;
     } else if (waiting) {
         if (fits) {
             answer_request(loss_of_request(loss, was_in_transaction), false, to_client);
@@ -86,7 +110,10 @@ Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_clien
     said.message = softened(said.message);
     scanned_.reset();
     wants_lease_ = false;
-    if (preparing_.chunk_of != 0) {
+    if (again_) {
+        again_ = {};
+        say(said, reply_sequence_, to_client);
+    } else if (preparing_.chunk_of != 0) {
         // Nobody waits for a reply to long data.
         if (ClientStatement* named = prepared_.find(preparing_.chunk_of, false)) named->failed = std::move(said);
         preparing_.chunk_of = 0;

@@ -17,7 +17,7 @@ Tracker::Step Tracker::answer(Incoming& packet, Answer answer) {
         write(answer, reply_sequence_, packet.to_client);
         return answer.then_fatal ? Step::fatal : Step::taken;
     }
-    body_ = {static_cast<std::uint32_t>(packet.header.length + header_size - n), packet.header.continues(), true};
+    body_ = {packet.left_behind(n), packet.header.continues(), true};
     answer_then_ = std::move(answer);
     return Step::taken;
 }
@@ -42,10 +42,12 @@ void Tracker::write(const Answer& answer, std::uint8_t sequence, wire::Outbox& t
 
 // Carries out a command of a client with QUERY_ATTRIBUTES as one without would have sent it.
 Tracker::Step Tracker::without_attributes(Incoming& packet) {
-    // More of them than this is refused.
-    constexpr std::size_t seen_at_most = 64 * 1024;
+    // With the parameters' types, of which there are 65535 at most. More than this is refused.
+    constexpr std::size_t seen_at_most = 1024 * 1024;
     const Bytes all = packet.visible();
     const Bytes seen = all.first(std::min(all.size(), seen_at_most));
+    if (!packet.whole() && seen.size() < std::min(attributes_tried_at_ * 2, seen_at_most)) return Step::wait;
+    attributes_tried_at_ = 0;
     const bool executes = packet.command == Command::stmt_execute;
     Stripped stripped;
     if (executes) {
@@ -57,18 +59,18 @@ Tracker::Step Tracker::without_attributes(Incoming& packet) {
     } else {
         stripped = strip_query(seen);
     }
-    const bool hopeless = packet.whole() || seen.size() == seen_at_most;
-    if (stripped.kind == Stripped::Kind::more && !hopeless) return Step::wait;
+    if (stripped.kind == Stripped::Kind::more && seen.size() == seen_at_most)
+        return answer(packet, Fault::not_supported, "more than 1 MiB of query attributes");
+    if (stripped.kind == Stripped::Kind::more && !packet.whole()) {
+        attributes_tried_at_ = seen.size();
+        return Step::wait;
+    }
     if (stripped.kind != Stripped::Kind::done) return answer(packet, Fault::malformed);
     Header header = packet.header;
-    const std::size_t less = stripped.replaced - stripped.beginning.size();
-    if (!header.continues()) {
-        header.length -= static_cast<std::uint32_t>(less);
-    } else if (executes && less > 0) {
-        return answer(packet, Fault::not_supported, "query attributes of a packet of 16 MB");
-    } else {
-        stripped.beginning.resize(stripped.replaced, ' ');  // a packet of that length alone says that another follows
-    }
+    // A packet of the greatest length alone says that another follows.
+    if (header.continues() && !executes) stripped.beginning.resize(stripped.replaced, ' ');
+    const auto less = static_cast<std::uint32_t>(stripped.replaced - stripped.beginning.size());
+    if (!header.continues()) header.length -= less;
     wire::Writer begun;
     begun.u24le(header.length);
     begun.u8(header.sequence);
@@ -77,8 +79,8 @@ Tracker::Step Tracker::without_attributes(Incoming& packet) {
     const Bytes rest = all.subspan(stripped.replaced);
     plain_.insert(plain_.end(), rest.begin(), rest.end());
     std::size_t at = 0;
-    const Step step =
-        on_command({plain_, at, header, packet.command, packet.to_backend, packet.to_client, nullptr, true});
+    const Step step = on_command({plain_, at, header, packet.command, packet.to_backend, packet.to_client, nullptr,
+                                  true, header.continues() ? less : 0});
     if (at > 0) packet.at += header_size + all.size();
     return step;
 }

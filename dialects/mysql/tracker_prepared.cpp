@@ -52,9 +52,10 @@ Tracker::Step Tracker::on_prepare(Incoming& packet) {
     if (statement->asks_connection) {
         if (const std::optional<Step> step = with_number(packet, &Tracker::on_prepare)) return *step;
     }
-    if (statement->begins && options_.mode == wire::LeaseMode::statement) return answer(packet, Fault::begin_refused);
+    if (begins_in_vain(*statement)) return answer(packet, Fault::begin_refused);
     if (prepared_.full()) return answer(packet, Fault::too_many_statements);
     if (!attached()) return want_lease(packet);
+    repeated_ = 0;
     const std::string_view text = wire::as_text(packet.visible().subspan(1));
     if (!cache_) cache_ = StatementCache::local(options_.max_statement_cache_bytes);
     if (kept) {
@@ -254,8 +255,8 @@ void Tracker::pass_rewritten(const Incoming& packet) {
         replaced = place.at;
     }
     const std::size_t length = packet.header.length + by.types.size();
-    if (!by.types.empty() && length >= max_payload) {
-        reframe_.emplace().begin(packet.header, beginning.bytes(), replaced, packet.to_backend);
+    if (packet.shorter > 0 || (!by.types.empty() && length >= max_payload)) {
+        reframe_.emplace().begin(packet.header, beginning.bytes(), replaced, packet.to_backend, packet.shorter);
         reframe_->feed(seen.subspan(replaced), packet.to_backend);
         return;
     }

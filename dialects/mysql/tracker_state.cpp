@@ -139,7 +139,7 @@ bool Tracker::take_variable(const Statement& statement, std::string_view name, s
 
 // The server answered the client's request with an error: part of it may have been done.
 void Tracker::on_failure() {
-    constexpr std::uint16_t syntax_error = 1064;
+    constexpr std::uint16_t syntax_error = 1064, packet_too_large = 1153;
     const Statement& statement = request_.statement;
     const std::uint16_t error = lease_->reply.error();
     const bool several = statement.count > 1 && settings_.multi_statements;  // else a syntax error
@@ -147,11 +147,14 @@ void Tracker::on_failure() {
     const bool runs_text = statement.count > 1 || statement.pin.starts_with("CALL") || statement.pin == "SQL PREPARE" ||
                            request_.command != Command::query;
     const bool no_statement = error == syntax_error && !several && !runs_text;
-    const bool nothing = no_statement || (!several && !statement.may_commit && did_nothing(error));
+    // It was not read to its end, and the server closes: somebody else's statement must not run into that.
+    const bool unread = error == packet_too_large;
+    closing_ = unread && !request_.in_transaction && (request_.unpinned || pin().empty());
+    const bool nothing = no_statement || unread || (!several && !statement.may_commit && did_nothing(error));
     // Without a transaction and with autocommit only what may commit can have changed that.
     state_unknown_ = !nothing && (request_.in_transaction || !settings_.autocommit || statement.may_commit);
     if (state_unknown_) lease_->status |= status::in_transaction;
-    if (no_statement && request_.unpinned && !statement.pin.empty()) {
+    if ((no_statement || unread) && request_.unpinned && !statement.pin.empty()) {
         pin_ = {};
         dirty_ = request_.was_dirty;
         lease_->dirty = request_.lease_was_dirty;

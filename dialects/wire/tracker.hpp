@@ -102,6 +102,8 @@ class Tracker {
     // It was, or was not because of `error` (null: it was): tells the client. Not called after log_in_again, which ends
     // this tracker's session.
     [[nodiscard]] virtual Aftermath carried_out(const Diagnostics* error, Outbox& to_client);
+    // A request whose bytes have been taken begins anew: from_client() goes on with it, though no byte comes.
+    [[nodiscard]] virtual bool resumes() const noexcept { return false; }
     // The session is ended by leasehold (drain, kill): the protocol's last words, if it has any for a client in this state.
     virtual void farewell(const Diagnostics& error, Outbox& to_client) = 0;
 

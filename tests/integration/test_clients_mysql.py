@@ -33,8 +33,7 @@ VARIES = {
     "pymysql": COUNTS,
     "mysqlclient": {**COUNTS, "another user takes over": _USER},
     "node-mariadb": CHANGES_USER,
-    "node-mysql2": {**CHANGES_USER,
-                    "long data in a prepared statement": "query attributes of an EXECUTE of 16 MB are refused"},
+    "node-mysql2": CHANGES_USER,
     "php": {"another user takes over": _USER, "another user with a wrong password is refused": _USER},
     "connector-c": {"a connection is reset, and changes its user": _USER},
 }

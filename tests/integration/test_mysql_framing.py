@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command and every length of packet through leasehold, compared byte by byte with the server itself: what a client
 reads is what it would have read there, sequences included."""
-import contextlib
 import hashlib
 import os
 import struct
@@ -211,9 +210,9 @@ def test_a_message_longer_than_the_server_takes_gets_its_error_and_the_session_g
         with mywire.connect(daemon.mysql_port, USER, PASSWORD, "shop", timeout=30) as session:
             assert session.value("SELECT 1") == "1"
             assert refused(session) == 1153
-            # The server closes behind it, and of a text that nobody read to its end it is unknown what it had begun.
-            with contextlib.suppress(mywire.ServerError):
-                session.query("SELECT 1")
+            for _ in range(5):  # the server closes behind it: nothing of that is anybody's business
+                assert session.value("SELECT 2") == "2"
+                assert refused(session) == 1153
             assert session.value("SELECT 2") == "2"
             session.query("BEGIN")
             session.query("INSERT INTO framed (t) VALUES ('lost with it')")

@@ -2,7 +2,7 @@
 #include "dialects/mysql/attributes.hpp"
 
 #include "tests/unit/mysql/packets.hpp"
-#include "tests/unit/mysql/played_session.hpp"
+#include "tests/unit/mysql/prepared_session.hpp"
 
 #include <gtest/gtest.h>
 
@@ -105,6 +105,90 @@ TEST(MysqlAttributes, ATextOf16MegabytesHasBlanksInTheirPlace) {
     s.client(first + last);
     const Raw blanks = Raw{3} + Raw(one_text.size(), ' ') + raw("SELECT '");
     EXPECT_EQ(s.take_backend(), packet(blanks + Raw(0xFFFFFF - front.size(), 'x'), 0) + last);
+}
+
+// The value behind all others stays: servers do not read so far.
+TEST(MysqlAttributes, AnExecuteOf16MegabytesLosesThemAsItPasses) {
+    TrackerOptions options;
+    options.capabilities = cap::query_attributes;
+    for (const std::size_t tail : {std::size_t{1}, std::size_t{2}, std::size_t{500}}) {
+        PlayedSession s(options);
+        s.client(prepare("INSERT INTO t VALUES (?)"));
+        s.server(prepared(70, 1));
+        (void)s.take_backend();
+        (void)s.take_client();
+        const Raw counted = Raw{23} + u32(1) + Raw{8, 1, 0, 0, 0} + Raw{2, 0, 1, 0xFD, 0, 0, 0xFD, 0} + name_of_one;
+        const Raw plain = Raw{23} + u32(70) + Raw{0, 1, 0, 0, 0} + Raw{0, 1, 0xFD, 0};
+        const std::size_t less = counted.size() - plain.size();
+        const Raw value(0xFFFFFF - counted.size(), 'v'), rest(tail, 'w');
+        const Raw sent = packet(counted + value, 0) + packet(rest, 1);
+        for (std::size_t at = 0; at < sent.size(); at += 3'000'000) {
+            const auto end = static_cast<std::ptrdiff_t>(std::min(at + 3'000'000, sent.size()));
+            s.client(Raw(sent.begin() + static_cast<std::ptrdiff_t>(at), sent.begin() + end));
+        }
+        Raw expected = plain + value + rest;
+        if (tail < less) expected.resize(0xFFFFFF, 0);
+        const auto all = static_cast<std::ptrdiff_t>(0xFFFFFF);
+        EXPECT_TRUE(s.take_backend() == packet(Raw(expected.begin(), expected.begin() + all), 0) +
+                                            packet(Raw(expected.begin() + all, expected.end()), 1))
+            << tail;
+        s.server(ok(2));
+        EXPECT_EQ(s.take_client(), ok(2));
+        EXPECT_EQ(s.boundaries, 2);
+    }
+}
+
+TEST(MysqlAttributes, WhatIsRefusedOf16MegabytesIsReadToItsEnd) {
+    TrackerOptions options;
+    options.capabilities = cap::query_attributes;
+    PlayedSession s(options);
+    const Raw counted = Raw{23} + u32(5) + Raw{8, 1, 0, 0, 0} + Raw{1, 0, 1, 0xFD, 0} + name_of_one;
+    s.client(packet(counted + Raw(0xFFFFFF - counted.size(), 'v'), 0) + packet(raw("end"), 1));
+    EXPECT_EQ(s.client_error(), 1243);
+    (void)s.take_client();
+    s.client(command(14));
+    EXPECT_EQ(s.take_client(), ok(1)) << "the next command is where it should be";
+}
+
+TEST(MysqlAttributes, AsManyParametersAsThereCanBeHaveRoomForTheirTypes) {
+    TrackerOptions options;
+    options.capabilities = cap::query_attributes;
+    PlayedSession s(options);
+    constexpr unsigned count = 65535;
+    s.client(prepare("INSERT INTO t VALUES (...)"));
+    s.server(prepared(70, count));
+    (void)s.take_backend();
+    Raw counted = Raw{23} + u32(1) + Raw{8, 1, 0, 0, 0, 0xFC, 0xFF, 0xFF} + Raw(8192, 0xFF) + Raw{1};
+    Raw plain = Raw{23} + u32(70) + Raw{0, 1, 0, 0, 0} + Raw(8192, 0xFF) + Raw{1};
+    for (unsigned n = 0; n < count; ++n) {
+        counted = std::move(counted) + Raw{6, 0, 0};
+        plain = std::move(plain) + Raw{6, 0};
+    }
+    const Raw sent = packet(counted, 0);
+    for (std::size_t at = 0; at < sent.size(); at += 100'000) {
+        const auto end = static_cast<std::ptrdiff_t>(std::min(at + 100'000, sent.size()));
+        s.client(Raw(sent.begin() + static_cast<std::ptrdiff_t>(at), sent.begin() + end));
+    }
+    EXPECT_TRUE(s.take_backend() == packet(plain, 0));
+}
+
+TEST(MysqlAttributes, MoreThanAMebibyteOfThemIsRefused) {
+    TrackerOptions options;
+    options.capabilities = cap::query_attributes;
+    const Raw value(1024 * 1024, 'v');
+    const Raw sent =
+        packet(Raw{3, 1, 1, 0, 1, 0xFD, 0} + name_of_one + Raw{0xFD, 0, 0, 0x10} + value + raw("SELECT 1"), 0);
+    for (const std::size_t piece : {std::size_t{500'000}, sent.size()}) {
+        PlayedSession s(options);
+        for (std::size_t at = 0; at < sent.size(); at += piece) {
+            const auto end = static_cast<std::ptrdiff_t>(std::min(at + piece, sent.size()));
+            s.client(Raw(sent.begin() + static_cast<std::ptrdiff_t>(at), sent.begin() + end));
+        }
+        EXPECT_EQ(s.client_error(), 1235);
+        EXPECT_EQ(s.take_backend(), Raw());
+        s.client(command(14));
+        EXPECT_EQ(s.client_error(), 0);
+    }
 }
 
 }  // namespace

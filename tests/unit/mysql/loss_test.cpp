@@ -76,6 +76,88 @@ TEST(MysqlLoss, AnOutcomeThatNobodyKnowsIsCalledUnknown) {
     EXPECT_EQ(outside.leases, 2);
 }
 
+TEST(MysqlLoss, APrepareGoesToAnotherBackendUnseen) {
+    for (const bool bytewise : {false, true}) {
+        PlayedSession s({}, bytewise);
+        const Raw prepare = command(22, "SELECT 1");
+        s.client(prepare);
+        EXPECT_EQ(s.take_backend(), prepare);
+        for (int again = 1; again <= 3; ++again) {
+            EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+            EXPECT_TRUE(s.to_client.empty());
+            ASSERT_TRUE(s.tracker.resumes());
+            s.push();
+            EXPECT_EQ(s.leases, 1 + again);
+            EXPECT_EQ(s.take_backend(), prepare);
+            EXPECT_FALSE(s.tracker.resumes());
+        }
+        EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+        EXPECT_EQ(s.client_error(), 1213) << "no more often; but it has done nothing";
+        (void)s.take_client();
+        s.client(prepare);
+        (void)s.take_backend();
+        (void)s.lose("it died");
+        s.push();
+        EXPECT_EQ(s.take_backend(), prepare);
+        const Raw answer = packet(Raw{0, 70, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1);
+        s.server(answer);
+        Raw expected = answer;
+        expected[5] = 1;  // under the session's own number
+        EXPECT_EQ(s.take_client(), expected);
+        EXPECT_FALSE(s.tracker.attached());
+    }
+}
+
+TEST(MysqlLoss, APrepareThatFindsNoOtherBackendIsRefusedOnce) {
+    PlayedSession s;
+    s.client(command(22, "SELECT 1"));
+    s.gives_leases = false;
+    (void)s.lose("it died");
+    s.push();
+    EXPECT_EQ(s.last, Kind::lease);
+    EXPECT_EQ(s.tracker.refuse({{}, 1203, "none to be had"}, s.out_client), Aftermath::lives);
+    s.keep();
+    EXPECT_EQ(s.client_error(), 1203);
+    (void)s.take_client();
+    s.gives_leases = true;
+    s.client(query("SELECT 2"));
+    EXPECT_EQ(s.client_error(), 0) << "the next request is not taken for the refused one";
+    EXPECT_EQ(s.leases, 2);
+}
+
+TEST(MysqlLoss, APrepareOfATransactionOrWithAnAnswerBegunIsNotRepeated) {
+    Begun s;
+    s.client(command(22, "SELECT 1"));
+    (void)s.lose("it died");
+    EXPECT_EQ(s.client_error(), 1213);
+    EXPECT_FALSE(s.tracker.resumes());
+    PlayedSession begun;
+    begun.client(command(22, "SELECT ?"));
+    begun.server(packet(Raw{0, 70, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, 1));
+    EXPECT_EQ(begun.lose("it died"), Aftermath::ends);
+    EXPECT_FALSE(begun.tracker.resumes());
+}
+
+TEST(MysqlLoss, AMessageTooLongForTheServerTakesTheBackendAndNothingElse) {
+    for (const char* sql : {"SELECT 1", "DO 1", "SELECT @a"}) {
+        PlayedSession s;
+        s.client(query(sql));
+        s.server(err(1, 1153, "08S01"));
+        EXPECT_EQ(s.last, Kind::lost) << "it closes: nobody else is to run into that";
+        EXPECT_EQ(s.lose("it closed"), Aftermath::lives);
+        EXPECT_EQ(s.client_error(), 1153);
+        (void)s.take_client();
+        s.client(query("SELECT 2"));
+        EXPECT_EQ(s.client_error(), 0);
+        EXPECT_EQ(s.leases, 2);
+    }
+    Begun inside;
+    inside.client(query("SELECT 1"));
+    inside.server(err(1, 1153, "08S01"));
+    EXPECT_EQ(inside.last, Kind::more);
+    EXPECT_EQ(inside.tracker.status(), wire::TransactionStatus::active);
+}
+
 TEST(MysqlLoss, WhatWasNeverWrittenIsNotUnknown) {
     PlayedSession s;
     s.client(query("UPDATE t SET a=1"));

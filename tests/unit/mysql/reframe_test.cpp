@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages that grow on their way, around the greatest length of a packet.
+// Messages that grow or shrink on their way, around the greatest length of a packet.
 #include "dialects/mysql/reframe.hpp"
 
 #include <gtest/gtest.h>
@@ -33,7 +33,8 @@ Raw framed(const Raw& payload) {
 }
 
 // What comes out for a message whose first `replaced` bytes are replaced by `beginning`.
-Raw grown(const Raw& message, const Raw& beginning, std::size_t replaced, std::size_t piece, int& longer) {
+Raw grown(const Raw& message, const Raw& beginning, std::size_t replaced, std::size_t piece, int& longer,
+          std::size_t removed = 0) {
     Reframe reframe;
     wire::Outbox out;
     const Bytes in(message);
@@ -44,8 +45,8 @@ Raw grown(const Raw& message, const Raw& beginning, std::size_t replaced, std::s
         Bytes payload = in.subspan(at, header.length);
         at += header.length;
         if (first) {
-            reframe.begin(header, beginning, replaced, out);
-            payload = payload.subspan(replaced);
+            reframe.begin(header, beginning, replaced, out, removed);
+            payload = payload.subspan(replaced + removed);
         } else {
             reframe.packet(header, out);
         }
@@ -75,6 +76,28 @@ TEST(MysqlReframe, WhatComesOutIsTheLongerMessageInItsOwnPackets) {
             int longer = 0;
             EXPECT_TRUE(grown(framed(payload), beginning, replaced, piece, longer) == framed(expected)) << size;
             EXPECT_EQ(longer, packets(size + more) - packets(size)) << size;
+        }
+    }
+}
+
+// The server gets as many packets, all but the last of the greatest length; what fills them up are zeros at the end.
+TEST(MysqlReframe, WhatComesOutIsTheShorterMessageInItsOwnPackets) {
+    constexpr std::size_t most = max_payload;
+    const Raw beginning{9, 8, 7};
+    for (const auto& [replaced, removed] : {std::pair<std::size_t, std::size_t>{8, 0}, {0, 1000}}) {
+        const std::size_t less = replaced + removed - beginning.size();
+        for (const std::size_t size :
+             {most, most + less - 1, most + less, most + less + 1, 2 * most - 1, 2 * most, 2 * most + less + 7}) {
+            const Raw payload = body(size);
+            Raw expected = beginning;
+            expected.insert(expected.end(), payload.begin() + static_cast<std::ptrdiff_t>(replaced + removed),
+                            payload.end());
+            expected.resize(std::max(expected.size(), size / most * most), 0);
+            int longer = 1;
+            const std::size_t piece = size % 2 == 0 ? 65536 : max_payload;
+            EXPECT_TRUE(grown(framed(payload), beginning, replaced, piece, longer, removed) == framed(expected))
+                << size << " less " << less;
+            EXPECT_EQ(longer, 0) << "replies are numbered as ever";
         }
     }
 }

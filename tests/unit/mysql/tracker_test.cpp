@@ -282,6 +282,15 @@ TEST_P(MysqlTracker, StatementModeRefusesTransactions) {
     PlayedSession s(session(options));
     s.client(query("START TRANSACTION"));
     EXPECT_EQ(s.client_error(), 1179);
+    for (const char* sql : {"XA START 'x'", "xa begin 'x', 'y'", "SELECT 1; XA START 'x'"}) {
+        (void)s.take_client();
+        s.client(query(sql));
+        EXPECT_EQ(s.client_error(), 1179) << sql;
+        (void)s.take_client();
+        s.client(command(22, sql));
+        EXPECT_EQ(s.client_error(), 1179) << sql;
+    }
+    EXPECT_FALSE(s.tracker.attached());
     EXPECT_EQ(s.leases, 0);
 }
 

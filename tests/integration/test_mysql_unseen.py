@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a client of MySQL and MariaDB need not know of the backends behind it: that one was lost while a statement was being
+prepared, and what others have left in them where the server does not report it."""
+import struct
+
+import mywire
+import pytest
+from conftest import PASSWORD, USER
+from mybinary import Statement, lenenc, send_long
+from servers import wait_until
+
+QUERY_ATTRIBUTES = 1 << 27
+WHOLE = 0xFFFFFF
+
+
+@pytest.fixture
+def pooled(leasehold, mysql_server):
+    """A factory of daemons with the pool `shop`; keys of the pool can be given."""
+    def start(size=2, **keys):
+        pool = {"url": mysql_server.url("shop", USER, PASSWORD), "pool_size": size, "max_overflow": 0, "pool_timeout": "20s"}
+        return leasehold(pools={"shop": {**pool, **keys}})
+    return start
+
+
+def login(daemon, **options):
+    return mywire.connect(daemon.mysql_port, USER, PASSWORD, "shop", **options)
+
+
+def on_server(server, text):
+    return [p for p in server.processes(USER) if text in str(p["info"]) and "metadata lock" in str(p["state"])]
+
+
+def test_a_prepare_whose_backend_dies_is_prepared_on_another(pooled, mysql_server):
+    mysql_server.query("DROP TABLE IF EXISTS shop.unseen")
+    mysql_server.query("CREATE TABLE shop.unseen (a int) ENGINE=InnoDB")
+    daemon = pooled()
+    direct = {"port": mysql_server.port, "user": USER, "password": PASSWORD, "database": "shop", "timeout": 60}
+    with mywire.connect(**direct) as holder, mywire.connect(**direct) as writer, login(daemon, timeout=60) as session:
+        holder.query("BEGIN")
+        holder.query("SELECT * FROM unseen")
+        writer.command(mywire.COM_QUERY, b"TRUNCATE TABLE unseen")
+        wait_until(lambda: on_server(mysql_server, "TRUNCATE"), 20, "the table to be closed to others")
+        statement = Statement(session, "SELECT a + 7 FROM unseen", check=False)
+        dead = set()
+        for _ in range(2):
+            # It waits for the table in each of them.
+            wait_until(lambda: set(waiting(mysql_server)) - dead, 20, "a backend that prepares")
+            victim = (set(waiting(mysql_server)) - dead).pop()
+            dead.add(victim)
+            mysql_server.query(f"KILL {victim}")
+        wait_until(lambda: set(waiting(mysql_server)) - dead, 20, "one more backend that prepares")
+        holder.query("COMMIT")
+        writer.result()
+        statement.prepared()
+        assert len(statement.columns) == 1
+        session.query("INSERT INTO unseen VALUES (1)")
+        assert statement.value() == 8
+
+
+def waiting(server):
+    """The backends that wait for a table."""
+    return [p["id"] for p in server.processes(USER)
+            if "metadata lock" in str(p["state"]) and "TRUNCATE" not in str(p["info"])]
+
+
+def test_a_branch_of_a_distributed_transaction_is_refused_in_statement_mode_as_begin_is(pooled):
+    daemon = pooled(mode="statement")
+    with login(daemon) as session:
+        refusals = []
+        for sql in ("BEGIN", "XA START 'unseen'", "XA BEGIN 'unseen'"):
+            with pytest.raises(mywire.ServerError) as refused:
+                session.query(sql)
+            refusals.append((refused.value.code, refused.value.message.split("[")[0]))
+        assert len(set(refusals)) == 1 and refusals[0][0] == 1179
+        assert session.ping()
+
+
+@pytest.mark.parametrize("tail", [1, 40, 5000])
+def test_an_execute_of_16_megabytes_with_query_attributes_arrives_without_them(pooled, mysql_server, tail):
+    if "MariaDB" in mysql_server.version:
+        pytest.skip("MariaDB has no query attributes")
+    with login(pooled(), capabilities=QUERY_ATTRIBUTES) as session:
+        statement = Statement(session, "SELECT LENGTH(?), SHA2(?, 256) = SHA2(REPEAT('v', ?), 256)")
+        attribute = b"\xfd\0\x04name"
+        for _ in range(2):
+            types = b"\xfd\0\0" * 2 + b"\x08\0\0" + attribute
+            front = struct.pack("<BIBI", 0x17, statement.id, 8, 1) + b"\x04" + b"\0\x01" + types
+            other = lenenc(6000) + b"w" * 6000
+            size = WHOLE + tail - len(front) - len(other) - 4 - 8 - 3
+            text = lenenc(size) + b"v" * size
+            statement.packets = send_long(session, front + other + text + struct.pack("<q", size) + b"\x02me")
+            assert statement.packets == 2
+            assert statement.result().rows == [(6000, 1)]
+        assert session.ping()
