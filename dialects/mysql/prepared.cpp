@@ -5,19 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
+#include <utility>
 
 namespace leasehold::mysql {
 namespace {
-
-// What an entry costs beside its bytes, roughly: node, list node, classification.
-constexpr std::size_t overhead = sizeof(PreparedText) + 96;
-// Of the whole process: a backend may come to another worker with the statements it holds.
-std::atomic<std::uint64_t> last_id{0};
-
-std::size_t cost_of(std::string_view text, std::string_view reading) noexcept {
-    return 2 * text.size() + reading.size() + overhead;  // a SET's literals are kept once more
-}
 
 // What says nothing about the meaning of a text.
 constexpr std::array<std::string_view, 14> harmless{
@@ -38,78 +29,6 @@ constexpr std::array<std::string_view, 14> harmless{
 };
 
 }  // namespace
-
-TextRef::TextRef(StatementCache& cache, PreparedText& text) noexcept : cache_(&cache), text_(&text) { cache.use(text); }
-
-TextRef& TextRef::operator=(TextRef&& other) noexcept {
-    if (this != &other) {
-        release();
-        cache_ = std::exchange(other.cache_, nullptr);
-        text_ = std::exchange(other.text_, nullptr);
-    }
-    return *this;
-}
-
-void TextRef::release() noexcept {
-    if (text_ != nullptr) cache_->unuse(*text_);
-    text_ = nullptr;
-}
-
-StatementCache::~StatementCache() = default;
-
-std::shared_ptr<StatementCache> StatementCache::local(std::size_t max_bytes) {
-    thread_local std::weak_ptr<StatementCache> current;
-    std::shared_ptr<StatementCache> cache = current.lock();
-    if (!cache) {
-        cache = std::make_shared<StatementCache>(max_bytes);
-        current = cache;
-    }
-    return cache;
-}
-
-TextRef StatementCache::intern(std::string_view text, std::string_view reading, Statement statement) {
-    if (const auto known = texts_.find(Key{text, reading}); known != texts_.end()) return {*this, *known->second};
-    const std::size_t cost = cost_of(text, reading);
-    while (bytes_ + cost > max_bytes_ && !idle_.empty()) drop(*idle_.front());
-    if (bytes_ + cost > max_bytes_) return {};
-    auto made = std::make_unique<PreparedText>();
-    made->id = ++last_id;
-    made->text = text;
-    made->reading = reading;
-    made->statement = std::move(statement);
-    made->idle = idle_.insert(idle_.end(), made.get());
-    PreparedText& added = *made;
-    texts_.emplace(Key{added.text, added.reading}, std::move(made));
-    bytes_ += cost;
-    return {*this, added};
-}
-
-TextRef StatementCache::unkept(Statement statement) {
-    auto text = std::make_unique<PreparedText>();
-    text->id = ++last_id;
-    text->kept = false;
-    text->statement = std::move(statement);
-    return {*this, *text.release()};  // freed with its last reference
-}
-
-void StatementCache::use(PreparedText& text) noexcept {
-    if (text.users++ == 0 && text.kept) idle_.erase(text.idle);
-}
-
-void StatementCache::unuse(PreparedText& text) noexcept {
-    if (--text.users != 0) return;
-    if (text.kept) {
-        text.idle = idle_.insert(idle_.end(), &text);
-    } else {
-        delete &text;
-    }
-}
-
-void StatementCache::drop(PreparedText& text) noexcept {
-    idle_.erase(text.idle);
-    bytes_ -= cost_of(text.text, text.reading);
-    texts_.erase(Key{text.text, text.reading});
-}
 
 // --- readings --------------------------------------------------------------------------------------------------
 

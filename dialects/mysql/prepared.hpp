@@ -1,106 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prepared statements: texts shared by all sessions of a worker, each session's own numbers for them, and which of them a
-// backend holds under which number. No packets are read or written here. One worker's thread only.
+// Prepared statements: a session's own numbers for texts that a worker's sessions share, and which of them a backend holds
+// under which number. No packets are read or written here. One worker's thread only.
 #pragma once
 
 #include "dialects/mysql/settings.hpp"
 #include "dialects/mysql/statements.hpp"
 #include "dialects/wire/exchange.hpp"
+#include "dialects/wire/text_cache.hpp"
 
 #include <cstdint>
 #include <list>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace leasehold::mysql {
 
-class StatementCache;
+// One text and what it was read with.
+struct PreparedText : wire::CachedText<PreparedText> {
+    struct Key {
+        std::string_view text, reading;
+        friend bool operator==(const Key&, const Key&) = default;
+        [[nodiscard]] std::size_t hash() const noexcept {
+            const std::hash<std::string_view> hash;
+            return hash(text) * 31 + hash(reading);
+        }
+        // A SET's literals are kept once more.
+        [[nodiscard]] std::size_t size() const noexcept { return 2 * text.size() + reading.size(); }
+    };
+    explicit PreparedText(const Key& key) : text(key.text), reading(key.reading) {}
+    [[nodiscard]] Key key() const noexcept { return {text, reading}; }
 
-// One text and what it was read with. `id` names it on every backend, in the whole process.
-struct PreparedText {
-    std::uint64_t id = 0;
     std::string text;
     // The settings that give a text its meaning when it is prepared: the current database above all, which counts for
     // every later execution as well. See reading_of().
     std::string reading;
     Statement statement;  // what executing it does to a session
-    bool kept = true;     // false: too long to be kept; its session stays on the backend that has it
-
-  private:
-    friend class StatementCache;
-    friend class TextRef;
-    std::size_t users = 0;
-    std::list<PreparedText*>::iterator idle{};
 };
 
-// A counted reference; not atomic.
-class TextRef {
-  public:
-    TextRef() noexcept = default;
-    TextRef(StatementCache& cache, PreparedText& text) noexcept;
-    TextRef(const TextRef&) = delete;
-    TextRef& operator=(const TextRef&) = delete;
-    TextRef(TextRef&& other) noexcept
-        : cache_(std::exchange(other.cache_, nullptr)), text_(std::exchange(other.text_, nullptr)) {}
-    TextRef& operator=(TextRef&& other) noexcept;
-    ~TextRef() { release(); }
-
-    [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
-    [[nodiscard]] const PreparedText& operator*() const noexcept { return *text_; }
-    [[nodiscard]] const PreparedText* operator->() const noexcept { return text_; }
-
-  private:
-    void release() noexcept;
-    StatementCache* cache_ = nullptr;
-    PreparedText* text_ = nullptr;
-};
-
-// Texts by content, compared in full. Those that no session names any more are kept while there is room; the longest
-// unused goes first. Blocks of parameter types are kept in the same way.
-class StatementCache {
-  public:
-    explicit StatementCache(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
-    ~StatementCache();
-    StatementCache(const StatementCache&) = delete;
-    StatementCache& operator=(const StatementCache&) = delete;
-
-    // This thread's; lives as long as a session holds it. `max_bytes` counts when it is made.
-    [[nodiscard]] static std::shared_ptr<StatementCache> local(std::size_t max_bytes);
-
-    // Nothing: no room.
-    [[nodiscard]] TextRef intern(std::string_view text, std::string_view reading, Statement statement = {});
-    // A text of its own that is not kept.
-    [[nodiscard]] TextRef unkept(Statement statement);
-
-    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-    [[nodiscard]] std::size_t size() const noexcept { return texts_.size(); }
-
-  private:
-    friend class TextRef;
-    struct Key {
-        std::string_view text, reading;
-        friend bool operator==(const Key&, const Key&) = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const noexcept {
-            const std::hash<std::string_view> hash;
-            return hash(key.text) * 31 + hash(key.reading);
-        }
-    };
-    void use(PreparedText& text) noexcept;
-    void unuse(PreparedText& text) noexcept;
-    void drop(PreparedText& text) noexcept;
-
-    std::size_t max_bytes_;
-    std::size_t bytes_ = 0;
-    std::unordered_map<Key, std::unique_ptr<PreparedText>, KeyHash> texts_;
-    std::list<PreparedText*> idle_;  // longest unused first
-};
+using TextRef = wire::TextRef<PreparedText>;
+using StatementCache = wire::TextCache<PreparedText>;  // of blocks of parameter types as well
 
 // The part of a session's settings that changes what a text means to the server that parses it, in a form that is equal
 // when and only when they are.

@@ -83,7 +83,7 @@ void Tracker::on_prepared() {
         return;
     }
     const bool kept = static_cast<bool>(text);
-    if (!kept) text = cache_->unkept(request_.statement);
+    if (!kept) text = cache_->unkept([this](PreparedText& made) { made.statement = request_.statement; });
     lease_->statements.supersede(text->id);
     HeldStatement& held = lease_->statements.add(text->id, reply.statement());
     if (!kept) lease_->statements.own(held, prepared_.next(), HeldStatement::too_long);

@@ -59,7 +59,8 @@ Tracker::Step Tracker::on_prepare(Incoming& packet) {
     const std::string_view text = wire::as_text(packet.visible().subspan(1));
     if (!cache_) cache_ = StatementCache::local(options_.max_statement_cache_bytes);
     if (kept) {
-        preparing_.text = cache_->intern(text, reading_of(settings_), *statement);
+        preparing_.text = cache_->intern({text, reading_of(settings_)},
+                                         [statement](PreparedText& made) { made.statement = *statement; });
         if (!preparing_.text) {
             settles_ = true;
             return answer(packet, Fault::too_many_statements,
@@ -117,7 +118,7 @@ Tracker::Step Tracker::on_execute(Incoming& packet, std::uint32_t number, Client
         if (sends_types(packet.command, place, seen)) {
             if (seen.size() < place.at + place.size) return answer(packet, Fault::malformed);
             const std::string_view types = wire::as_text(seen.subspan(place.at, place.size));
-            if (!named.types || named.types->text != types) named.types = cache_->intern(types, of_types);
+            if (!named.types || named.types->text != types) named.types = cache_->intern({types, of_types});
             if (!named.types) return answer(packet, Fault::too_many_statements, "no room for its parameters' types");
         } else if (!named.types) {
             release_copy(number, named);  // long data is used up by it

@@ -37,7 +37,7 @@ Action Drain::resume(Bytes input, std::error_code ec) {
             fail_copy(requests.front());
         } else if (unfinished_.without_sync) {
             // A Sync commits what was executed, and nobody asked for that: an error in front of it undoes it.
-            bind(out_, "", BackendName(0).view());
+            bind_message(out_, "", BackendName(0).view());
             undone_ = true;
             sync(out_);
             requests.push_back(Request::extended);

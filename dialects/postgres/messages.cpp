@@ -271,7 +271,7 @@ void parse(wire::Writer& to, std::string_view statement, std::string_view sql, s
     for (const std::uint32_t type : types) to.u32be(type);
 }
 
-void bind(wire::Writer& to, std::string_view portal, std::string_view statement) {
+void bind_message(wire::Writer& to, std::string_view portal, std::string_view statement) {
     Framed message(to, frontend::bind);
     put_cstring(to, portal);
     put_cstring(to, statement);

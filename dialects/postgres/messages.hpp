@@ -182,8 +182,8 @@ void sasl_response(wire::Writer& to, std::string_view data);
 void query(wire::Writer& to, std::string_view sql);
 void parse(wire::Writer& to, std::string_view statement, std::string_view sql,
            std::span<const std::uint32_t> types = {});
-// Without parameters, all results as text.
-void bind(wire::Writer& to, std::string_view portal, std::string_view statement);
+// Without parameters, all results as text. Were it called `bind`, std::bind would be found as well, and do nothing.
+void bind_message(wire::Writer& to, std::string_view portal, std::string_view statement);
 // `kind`: 'S' statement, 'P' portal.
 void describe(wire::Writer& to, char kind, std::string_view name);
 void close(wire::Writer& to, char kind, std::string_view name);

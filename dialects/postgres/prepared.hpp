@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prepared statements: texts shared by all sessions of a worker, each session's own names for them, and which of them a
-// backend holds under which name. No messages are read or written here. One worker's thread only.
+// Prepared statements: a session's own names for texts that a worker's sessions share, and which of them a backend holds
+// under which name. No messages are read or written here. One worker's thread only.
 #pragma once
 
 #include "dialects/postgres/digest.hpp"
 #include "dialects/wire/cursor.hpp"
+#include "dialects/wire/text_cache.hpp"
 
+#include <array>
+#include <cstdint>
 #include <list>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,107 +18,33 @@
 
 namespace leasehold::postgres {
 
-class StatementCache;
-
-// One text with its parameter types. `id` names it on every backend (lh_<id>), in the whole process.
-struct PreparedText {
-    std::uint64_t id = 0;
-    std::string tail;        // a Parse message behind the name: text, NUL, number of types, types
-    bool conforming = true;  // standard_conforming_strings as it was read
-    // A mark of the other settings that it was read with. A literal becomes a value when its statement is parsed: the
-    // same '01/02/2026'::date under another DateStyle is another statement.
-    std::uint64_t reading = 0;
-    Digest digest;
-
-    // The SQL alone.
-    [[nodiscard]] std::string_view text() const noexcept { return tail.c_str(); }
-    // Too large to be kept: its session stays on the backend that has it.
-    [[nodiscard]] bool kept() const noexcept { return !tail.empty(); }
-
-  private:
-    friend class StatementCache;
-    friend class TextRef;
-    std::size_t users = 0;
-    bool cached = false;
-    std::list<PreparedText*>::iterator idle{};
-};
-
-// A counted reference; not atomic.
-class TextRef {
-  public:
-    TextRef() noexcept = default;
-    TextRef(StatementCache& cache, PreparedText& text) noexcept;
-    TextRef(const TextRef&) = delete;
-    TextRef& operator=(const TextRef&) = delete;
-    TextRef(TextRef&& other) noexcept
-        : cache_(std::exchange(other.cache_, nullptr)), text_(std::exchange(other.text_, nullptr)) {}
-    TextRef& operator=(TextRef&& other) noexcept;
-    ~TextRef() { release(); }
-
-    [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
-    [[nodiscard]] const PreparedText& operator*() const noexcept { return *text_; }
-    [[nodiscard]] const PreparedText* operator->() const noexcept { return text_; }
-
-  private:
-    void release() noexcept;
-    StatementCache* cache_ = nullptr;
-    PreparedText* text_ = nullptr;
-};
-
-// Texts by content. Those that no session names any more are kept while there is room, for the next client that comes
-// with the same program; the longest unused goes first.
-class StatementCache {
-  public:
-    explicit StatementCache(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
-    ~StatementCache();
-    StatementCache(const StatementCache&) = delete;
-    StatementCache& operator=(const StatementCache&) = delete;
-
-    // This thread's; lives as long as a session holds it. `max_bytes` counts when it is made.
-    [[nodiscard]] static std::shared_ptr<StatementCache> local(std::size_t max_bytes);
-
-    // Nothing: no room. `digest` is called for a text that was not known.
-    template <class MakeDigest>
-    [[nodiscard]] TextRef intern(std::string_view tail, bool conforming, MakeDigest&& make_digest,
-                                 std::uint64_t reading = 0) {
-        const Key key{tail, conforming, reading};
-        if (PreparedText* known = find(key)) return {*this, *known};
-        PreparedText* added = add(key);
-        if (added == nullptr) return {};
-        TextRef ref(*this, *added);
-        added->digest = make_digest();
-        return ref;
-    }
-    // A text of its own that is not kept.
-    [[nodiscard]] TextRef unkept(const Digest& digest);
-
-    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-    [[nodiscard]] std::size_t size() const noexcept { return texts_.size(); }
-
-  private:
-    friend class TextRef;
+// One text with its parameter types; its `id` names it on every backend (lh_<id>).
+struct PreparedText : wire::CachedText<PreparedText> {
     struct Key {
         std::string_view tail;
-        bool conforming;
-        std::uint64_t reading;
+        bool conforming = true;
+        std::uint64_t reading = 0;
         friend bool operator==(const Key&, const Key&) = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const noexcept {
-            return std::hash<std::string_view>()(key.tail) + key.reading + (key.conforming ? 1 : 0);
+        [[nodiscard]] std::size_t hash() const noexcept {
+            return std::hash<std::string_view>()(tail) + reading + (conforming ? 1 : 0);
         }
+        [[nodiscard]] std::size_t size() const noexcept { return tail.size(); }
     };
-    [[nodiscard]] PreparedText* find(const Key& key) const;
-    [[nodiscard]] PreparedText* add(const Key& key);
-    void use(PreparedText& text) noexcept;
-    void unuse(PreparedText& text) noexcept;
-    void drop(PreparedText& text) noexcept;
+    explicit PreparedText(const Key& key) : tail(key.tail), conforming(key.conforming), reading(key.reading) {}
+    [[nodiscard]] Key key() const noexcept { return {tail, conforming, reading}; }
+    // The SQL alone.
+    [[nodiscard]] std::string_view text() const noexcept { return tail.c_str(); }
 
-    std::size_t max_bytes_;
-    std::size_t bytes_ = 0;
-    std::unordered_map<Key, std::unique_ptr<PreparedText>, KeyHash> texts_;
-    std::list<PreparedText*> idle_;  // longest unused first
+    std::string tail;  // a Parse message behind the name: text, NUL, number of types, types
+    bool conforming;   // standard_conforming_strings as it was read
+    // A mark of the other settings that it was read with. A literal becomes a value when its statement is parsed: the
+    // same '01/02/2026'::date under another DateStyle is another statement.
+    std::uint64_t reading;
+    Digest digest;
 };
+
+using TextRef = wire::TextRef<PreparedText>;
+using StatementCache = wire::TextCache<PreparedText>;
 
 // What a session's name stands for, and how the schema stood when the session prepared it: a backend whose own copy is
 // older than that has to parse it again, or the session would meet a plan that it never knew.

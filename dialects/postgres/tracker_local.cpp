@@ -235,7 +235,8 @@ const Digest* Tracker::statement_digest(std::string_view name) noexcept {
 void Tracker::parse_locally(const Message& message, std::string_view name, Bytes tail, const Digest& digest) {
     if (name.empty()) {
         unnamed_.confirm(unnamed_.send(digest, message.bytes));
-    } else if (TextRef text = cache().intern(wire::as_text(tail), conforming_, [&] { return digest; })) {
+    } else if (TextRef text = cache().intern({wire::as_text(tail), conforming_},
+                                             [&digest](PreparedText& made) { made.digest = digest; })) {
         names_.add(name, std::move(text));
     }
 }

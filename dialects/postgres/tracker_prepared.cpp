@@ -79,7 +79,7 @@ void Tracker::put_parse(std::uint64_t id, Bytes tail, std::size_t later, Flow& f
 }
 
 void Tracker::ensure_held(const PreparedText& text, Flow& flow) {
-    if (lease_->statements.touch(text.id) || !text.kept()) return;
+    if (lease_->statements.touch(text.id) || !text.kept) return;
     make_room(flow);
     put_parse(text.id, wire::as_bytes(text.tail), 0, flow);
     outstanding_.push({.type = frontend::parse, .reply = Request::Reply::swallow});
@@ -92,14 +92,13 @@ void Tracker::ensure_held(const PreparedText& text, Flow& flow) {
 // one parses it as things stand, which no other session may take for theirs.
 void Tracker::ensure_named(Namespace::Named& named, Flow& flow) {
     const PreparedText& text = *named.second;
-    if (text.kept() && text.reading != reading() && !lease_->statements.touch(text.id)) {
-        TextRef now = cache().intern(
-            text.tail, text.conforming, [&text] { return text.digest; }, reading());
+    if (text.kept && text.reading != reading() && !lease_->statements.touch(text.id)) {
+        TextRef now = cache().intern({text.tail, text.conforming, reading()},
+                                     [&text](PreparedText& made) { made.digest = text.digest; });
         if (now) static_cast<TextRef&>(named.second) = std::move(now);
     }
     const std::uint64_t id = named.second->id;
-    if (named.second->kept() && lease_->statements.touch(id) &&
-        !lease_->statements.parsed_since(id, named.second.since))
+    if (named.second->kept && lease_->statements.touch(id) && !lease_->statements.parsed_since(id, named.second.since))
         inject_close(id, flow);
     ensure_held(*named.second, flow);
 }
@@ -121,7 +120,7 @@ void Tracker::ensure_unnamed(Flow& flow) {
 // Makes the server fail here, and so do to the transaction what an error of its own does.
 void Tracker::poison(Fault fault, std::string_view detail, Flow& flow) {
     begin_scope(flow, false);
-    bind(flow.to_backend.own(), "", BackendName(nobody).view());
+    bind_message(flow.to_backend.own(), "", BackendName(nobody).view());
     outstanding_.push({.type = frontend::bind, .reply = Request::Reply::poison});
     outstanding_.add({.kind = Effect::Kind::replace, .fault = fault, .text = std::string(detail)});
 }
@@ -190,9 +189,9 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
         return Step::taken;
     }
     const std::string_view sql = wire::as_text(tail).substr(0, wire::as_text(tail).find('\0'));
-    TextRef text = message.whole() ? cache().intern(
-                                         wire::as_text(tail), conforming_, [&] { return digest(sql); }, reading())
-                                   : cache().unkept(digest(sql));
+    const auto fill = [&](PreparedText& made) { made.digest = digest(sql); };
+    TextRef text =
+        message.whole() ? cache().intern({wire::as_text(tail), conforming_, reading()}, fill) : cache().unkept(fill);
     if (!text) {
         poison(Fault::limit_exceeded, "no room for another prepared statement (max_statement_cache_bytes)", flow);
         return Step::taken;
@@ -232,7 +231,7 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
 Tracker::Step Tracker::parse_taken(std::string_view name, const Message& message, Bytes tail, Flow& flow) {
     start_stream(message, Rest::forward);
     begin_scope(flow, false);
-    const TextRef empty = cache().intern(std::string_view("\0\0\0", 3), true, [] { return Digest(); });
+    const TextRef empty = cache().intern({std::string_view("\0\0\0", 3)});
     if (!empty) {
         start_stream(message, Rest::discard);
         poison(Fault::duplicate_statement, name, flow);

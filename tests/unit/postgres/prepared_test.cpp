@@ -8,62 +8,25 @@
 namespace leasehold::postgres {
 namespace {
 
-TextRef intern(StatementCache& cache, std::string_view tail) {
-    return cache.intern(tail, true, [] { return Digest(); });
-}
-
-TEST(StatementCache, GivesEqualTextsOneNumber) {
+TEST(StatementCache, GivesTextsThatWereReadAlikeOneNumber) {
     StatementCache cache(1 << 20);
-    const TextRef a = intern(cache, std::string_view("SELECT 1\0\0\0", 11));
-    const TextRef b = intern(cache, std::string_view("SELECT 1\0\0\0", 11));
-    const TextRef other_types = intern(cache, std::string_view("SELECT 1\0\0\1\0\0\0\x17", 15));
-    const TextRef other_rules = cache.intern(std::string_view("SELECT 1\0\0\0", 11), false, [] { return Digest(); });
+    constexpr std::string_view tail("SELECT 1\0\0\0", 11);
+    const TextRef a = cache.intern({tail}), b = cache.intern({tail});
+    const TextRef other_types = cache.intern({std::string_view("SELECT 1\0\0\1\0\0\0\x17", 15)});
+    const TextRef other_rules = cache.intern({tail, false});
+    const TextRef other_date = cache.intern({tail, true, 7});
     EXPECT_EQ(a->id, b->id);
     EXPECT_NE(a->id, other_types->id);
     EXPECT_NE(a->id, other_rules->id);
-    const TextRef other_date = cache.intern(
-        std::string_view("SELECT 1\0\0\0", 11), true, [] { return Digest(); }, 7);
     EXPECT_NE(a->id, other_date->id);
     EXPECT_EQ(a->text(), "SELECT 1");
     EXPECT_EQ(cache.size(), 4u);
 }
 
-TEST(StatementCache, KeepsUnusedTextsWhileThereIsRoomAndDropsTheLongestUnusedFirst) {
-    StatementCache cache(4500);
-    const std::uint64_t first = intern(cache, std::string(1000, 'a'))->id;
-    const std::uint64_t second = intern(cache, std::string(1000, 'b'))->id;
-    EXPECT_EQ(intern(cache, std::string(1000, 'a'))->id, first);  // now used later than b
-    (void)intern(cache, std::string(2000, 'c'));
-    EXPECT_EQ(intern(cache, std::string(1000, 'a'))->id, first);
-    EXPECT_NE(intern(cache, std::string(1000, 'b'))->id, second);
-    EXPECT_LE(cache.bytes(), 4500u);
-}
-
-TEST(StatementCache, RefusesWhatDoesNotFitBesideTextsInUse) {
-    StatementCache cache(3000);
-    const TextRef held = intern(cache, std::string(2000, 'a'));
-    EXPECT_TRUE(held);
-    EXPECT_FALSE(intern(cache, std::string(2000, 'b')));
-    EXPECT_TRUE(intern(cache, std::string(2000, 'a')));
-}
-
-TEST(StatementCache, OfAThreadIsOneWhileSomebodyHoldsIt) {
-    const auto a = StatementCache::local(1000);
-    EXPECT_EQ(a, StatementCache::local(5000));
-}
-
-TEST(StatementCache, TextsThatAreNotKeptCostNothing) {
-    StatementCache cache(1000);
-    const TextRef text = cache.unkept(Digest());
-    EXPECT_FALSE(text->kept());
-    EXPECT_NE(text->id, 0u);
-    EXPECT_EQ(cache.bytes(), 0u);
-}
-
 TEST(Namespace, CutsNamesAsTheServerDoes) {
     StatementCache cache(1 << 20);
     Namespace names;
-    names.add(std::string(63, 'n'), intern(cache, "x"));
+    names.add(std::string(63, 'n'), cache.intern({"x"}));
     EXPECT_NE(names.find(std::string(80, 'n')), nullptr);
     EXPECT_EQ(names.find(std::string(62, 'n')), nullptr);
 }
@@ -71,10 +34,10 @@ TEST(Namespace, CutsNamesAsTheServerDoes) {
 TEST(Namespace, RestoresWhatWasRemovedUntilItSettles) {
     StatementCache cache(1 << 20);
     Namespace names;
-    Namespace::Named& named = names.add("a", intern(cache, "x"));
+    Namespace::Named& named = names.add("a", cache.intern({"x"}));
     names.remove(named);
     EXPECT_EQ(names.find("a"), nullptr);
-    Namespace::Named& again = names.add("a", intern(cache, "y"));
+    Namespace::Named& again = names.add("a", cache.intern({"y"}));
     names.erase(again);
     names.restore(named);
     ASSERT_EQ(names.find("a"), &named);
@@ -82,7 +45,7 @@ TEST(Namespace, RestoresWhatWasRemovedUntilItSettles) {
     names.clear();
     EXPECT_EQ(names.size(), 0u);
     names.settle();
-    names.add("a", intern(cache, "z"));
+    names.add("a", cache.intern({"z"}));
     EXPECT_EQ(names.size(), 1u);
 }
 

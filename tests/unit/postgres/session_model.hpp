@@ -119,7 +119,7 @@ class Client {
     Client& query(std::string_view sql) { return postgres::query(out_, sql), *this; }
     Client& parse(std::string_view name, std::string_view sql) { return postgres::parse(out_, name, sql), *this; }
     Client& bind(std::string_view name, std::string_view portal = "") {
-        return postgres::bind(out_, portal, name), *this;
+        return postgres::bind_message(out_, portal, name), *this;
     }
     Client& bind_with(std::string_view name, std::string_view value);
     Client& describe(char kind, std::string_view name) { return postgres::describe(out_, kind, name), *this; }
