@@ -60,7 +60,9 @@ constexpr std::array listen{
                    "bound to the TLS connection where there is one; md5: the older kind; cleartext: the password "
                    "itself, inside TLS; cert: by a certificate that client_ca signed, whose common name is the "
                    "user; peer, PostgreSQL's default on unix sockets: by the system user that runs it; trust: "
-                   "not at all. MySQL clients log in by their native method."),
+                   "not at all. MySQL clients name no method here: by "
+                   "default they log in, on unix sockets too, by mysql_native_password or caching_sha2_password, "
+                   "whichever they choose; cleartext, cert, peer and trust are theirs as well."),
     Key{"map", "map", "{}", true, "peer and cert: system user or certificate's name to database user"}.explained(
         "With peer and cert: {www-data: app} lets www-data log in as app; with a map, nobody it "
         "lacks."),
@@ -98,7 +100,8 @@ constexpr std::array pool{
                    "default) | REQUIRED | VERIFY_CA | VERIFY_IDENTITY (sslMode is the same), ssl_ca=/path or system, "
                    "ssl_capath, ssl_crl, ssl_cert and ssl_key; ssl_ca alone means VERIFY_CA, and the drivers' ssl, "
                    "ssl_disabled, ssl_verify_cert, ssl_verify_identity and ssl_check_hostname are understood; "
-                   "unix_socket=/path; of several hosts role=any | primary | replica says which will do, by their "
+                   "unix_socket=/path; compress=zlib | zstd | true (zlib) | false compresses what is between leasehold "
+                   "and the server; of several hosts role=any | primary | replica says which will do, by their "
                    "read_only."),
     Key{"alias", "list of names", "[]", true, "further names of this pool"},
     Key{"mode", "transaction | session | statement", "transaction", true, "how long a client holds a backend"},

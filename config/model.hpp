@@ -35,7 +35,7 @@ struct Listen {
     std::string host;        // an address, or a unix socket's path (beginning with '/')
     std::uint16_t port = 0;  // 0 for unix sockets
     Tls tls;
-    AuthMethod auth = AuthMethod::automatic;  // scram, on unix sockets peer; mysql: its native method
+    AuthMethod auth = AuthMethod::automatic;  // scram, on unix sockets peer; mysql: its plugins for passwords
     std::map<std::string, std::string> map;   // peer, cert: system user or common name → database user
     std::vector<std::string> pools;           // empty: all of its dialect
     std::string default_pool;

@@ -140,6 +140,22 @@ std::vector<std::string_view> known_options(std::string_view family) {
     return out;
 }
 
+std::optional<UrlProblem> foreign_option(std::string_view family, std::string_view key) {
+    struct Twin {
+        std::string_view postgresql, mysql;
+    };
+    static constexpr std::array twins{
+        Twin{"target_session_attrs", "role"}, Twin{"sslmode", "ssl_mode"}, Twin{"sslrootcert", "ssl_ca"},
+        Twin{"sslcert", "ssl_cert"},          Twin{"sslkey", "ssl_key"},   Twin{"host", "unix_socket"}};
+    const bool mysql = family == "mysql";
+    const auto found = std::ranges::find(options, key, &Option::key);
+    if (found == options.end() || (mysql ? found->mysql : found->postgresql)) return std::nullopt;
+    const auto twin = std::ranges::find(twins, key, mysql ? &Twin::postgresql : &Twin::mysql);
+    return UrlProblem{
+        std::string(key) + " is a key of " + (mysql ? "postgresql" : "mysql") + " URLs",
+        twin == twins.end() ? std::string() : "here it is " + std::string(mysql ? twin->mysql : twin->postgresql)};
+}
+
 std::optional<UrlProblem> check_option(std::string_view family, std::string_view key, std::string_view value) {
     const auto found = std::ranges::find(options, key, &Option::key);
     if (found == options.end()) return std::nullopt;

@@ -12,6 +12,9 @@ namespace leasehold::config {
 // The known keys of a dialect family, host and port included.
 [[nodiscard]] std::vector<std::string_view> known_options(std::string_view family);
 
+// What to say of a key that only the other family's URLs have; nothing of others.
+[[nodiscard]] std::optional<UrlProblem> foreign_option(std::string_view family, std::string_view key);
+
 // What is wrong with a value of a known key; nothing if it is right. Values are never repeated in the message unless
 // they are words of a closed list.
 [[nodiscard]] std::optional<UrlProblem> check_option(std::string_view family, std::string_view key,

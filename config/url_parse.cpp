@@ -207,6 +207,10 @@ void Parser::query_pair(std::string_view pair) {
         const bool word = !key.empty() && key.size() <= 40 && std::ranges::all_of(key, [](char c) {
             return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
         }) && equals != std::string_view::npos;
+        if (const auto foreign = foreign_option(url_.family(), key)) {
+            problem(foreign->message, foreign->suggestion);
+            return;
+        }
         problem(word ? "unknown key " + key + " in the query" : "the query holds something that is no key=value",
                 did_you_mean(key, known));
         return;

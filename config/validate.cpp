@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::string_view template_name = "*";
 
-std::string element(std::string_view list, std::size_t index) {
-    return std::string(list) + "[" + std::to_string(index) + "]";
-}
-std::string pool_key(const Pool& pool, std::string_view key) {
-    return "pools." + printable(pool.name) + "." + std::string(key);
-}
-
 // A template stands for every name that no pool has.
 const Pool* find_pool(const Config& config, const std::string& name) {
     const Pool* other = nullptr;
@@ -39,18 +32,6 @@ std::vector<std::string> pool_names(const Config& config) {
 
 bool loopback(const std::string& host) { return host.starts_with("127.") || host == "::1"; }
 bool wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
-bool over_tcp(const Listen& listen) { return !listen.host.starts_with('/'); }
-
-bool names(const std::vector<std::string>& list, const Pool& pool) {
-    const auto named = [&](const std::string& name) { return std::ranges::find(list, name) != list.end(); };
-    return pool.name == template_name || named(pool.name) || std::ranges::any_of(pool.alias, named);
-}
-
-bool serves(const Listen& listen, const Pool& pool) {
-    if (listen.dialect != pool.url.family()) return false;
-    if (listen.pools.empty()) return true;
-    return names(listen.pools, pool);
-}
 
 // --- pools -------------------------------------------------------------------------------------------------------
 
@@ -200,7 +181,9 @@ void check_auth(const Listen& listen, const std::string& key, Findings& findings
                        "set tls: {mode: require, ...}, or choose scram");
     }
     if (listen.dialect == "mysql" && (listen.auth == AuthMethod::scram || listen.auth == AuthMethod::md5)) {
-        findings.error(key + ".auth", "is PostgreSQL's; MySQL clients log in by their native method",
+        findings.error(key + ".auth",
+                       "is PostgreSQL's; MySQL clients log in by mysql_native_password or "
+                       "caching_sha2_password, as they choose",
                        "remove the line");
     }
 }
@@ -326,6 +309,26 @@ void check_servers(const Config& config, Findings& findings) {
 
 }  // namespace
 
+std::string element(std::string_view list, std::size_t index) {
+    return std::string(list) + "[" + std::to_string(index) + "]";
+}
+std::string pool_key(const Pool& pool, std::string_view key) {
+    return "pools." + printable(pool.name) + "." + std::string(key);
+}
+
+bool over_tcp(const Listen& listen) { return !listen.host.starts_with('/'); }
+
+bool names(const std::vector<std::string>& list, const Pool& pool) {
+    const auto named = [&](const std::string& name) { return std::ranges::find(list, name) != list.end(); };
+    return pool.name == template_name || named(pool.name) || std::ranges::any_of(pool.alias, named);
+}
+
+bool serves(const Listen& listen, const Pool& pool) {
+    if (listen.dialect != pool.url.family()) return false;
+    if (listen.pools.empty()) return true;
+    return names(listen.pools, pool);
+}
+
 void validate(const Config& config, Findings& findings) {
     check_names(config, findings);
     for (const Pool& pool : config.pools) {
@@ -335,6 +338,7 @@ void validate(const Config& config, Findings& findings) {
     for (std::size_t i = 0; i < config.listen.size(); ++i) check_listener(config, i, findings);
     check_collisions(config, findings);
     check_users(config, findings);
+    check_secrets(config, findings);
     check_servers(config, findings);
     check_admin(config, findings);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/capacity.hpp"
 
+#include "config/password_kind.hpp"
 #include "daemon/logging.hpp"
 
 #include <boost/asio/post.hpp>
@@ -46,7 +47,10 @@ void Capacity::learn(std::span<const HomePtr> homes) {
     for (const HomePtr& home : homes) {
         const std::shared_ptr<const Terms> terms = home->terms();
         const config::Url& url = terms->settings->url;
-        const bool own_user = home->user == url.user && url.password.has_value();
+        // A hash is no password: asking with one would be a failed login each time, and may lock the account.
+        const auto kind = config::password_kind(url.password.value_or(""));
+        const bool usable = kind == config::PasswordKind::clear_text || kind == config::PasswordKind::none;
+        const bool own_user = home->user == url.user && url.password.has_value() && usable;
         if (!own_user || !terms->connector->facts()) continue;
         for (const config::HostPort& address : url.hosts) learn(home, *terms, address);
     }

@@ -247,6 +247,7 @@ struct ServerReport {
     int max_connections = 0;
     int reserved_connections = 0;
     std::chrono::seconds idle_limit{0};  // the server closes idle connections after this; 0: never
+    bool refuses_native = false;         // MySQL: without mysql_native_password
 };
 class Control {
   public:

@@ -4,6 +4,7 @@
 #include "cmd/leasehold/commands.hpp"
 #include "cmd/leasehold/control/answer.hpp"
 
+#include "config/password_kind.hpp"
 #include "config/units.hpp"
 #include "daemon/certificates.hpp"
 #include "dialects/registry.hpp"
@@ -39,8 +40,16 @@ std::string summary(const config::Loaded& loaded) {
     return out;
 }
 
+// A hash in place of the password: trying it would be a failed login, which may lock the account.
+bool holds_hash(const Pool& pool) {
+    using config::PasswordKind;
+    const PasswordKind kind = config::password_kind(pool.url.password.value_or(""));
+    return kind == PasswordKind::scram_verifier || kind == PasswordKind::native_hash || kind == PasswordKind::sha2_hash;
+}
+
 ServerReport ask(const Pool& pool) {
     try {
+        if (holds_hash(pool)) return {};
         const dialects::Dialect* dialect = dialects::find(pool.url.dialect);
         const auto timeout =
             std::max(std::chrono::seconds(1), std::chrono::ceil<std::chrono::seconds>(pool.dial_timeout));
@@ -95,13 +104,22 @@ std::vector<std::string> misfits(const config::Config& config, const Pool& pool,
             out.push_back("servers allows " + std::to_string(limited) + " connections, the server admits " + room);
         }
     }
-    if (report.idle_limit.count() > 0) {
-        const std::string limit = config::render_duration(report.idle_limit);
-        if (!pool.pool_recycle || *pool.pool_recycle > report.idle_limit) {
-            out.push_back("pool_recycle is " +
-                          (pool.pool_recycle ? config::render_duration(*pool.pool_recycle) : std::string("never")) +
-                          ", the server closes idle connections after " + limit + "; set pool_recycle below it");
-        }
+    // What it has closed is noticed and replaced; that is a dial in front of somebody's statement.
+    const bool kept_longer = pool.idle_timeout.count() == 0 || pool.idle_timeout > report.idle_limit;
+    if (report.idle_limit.count() > 0 && kept_longer) {
+        out.push_back("idle_timeout is " +
+                      (pool.idle_timeout.count() == 0 ? "never" : config::render_duration(pool.idle_timeout)) +
+                      ", the server closes idle connections after " + config::render_duration(report.idle_limit) +
+                      "; set idle_timeout below it");
+    }
+    for (std::size_t i = 0; report.refuses_native && i < config.users.size(); ++i) {
+        const config::User& user = config.users[i];
+        const bool here = user.pools.empty() || std::ranges::count(user.pools, pool.name) > 0;
+        if (!here || user.as_pool || config::password_kind(user.password) != config::PasswordKind::native_hash)
+            continue;
+        out.push_back("users[" + std::to_string(i) + "].password of " + user.name +
+                      " is a mysql_native_password hash, and the server has no such plugin: this user cannot be "
+                      "served; give the caching_sha2_password hash that the server keeps, or the password");
     }
     return out;
 }
@@ -125,6 +143,12 @@ std::string encryption(const config::Url& url) {
 bool print_report(const config::Config& config, const Pool& pool, const ServerReport& report) {
     std::cout << "pool " << pool.name << ": " << pool.url.render() << '\n';
     std::cout << "  " << encryption(pool.url) << '\n';
+    if (holds_hash(pool)) {
+        std::cout << "  not asked: the URL's password is a "
+                  << config::to_string(config::password_kind(*pool.url.password))
+                  << ", which logs in to no server until a client has shown the password\n";
+        return true;
+    }
     if (!report.reachable) {
         std::cout << "  unreachable: " << report.error << '\n';
         return false;
@@ -201,11 +225,14 @@ int check(const CheckOptions& options) {
     const config::Config& config = *loaded.config;
     const auto reports = ask_all(config.pools);
     std::size_t reached = 0;
-    for (std::size_t i = 0; i < reports.size(); ++i)
-        reached += print_report(config, config.pools[i], reports[i]) ? 1 : 0;
+    bool failed = false;
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+        failed = !print_report(config, config.pools[i], reports[i]) || failed;
+        reached += reports[i].reachable ? 1 : 0;
+    }
     std::cout << reached << " of " << count(reports.size(), "server") << " reached\n";
     if (print_mixed(config, reports)) return exit_configuration;
-    return reached == reports.size() ? exit_ok : exit_unavailable;
+    return failed ? exit_unavailable : exit_ok;
 }
 
 }  // namespace leasehold::cmd

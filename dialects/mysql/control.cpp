@@ -131,6 +131,10 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
     // Servers keep one beyond max_connections for administrators: none of the others' is reserved.
     report.reserved_connections = 0;
     report.idle_limit = std::chrono::seconds(number(connection.get(), "SELECT @@session.wait_timeout"));
+    // One more than there are: 0 says that the question failed.
+    report.refuses_native = number(connection.get(),
+                                   "SELECT 1 + COUNT(*) FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'"
+                                   " AND plugin_name = 'mysql_native_password'") == 1;
     return report;
 }
 

@@ -90,10 +90,10 @@ def orders(leasehold, postgres):
 
 
 @pytest.fixture
-def shop(leasehold, mariadb):
-    """A daemon with the pool `shop` in front of MariaDB: 5 backends, no overflow."""
-    daemon = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD), "pool_size": 5, "max_overflow": 0}})
-    daemon.database = mariadb
+def shop(leasehold, mysql_server):
+    """A daemon with the pool `shop`, in front of MariaDB and then of MySQL: 5 backends, no overflow."""
+    daemon = leasehold(pools={"shop": {"url": mysql_server.url("shop", USER, PASSWORD), "pool_size": 5, "max_overflow": 0}})
+    daemon.database = mysql_server
     return daemon
 
 

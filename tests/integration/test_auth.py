@@ -141,8 +141,8 @@ def test_a_unix_socket_is_never_encrypted(listening):
         assert connection.login(USER, "orders").value("SELECT 1") == "1"
 
 
-def test_mysql_asks_the_kernel_where_it_is_told_to(leasehold, mariadb):
-    daemon = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD)}}, start=False,
+def test_mysql_asks_the_kernel_where_it_is_told_to(leasehold, mysql_server):
+    daemon = leasehold(pools={"shop": {"url": mysql_server.url("shop", USER, PASSWORD)}}, start=False,
                        users=[{"name": ME, "as": "pool"}])
     path = f"{daemon.folder}/mysql.sock"
     daemon.config["listen"].insert(0, {"dialect": "mysql", "address": f"unix:{path}", "auth": "peer"})

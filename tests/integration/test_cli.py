@@ -148,16 +148,42 @@ def test_a_file_with_a_password_that_others_can_read_is_warned_about():
     assert "chmod" not in text_of(run_program("check", "--config", path))
 
 
-def test_check_connect_reports_what_it_found(postgres, mariadb):
+def test_check_connect_reports_what_it_found(postgres, mysql_server):
     done = check({"listen": [{"dialect": "postgresql", "address": "127.0.0.1:6432"},
                              {"dialect": "mysql", "address": "127.0.0.1:6033"}],
                   "pools": {"orders": {"url": postgres.url("orders", USER, PASSWORD)},
-                            "shop": {"url": mariadb.url("shop", USER, PASSWORD)}}}, "--connect")
+                            "shop": {"url": mysql_server.url("shop", USER, PASSWORD)}}}, "--connect")
     found = text_of(done)
     assert done.returncode == 0, found
-    for word in ("orders", "15.", "shop", "10.11", "TLS", "ms"):
+    for word in ("orders", "15.", "shop", mysql_server.version.split("-")[0], "TLS", "ms"):
         assert word in found, found
     assert PASSWORD not in found
+
+
+def test_check_connect_tries_no_hash_and_says_which_of_them_cannot_log_in(mysql97):
+    """A hash tried as a password would be a failed login, of which a server may admit few."""
+    listen = [{"dialect": "mysql", "address": "127.0.0.1:6033"}]
+    stored = "*" + "81F5E21E35407D884A6CD4A731AEBFB6AF209E1B"
+    before = mysql97.value("SELECT variable_value FROM performance_schema.global_status WHERE variable_name = 'Aborted_connects'")
+    done = check({"listen": listen, "pools": {"shop": {"url": mysql97.url("shop", USER, stored)}}}, "--connect")
+    assert done.returncode == 0 and "not asked: the URL's password is a MySQL hash" in text_of(done), text_of(done)
+    assert stored not in text_of(done)
+    after = mysql97.value("SELECT variable_value FROM performance_schema.global_status WHERE variable_name = 'Aborted_connects'")
+    assert before == after
+    done = check({"listen": listen, "pools": {"shop": {"url": mysql97.url("shop", USER, PASSWORD)}},
+                  "users": [{"name": "old", "password": stored}, {"name": "guest", "password": stored, "as": "pool"}]}, "--connect")
+    assert "misfit: users[0].password of old is a mysql_native_password hash" in text_of(done), text_of(done)
+    assert "users[1]" not in text_of(done) and stored not in text_of(done)
+
+
+def test_check_connect_says_which_backends_the_server_closes_first(mysql_server):
+    def said(**pool):
+        url = mysql_server.url("shop", USER, PASSWORD)
+        return text_of(check({"listen": [{"dialect": "mysql", "address": "127.0.0.1:6033"}],
+                              "pools": {"shop": {"url": url, **pool}}}, "--connect"))
+    assert "misfit" not in said()
+    assert "misfit: idle_timeout is 9h, the server closes idle connections after 8h" in said(idle_timeout="9h")
+    assert "misfit: idle_timeout is never" in said(idle_timeout=0)
 
 
 def test_check_connect_names_misfits_and_unreachable_servers(postgres):

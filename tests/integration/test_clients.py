@@ -222,20 +222,21 @@ def test_sqlalchemy_isolation_levels_hold_for_their_transaction(engine, level):
         assert connection.execute(sqlalchemy.text("SHOW transaction_isolation")).scalar() == "read committed"
 
 
-# --- MariaDB's clients --------------------------------------------------------------------------------------------
+# --- MySQL's clients, on both servers --------------------------------------------------------------------------------------------
 
 @pytest.fixture
-def store(leasehold, mariadb):
-    mariadb.query("CREATE OR REPLACE TABLE shop.busy (id int PRIMARY KEY, n int) ENGINE=InnoDB")
-    mariadb.query("INSERT INTO busy SELECT seq, 0 FROM seq_0_to_9", database="shop")
-    mariadb.query("CREATE OR REPLACE TABLE shop.notes (id int AUTO_INCREMENT PRIMARY KEY, body text) ENGINE=InnoDB")
-    started = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD), "pool_size": SHOP_SIZE,
+def store(leasehold, mysql_server):
+    mysql_server.query("DROP TABLE IF EXISTS shop.busy, shop.notes")
+    mysql_server.query("CREATE TABLE shop.busy (id int PRIMARY KEY, n int) ENGINE=InnoDB")
+    mysql_server.query("INSERT INTO shop.busy VALUES " + ", ".join(f"({n}, 0)" for n in range(10)))
+    mysql_server.query("CREATE TABLE shop.notes (id int AUTO_INCREMENT PRIMARY KEY, body text) ENGINE=InnoDB")
+    started = leasehold(pools={"shop": {"url": mysql_server.url("shop", USER, PASSWORD), "pool_size": SHOP_SIZE,
                                         "max_overflow": 0}})
     with busy(lambda: started.connect_mysql("shop", USER, PASSWORD)):
         yield started
 
 
-def test_pymysql_commits_rolls_back_and_goes_on_after_errors(store, mariadb):
+def test_pymysql_commits_rolls_back_and_goes_on_after_errors(store, mysql_server):
     with contextlib.closing(store.connect_mysql("shop", USER, PASSWORD)) as connection, connection.cursor() as cursor:
         cursor.execute("INSERT INTO notes (body) VALUES (%s)", ["kept"])
         assert cursor.lastrowid == 1
@@ -248,20 +249,20 @@ def test_pymysql_commits_rolls_back_and_goes_on_after_errors(store, mariadb):
         cursor.execute("SELECT body FROM notes")
         assert cursor.fetchall() == (("kept",),)
         connection.ping(reconnect=False)
-    assert mariadb.query("SELECT body FROM shop.notes") == [("kept",)]
+    assert mysql_server.query("SELECT body FROM shop.notes") == [("kept",)]
 
 
-def test_mariadb_command_line_runs_a_script(store, mariadb):
+def test_mariadb_command_line_runs_a_script(store, mysql_server):
     done = run(["mariadb", "--no-defaults", "-h", "127.0.0.1", "-P", str(store.mysql_port), "-u", USER,
                 f"--password={PASSWORD}", "--skip-ssl", "-N", "-B", "shop"],
                input="BEGIN; INSERT INTO notes (body) VALUES ('kept'); COMMIT;\n"
                      "BEGIN; INSERT INTO notes (body) VALUES ('undone'); ROLLBACK;\n"
                      "USE shop; SELECT body, database() FROM notes;\n")
     assert (done.returncode, done.stdout) == (0, "kept\tshop\n"), done.stderr
-    assert mariadb.query("SELECT body FROM shop.notes") == [("kept",)]
+    assert mysql_server.query("SELECT body FROM shop.notes") == [("kept",)]
 
 
-def test_sqlalchemy_over_pymysql_commits_and_rolls_back(store, mariadb):
+def test_sqlalchemy_over_pymysql_commits_and_rolls_back(store, mysql_server):
     engine = sqlalchemy.create_engine(store.url("shop", USER, PASSWORD, "mysql+pymysql"), pool_pre_ping=True)
     with sqlalchemy.orm.Session(engine) as session:
         session.add(Note(body="committed"))
@@ -270,4 +271,4 @@ def test_sqlalchemy_over_pymysql_commits_and_rolls_back(store, mariadb):
         session.flush()
         session.rollback()
     engine.dispose()
-    assert mariadb.query("SELECT body FROM shop.notes") == [("committed",)]
+    assert mysql_server.query("SELECT body FROM shop.notes") == [("committed",)]

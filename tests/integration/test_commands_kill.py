@@ -206,10 +206,9 @@ def test_a_replication_login_waits_while_its_pool_is_paused(replicated):
 
 # --- the console without a server -------------------------------------------------------------------------------------
 
-def test_where_no_server_ever_answered_mysql_has_no_greeting_and_the_control_socket_still_answers(leasehold, mariadb):
+def test_where_no_server_ever_answered_mysql_has_no_greeting_and_the_control_socket_still_answers(leasehold):
     """A greeting is the servers' own; whoever has to look into it has the other ways in."""
-    url = mariadb.url("shop", USER, PASSWORD).replace(f":{mariadb.port}", ":1")
-    daemon = leasehold(pools={"shop": {"url": url}})
+    daemon = leasehold(pools={"shop": {"url": "mysql://app:secret@127.0.0.1:1/shop"}})
     for user, password in ((CONSOLE_USER, CONSOLE_PASSWORD), (USER, PASSWORD)):
         with pytest.raises(mywire.ServerError) as refused:
             mywire.connect(daemon.mysql_port, user, password, "leasehold", timeout=30)

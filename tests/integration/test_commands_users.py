@@ -132,8 +132,8 @@ def cells_of(body):
     return cells
 
 
-def test_a_mysql_user_who_may_only_look_is_refused_with_1227(leasehold, mariadb):
-    daemon = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD)}},
+def test_a_mysql_user_who_may_only_look_is_refused_with_1227(leasehold, mysql_server):
+    daemon = leasehold(pools={"shop": {"url": mysql_server.url("shop", USER, PASSWORD)}},
                        users=[{"name": LOOKER, "password": LOOKER_PASSWORD}], admin={"stats_users": [LOOKER]})
     with my_console(daemon, LOOKER, LOOKER_PASSWORD) as looker:
         assert looker.query("SHOW POOLS").rows

@@ -279,18 +279,19 @@ def test_a_storm_of_failed_logins_is_counted_instead_of_written(leasehold, postg
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
-def test_no_secret_is_in_the_log_at_any_level(leasehold, postgres, mariadb):
+def test_no_secret_is_in_the_log_at_any_level(leasehold, postgres, mysql_server):
     """Every kind of login and error with everything switched on; then the whole log is searched."""
     secrets = {name: f"{name}-7Xq-secret" for name in ("scram", "stored", "sql", "guess", "value", "mysql")}
-    postgres.create_user("scram_app", secrets["scram"])
-    postgres.create_user("stored_app", secrets["stored"])
+    for user in ("scram", "stored"):
+        postgres.query(f"DROP ROLE IF EXISTS {user}_app")
+        postgres.create_user(f"{user}_app", secrets[user])
     verifier = postgres.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'stored_app'")
-    mariadb.create_user("my_app", secrets["mysql"])
-    mariadb.query("GRANT ALL ON shop.* TO my_app")
+    mysql_server.create_user("my_app", secrets["mysql"])
+    mysql_server.query("GRANT ALL ON shop.* TO my_app")
     users = [{"name": "scram_app", "password": secrets["scram"]}, {"name": "stored_app", "password": verifier},
              {"name": "my_app", "password": secrets["mysql"]}]
     daemon = leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "echo": True},
-                              "shop": {"url": mariadb.url("shop", USER, PASSWORD), "echo": True},
+                              "shop": {"url": mysql_server.url("shop", USER, PASSWORD), "echo": True},
                               "wrong": {"url": postgres.url("orders", USER, secrets["guess"]), "pool_timeout": 1}},
                        users=users, log={"level": "trace", "slow_statement": "1ms", "slow_wait": "1ms"})
     for user, password in (("scram_app", secrets["scram"]), ("stored_app", secrets["stored"])):
@@ -313,7 +314,7 @@ def test_no_secret_is_in_the_log_at_any_level(leasehold, postgres, mariadb):
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT \"{secrets['value']}\", 'it\\'s {secrets['value']}' # don't {secrets['value']}")
             with pytest.raises(pymysql.Error):
-                cursor.execute(f"SET PASSWORD FOR nobody = PASSWORD('{secrets['sql']}')")
+                cursor.execute(f"ALTER USER nobody IDENTIFIED BY '{secrets['sql']}'")
     with pytest.raises(pymysql.Error):
         daemon.connect_mysql("shop", "my_app", secrets["guess"])
     wait_until(lambda: daemon.log_text().count("reason=closed") >= 3, 10, "the sessions' ends")

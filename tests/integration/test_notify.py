@@ -179,11 +179,11 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-def activated(leasehold, postgres, specs, listen=None, pause=0.0, mariadb=None, start=True, **sections):
+def activated(leasehold, postgres, specs, listen=None, pause=0.0, mysql=None, start=True, **sections):
     """`specs`: "tcp=127.0.0.1:{port}" and the like."""
     pools = {"orders": {"url": postgres.url("orders", USER, PASSWORD)}}
-    if mariadb:
-        pools["shop"] = {"url": mariadb.url("shop", USER, PASSWORD)}
+    if mysql:
+        pools["shop"] = {"url": mysql.url("shop", USER, PASSWORD)}
     daemon = leasehold(pools=pools, listen=listen, start=False, **sections)
     words = ",".join(specs).format(port=daemon.port, mysql_port=daemon.mysql_port)
     daemon.prefix = [sys.executable, "-c", ACTIVATE, str(pause), words]
@@ -192,8 +192,8 @@ def activated(leasehold, postgres, specs, listen=None, pause=0.0, mariadb=None, 
     return daemon
 
 
-def test_a_listener_uses_the_socket_that_was_passed_and_opens_the_others(leasehold, postgres, mariadb):
-    daemon = activated(leasehold, postgres, ["tcp=127.0.0.1:{port}"], mariadb=mariadb)
+def test_a_listener_uses_the_socket_that_was_passed_and_opens_the_others(leasehold, postgres, mysql_server):
+    daemon = activated(leasehold, postgres, ["tcp=127.0.0.1:{port}"], mysql=mysql_server)
     with pgwire.connect(daemon.port, USER, "orders", PASSWORD) as session:
         assert session.value("SELECT 1") == "1"
     with mywire.connect(daemon.mysql_port, USER, PASSWORD, "shop") as session:

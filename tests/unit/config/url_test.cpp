@@ -174,7 +174,11 @@ TEST(UrlParse, LeavesTheDatabaseToTheClientWhenItNamesNone) {
 }
 
 TEST(UrlParse, KnowsTheQuerysKeysByDialect) {
-    EXPECT_EQ(bad("postgresql://u@h/d?ssl_mode=require"), "unknown key ssl_mode in the query; did you mean sslmode?");
+    EXPECT_EQ(bad("postgresql://u@h/d?ssl_mode=require"), "ssl_mode is a key of mysql URLs; here it is sslmode");
+    EXPECT_EQ(bad("postgresql://u@h/d?role=primary"), "role is a key of mysql URLs; here it is target_session_attrs");
+    EXPECT_EQ(bad("mysql://u@h/d?target_session_attrs=primary"),
+              "target_session_attrs is a key of postgresql URLs; here it is role");
+    EXPECT_EQ(bad("postgresql://u@h/d?compress=zlib"), "compress is a key of mysql URLs");
     EXPECT_EQ(bad("mysql://u@h/d?ssl_mod=require"), "unknown key ssl_mod in the query; did you mean ssl_mode?");
     EXPECT_EQ(bad("postgresql://u@h/d?aplication_name=x"),
               "unknown key aplication_name in the query; did you mean application_name?");

@@ -162,9 +162,9 @@ TEST(Validate, RefusesAuthThatCannotWork) {
     EXPECT_NE(problem("{dialect: postgresql, address: 127.0.0.1:6432, auth: cleartext}", a)
                   .find("cleartext would send passwords readably"),
               std::string::npos);
-    EXPECT_EQ(
-        problem("{dialect: mysql, address: 127.0.0.1:6033, auth: scram}", m),
-        "f.yaml:1: listen[0].auth: is PostgreSQL's; MySQL clients log in by their native method; remove the line");
+    EXPECT_EQ(problem("{dialect: mysql, address: 127.0.0.1:6033, auth: scram}", m),
+              "f.yaml:1: listen[0].auth: is PostgreSQL's; MySQL clients log in by mysql_native_password or "
+              "caching_sha2_password, as they choose; remove the line");
 }
 
 TEST(Validate, KnowsThePoolsThatUsersName) {
