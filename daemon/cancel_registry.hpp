@@ -4,12 +4,16 @@
 
 #include "dialects/dialect.hpp"
 
+#include <chrono>
 #include <mutex>
 #include <unordered_map>
 
 namespace leasehold::daemon {
 
 class Worker;
+
+// A server that does not take a cancel within this time is not waited for.
+inline constexpr std::chrono::seconds cancel_wait(10);
 
 class CancelRegistry {
   public:

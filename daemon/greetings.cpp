@@ -2,12 +2,11 @@
 #include "daemon/greetings.hpp"
 
 #include "daemon/logging.hpp"
+#include "daemon/wakeable.hpp"
 #include "daemon/worker.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 
@@ -15,8 +14,6 @@ namespace leasehold::daemon {
 namespace {
 
 namespace asio = boost::asio;
-using Use = asio::use_awaitable_t<wire::Executor>;
-using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 
 constexpr auto longest_wait = std::chrono::seconds(5);
 constexpr auto ask_again_after = std::chrono::milliseconds(250);
@@ -145,14 +142,8 @@ wire::awaitable<Greetings::Greeted> Greetings::greet(wire::Executor executor, co
     greeted.message = "no pool is configured for this listener";
     if (served.empty()) co_return greeted;
     until = std::min(until, wire::Clock::now() + longest_wait);
-    const auto wait = std::make_shared<Timer>(executor);
-    const std::weak_ptr<Timer> weak = wait;
-    // The timer dies with this worker's loop; another's may still hold what would have told it.
-    const Notify notify = [weak, executor] {
-        asio::post(executor, [weak] {
-            if (const auto timer = weak.lock()) timer->cancel();
-        });
-    };
+    const auto wait = std::make_shared<Wakeable>(executor);
+    const Notify notify = [weak = std::weak_ptr<Wakeable>(wait), executor] { tell(weak, executor, [](Wakeable&) {}); };
     Answers before;
     bool asked = false;
     for (;;) {
@@ -162,9 +153,8 @@ wire::awaitable<Greetings::Greeted> Greetings::greet(wire::Executor executor, co
         if (over) give_up(now.missing);
         // Whoever says no at once is not asked again at once.
         if (asked && !enough && !over && now.any_answer) {
-            wait->expires_after(ask_again_after);
-            const asio::as_tuple_t<Use> either_way;
-            (void)co_await wait->async_wait(either_way);
+            wait->woken.expires_after(ask_again_after);
+            co_await wait->wait();
         }
         asked = true;
         for (const Served& one : now.missing) ask(one, *dialect, executor, enough || over ? Notify() : notify);
@@ -174,9 +164,8 @@ wire::awaitable<Greetings::Greeted> Greetings::greet(wire::Executor executor, co
             greeted.message = std::move(now.message);
             co_return greeted;
         }
-        wait->expires_at(until);
-        const asio::as_tuple_t<Use> either_way;
-        (void)co_await wait->async_wait(either_way);
+        wait->woken.expires_at(until);
+        co_await wait->wait();
     }
 }
 

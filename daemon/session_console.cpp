@@ -2,9 +2,9 @@
 // A session with the console: its commands are answered here, in the client's protocol, without any backend.
 #include "daemon/admin/console.hpp"
 #include "daemon/session.hpp"
+#include "daemon/wakeable.hpp"
 #include "daemon/worker.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
@@ -15,7 +15,6 @@ namespace {
 
 namespace asio = boost::asio;
 using Use = asio::use_awaitable_t<wire::Executor>;
-using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 using Kind = dialects::LocalService::Command::Kind;
 
 // So many commands and reads go by before others on this worker have their turn.
@@ -42,9 +41,8 @@ const dialects::ServerFacts& console_facts() {
 
 // A command that runs. What is said to it from other threads comes through the session's loop, and to nobody once the
 // session is gone.
-struct Session::ConsoleWait {
-    explicit ConsoleWait(const wire::Executor& executor) : woken(executor, Timer::time_point::max()) {}
-    Timer woken;  // by cancel()
+struct Session::ConsoleWait : Wakeable {
+    using Wakeable::Wakeable;
     std::vector<std::string> notices;
     std::optional<admin::Answer> answer;
     std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -79,23 +77,13 @@ wire::awaitable<bool> Session::answer(dialects::LocalService* service, std::stri
     caller.session = id_;
     caller.cancelled = wait->cancelled;
     caller.notice = [asked, executor](std::string said) {
-        asio::post(executor, [asked, said = std::move(said)]() mutable {
-            const auto still = asked.lock();
-            if (!still) return;
-            still->notices.push_back(std::move(said));
-            still->woken.cancel();
-        });
+        tell(asked, executor,
+             [said = std::move(said)](ConsoleWait& still) mutable { still.notices.push_back(std::move(said)); });
     };
     watch_console();
     shared_.console->execute(text, caller, [asked, executor](admin::Answer made) {
-        asio::post(executor, [asked, made = std::move(made)]() mutable {
-            const auto still = asked.lock();
-            if (!still) return;
-            still->answer = std::move(made);
-            still->woken.cancel();
-        });
+        tell(asked, executor, [made = std::move(made)](ConsoleWait& still) mutable { still.answer = std::move(made); });
     });
-    const asio::as_tuple_t<Use> either_way;
     while (!wait->answer && !wait->gone && stop_reason_.empty()) {
         for (const std::string& said : std::exchange(wait->notices, {})) service->notice(said, *out);
         if (!out->empty()) {
@@ -103,7 +91,7 @@ wire::awaitable<bool> Session::answer(dialects::LocalService* service, std::stri
             if (!written) wait->gone = true;
             continue;
         }
-        (void)co_await wait->woken.async_wait(either_way);
+        co_await wait->wait();
     }
     console_wait_.reset();
     client_->on_readable({});

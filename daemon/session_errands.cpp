@@ -3,29 +3,20 @@
 // lives. The tracker describes it and tells the client how it went.
 #include "daemon/logging.hpp"
 #include "daemon/session.hpp"
+#include "daemon/wakeable.hpp"
 #include "daemon/worker.hpp"
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace leasehold::daemon {
 namespace {
 
-namespace asio = boost::asio;
 using Failure = dialects::Dialect::Failure;
 using Kind = wire::Errand::Kind;
-using Use = asio::use_awaitable_t<wire::Executor>;
-using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
-
-// A server that does not take a cancel within this time is not waited for.
-constexpr auto cancel_wait = std::chrono::seconds(10);
 
 enum class Ended : std::uint8_t { nobody, forbidden, done };
 
 // What another worker says, or nothing in time.
-struct Answer {
-    explicit Answer(const wire::Executor& executor) : woken(executor, cancel_wait) {}
-    Timer woken;
+struct Answer : Wakeable {
+    using Wakeable::Wakeable;
     std::optional<Ended> said;
 };
 
@@ -63,21 +54,15 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::end_another(wire::Err
     for (int attempt = 0; attempt < 2 && ended == Ended::nobody; ++attempt) {
         const CancelRegistry::Target target = shared_.cancels.find(errand.number);
         if (target.worker == nullptr) break;
-        const auto answer = std::make_shared<Answer>(executor);
-        // The timer dies with this worker's loop; another's may still hold what would have told it.
-        auto tell = [weak = std::weak_ptr<Answer>(answer), executor](Ended said) {
-            asio::post(executor, [weak, said] {
-                const auto waiting = weak.lock();
-                if (!waiting) return;
-                waiting->said = said;
-                waiting->woken.cancel();
-            });
+        const auto answer = std::make_shared<Answer>(executor, wire::Clock::now() + cancel_wait);
+        auto ended_as = [weak = std::weak_ptr<Answer>(answer), executor](Ended said) {
+            tell(weak, executor, [said](Answer& waiting) { waiting.said = said; });
         };
-        target.worker->post([target, asker, errand, tell = std::move(tell)] {
+        target.worker->post([target, asker, errand, ended_as = std::move(ended_as)] {
             Session* session = target.worker->find(target.session);
             const bool lives = session != nullptr && &session->dialect_ == asker.dialect && !session->over();
-            if (!lives) return tell(Ended::nobody);
-            if (!session->may_be_ended_by(asker)) return tell(Ended::forbidden);
+            if (!lives) return ended_as(Ended::nobody);
+            if (!session->may_be_ended_by(asker)) return ended_as(Ended::forbidden);
             const bool whole = errand.kind == Kind::kill;
             const LogField fields[] = {{"session", target.session},
                                        {"user", session->user_},
@@ -85,12 +70,11 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::end_another(wire::Err
                                        {"command", whole ? "KILL" : "KILL QUERY"},
                                        {"by", asker.name}};
             log_kin(LogLevel::info, asker.name, whole ? "session_killed" : "cancel", fields);
-            if (!whole) return session->cancel([tell] { tell(Ended::done); });
+            if (!whole) return session->cancel([ended_as] { ended_as(Ended::done); });
             (void)session->kill("KILL by leasehold session " + std::to_string(asker.session));
-            tell(Ended::done);
+            ended_as(Ended::done);
         });
-        const asio::as_tuple_t<Use> either_way;
-        (void)co_await answer->woken.async_wait(either_way);
+        co_await answer->wait();
         ended = answer->said.value_or(Ended::done);  // it was told to
     }
     if (ended == Ended::done) co_return std::nullopt;

@@ -4,9 +4,9 @@
 #include "daemon/listener.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/session.hpp"
+#include "daemon/wakeable.hpp"
 #include "daemon/worker.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -19,10 +19,8 @@ namespace {
 namespace asio = boost::asio;
 using Failure = dialects::Dialect::Failure;
 using Use = asio::use_awaitable_t<wire::Executor>;
-using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 
 constexpr const char* changed_meanwhile = "leasehold's configuration changed during this login; connect again";
-constexpr auto cancel_wait = std::chrono::seconds(10);
 
 // What a client is told that named no database and cannot be sent to a pool without.
 std::string unnamed(const std::vector<std::string>& choice) {
@@ -118,12 +116,9 @@ wire::awaitable<void> Session::deliver_cancel() {
     const LogField fields[] = {{"session", target.session}, {"client", peer_}, {"known", target.worker != nullptr}};
     log_kin(LogLevel::info, {}, "cancel", fields);
     if (target.worker == nullptr) co_return;
-    const auto wait = std::make_shared<Timer>(client_->executor(), cancel_wait);
-    // The timer dies with this worker's loop; another's may still hold what would have told it.
-    auto done = [weak = std::weak_ptr<Timer>(wait), executor = client_->executor()] {
-        asio::post(executor, [weak] {
-            if (const auto timer = weak.lock()) timer->cancel();
-        });
+    const auto wait = std::make_shared<Wakeable>(client_->executor(), wire::Clock::now() + cancel_wait);
+    auto done = [weak = std::weak_ptr<Wakeable>(wait), executor = client_->executor()] {
+        tell(weak, executor, [](Wakeable&) {});
     };
     target.worker->post([target, done = std::move(done)] {
         Session* session = target.worker->find(target.session);
@@ -133,8 +128,7 @@ wire::awaitable<void> Session::deliver_cancel() {
             done();
         }
     });
-    const asio::as_tuple_t<Use> either_way;
-    (void)co_await wait->async_wait(either_way);
+    co_await wait->wait();
 }
 
 // What the connection tells of its client. The system's table of users may be slow to answer: another thread asks it.

@@ -3,18 +3,16 @@
 // counted at the server, not in its pool; its bytes are relayed unread.
 #include "daemon/logging.hpp"
 #include "daemon/session.hpp"
+#include "daemon/wakeable.hpp"
 #include "daemon/worker.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace leasehold::daemon {
 namespace {
 
 namespace asio = boost::asio;
 using Failure = dialects::Dialect::Failure;
-using Timer = asio::basic_waitable_timer<wire::Clock, asio::wait_traits<wire::Clock>, wire::Executor>;
 
 // A place among the pool's replication sessions.
 struct Counted {
@@ -26,9 +24,8 @@ struct Counted {
 };
 
 // Somebody who waits for a place at the server.
-struct Wait {
-    explicit Wait(wire::Executor executor) : timer(executor) {}
-    Timer timer;
+struct Wait : Wakeable {
+    using Wakeable::Wakeable;
     bool announced = false;  // the quota will call
 };
 
@@ -37,7 +34,7 @@ struct Wait {
 void announce(const std::shared_ptr<Wait>& wait, const std::shared_ptr<pool::Quota>& quota) {
     if (std::exchange(wait->announced, true)) return;
     quota->when_free([waiting = std::weak_ptr<Wait>(wait), free = std::weak_ptr<pool::Quota>(quota),
-                      executor = wait->timer.get_executor()] {
+                      executor = wait->woken.get_executor()] {
         const auto pass_on = [](const std::weak_ptr<pool::Quota>& to) {
             if (const auto next = to.lock()) const pool::Permit passed_on = next->try_acquire();
         };
@@ -48,7 +45,7 @@ void announce(const std::shared_ptr<Wait>& wait, const std::shared_ptr<pool::Quo
         asio::post(executor, [waiting, free, pass_on] {
             if (const auto still = waiting.lock()) {
                 still->announced = false;
-                still->timer.cancel();
+                still->woken.cancel();
             } else {
                 pass_on(free);
             }
@@ -101,11 +98,10 @@ wire::awaitable<pool::Permit> Session::permit_for_replication() {
     const auto acquire = [&] { return home_->pool->paused() ? pool::Permit() : quota->try_acquire(); };
     pool::Permit permit = acquire();
     const auto wait = std::make_shared<Wait>(client_->executor());
-    const asio::as_tuple_t<asio::use_awaitable_t<wire::Executor>> either_way;
     while (!permit && wire::Clock::now() < until && !gone_ && stop_reason_.empty()) {
-        wait->timer.expires_at(std::min(until, wire::Clock::now() + std::chrono::milliseconds(200)));
+        wait->woken.expires_at(std::min(until, wire::Clock::now() + std::chrono::milliseconds(200)));
         if (!home_->pool->paused()) announce(wait, quota);
-        (void)co_await wait->timer.async_wait(either_way);
+        co_await wait->wait();
         permit = acquire();
     }
     co_return permit;
