@@ -6,6 +6,7 @@
 #include "config/model.hpp"
 #include "dialects/wire/drive.hpp"
 #include "dialects/wire/seam.hpp"
+#include "dialects/wire/servers.hpp"
 #include "dialects/wire/tracker.hpp"
 #include "dialects/wire/transport.hpp"
 #include "pool/backend.hpp"
@@ -187,7 +188,14 @@ class Backend : public pool::Backend {
     virtual void soil() noexcept = 0;
     // The state a session saw last on this connection was lost in the middle; no exchange may run on it but recover().
     virtual void mark_dead() noexcept = 0;
+
+  protected:
+    // The ladder's rungs behind drain, which are the same in every protocol.
+    [[nodiscard]] awaitable<std::error_code> recover_drained(pool::Deadline deadline, pool::RecoverSink* sink);
 };
+
+// What a pool is told of a search that found no server.
+[[nodiscard]] pool::Connected not_connected(const wire::Reached& reached);
 
 // A connection of one session's own, whose bytes are relayed unread from its login on.
 struct Replicating {

@@ -141,15 +141,7 @@ wire::awaitable<pool::Connected> Connector::connect(pool::Variant variant, pool:
     Reached& reached = found.reached;
     if (!reached.transport) {
         if (reached.login) note_refusal(*reached.login);
-        result.error = reached.error;
-        result.message = std::move(reached.message);
-        if (reached.said.from_server) {
-            result.sqlstate = reached.said.sqlstate;
-            result.number = reached.said.number;
-        }
-        result.saturated = found.saturated;
-        result.refused = found.refused;
-        co_return result;
+        co_return dialects::not_connected(reached);
     }
     const ServerLogin& login = *reached.login;
     Backend::Login logged_in;

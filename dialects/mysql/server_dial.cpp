@@ -87,8 +87,7 @@ awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams
         co_return reached;
     }
     reached.said = reached.login->diagnostics();
-    const std::string& words = reached.said.message;
-    reached.message = server.name + ": " + (words.empty() ? reached.error.message() : words);
+    reached.failed(server.name);
     reached.transport.reset();
     co_return reached;
 }

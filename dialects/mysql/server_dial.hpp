@@ -4,7 +4,7 @@
 
 #include "dialects/mysql/backend.hpp"
 #include "dialects/mysql/handshake.hpp"
-#include "dialects/wire/address.hpp"
+#include "dialects/wire/servers.hpp"
 
 namespace leasehold::mysql {
 
@@ -17,24 +17,14 @@ struct DialRules {
     std::shared_ptr<const wire::TlsContext> context;  // null with TlsMode::disable
 };
 
-struct Server {
-    wire::ServerAddress address;
-    std::string host;  // as the URL has it: the name that a certificate must be for
-    std::string name;  // "db.internal:3306"
-    [[nodiscard]] bool local() const noexcept { return address.local(); }
-};
+using wire::Server;
 // A path stands for a socket, or for the folder in which it has its usual name.
 [[nodiscard]] std::string socket_of(const std::string& path);
 [[nodiscard]] Server server_of(const config::HostPort& host);
 
-struct Reached {
-    std::unique_ptr<wire::Transport> transport;  // null on error
-    wire::Inbox inbox;
+struct Reached : wire::Reached {
     std::unique_ptr<ServerLogin> login;  // null when it did not come to one
     ServerLoginParams params;            // as it logged in
-    std::error_code error{};
-    wire::Diagnostics said{};  // by the server, or by us about it
-    std::string message;       // of an error: names the server, never a credential
 };
 [[nodiscard]] wire::awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams login,
                                                    pool::Deadline deadline);

@@ -30,15 +30,6 @@ constexpr int host_is_blocked = 1129;
     return files;
 }
 
-// The server is there and says no, or is not the one that we want to talk to: another one is not asked.
-[[nodiscard]] bool is_final(const Reached& reached) noexcept {
-    const std::error_code ec = reached.error;
-    if (reached.said.from_server && reached.said.number == host_is_blocked) return false;
-    if (ec == errc::server_saturated || ec == errc::authentication_failed || ec == errc::unsupported) return true;
-    if (ec == errc::tls_failed || ec == errc::tls_refused || ec == errc::plaintext_before_tls) return true;
-    return ec == errc::server_error && reached.said.from_server;
-}
-
 }  // namespace
 
 // One search: what it began with, and what it has found out so far.
@@ -48,9 +39,7 @@ struct Servers::Search {
     ServerLoginParams login;
     Found found;
     bool over = false;
-    std::string failures;  // of all servers tried: "a:3306: Connection refused; b:3306: ..."
-
-    void add(const std::string& failure) { failures += (failures.empty() ? "" : "; ") + failure; }
+    wire::Failures failures;
 };
 
 Servers::Servers(const dialects::ConnectorParams& params) : url_(params.url), rules_(params.executor) {
@@ -62,36 +51,20 @@ Servers::Servers(const dialects::ConnectorParams& params) : url_(params.url), ru
     rules_.mode = url_.server_tls();
     wanted_ = role_of(url_.option("role"));
     tls_ = rules_.mode != TlsMode::disable && !std::ranges::all_of(servers_, &Server::local);
-    tls_error_ = reload_certificates();
+    (void)reload_certificates();  // each search asks what became of it
 }
 
-std::string Servers::reload_certificates() {
-    if (!tls_) return {};
-    wire::TlsContext::Loaded loaded = wire::TlsContext::client(files_of(url_));
-    const std::lock_guard lock(mutex_);
-    if (!loaded.context) return loaded.error;
-    context_ = std::move(loaded.context);
-    tls_error_.clear();
-    return {};
-}
+std::string Servers::reload_certificates() { return tls_ ? contexts_.load(files_of(url_)) : std::string(); }
 
 awaitable<Servers::Found> Servers::find(ServerLoginParams login, pool::Deadline deadline) {
     Search search(rules_);
     search.login = std::move(login);
-    std::string broken;
-    {
-        const std::lock_guard lock(mutex_);
-        search.rules.context = context_;
-        if (tls_ && !context_) broken = tls_error_;
-    }
-    if (!broken.empty()) {
-        // Nothing needs to be dialled to know how it ends.
-        search.found.reached.error = errc::tls_failed;
-        search.found.reached.message = name() + ": " + broken;
-        search.found.reached.said.message = std::move(broken);
-        search.found.refused = true;
+    wire::UrlTls::Current tls = contexts_.current();
+    if (tls_ && !tls.context) {
+        search.found.reached.refuse(make_error_code(errc::tls_failed), std::move(tls.error), name());
         co_return std::move(search.found);
     }
+    search.rules.context = std::move(tls.context);
     wire::HostWalk walk(rules_.executor, names_, deadline);
     while (!search.over && walk.more()) {
         const wire::HostWalk::Turn turn = co_await walk.next();
@@ -99,7 +72,7 @@ awaitable<Servers::Found> Servers::find(ServerLoginParams login, pool::Deadline 
     }
     if (!search.over) {
         search.found.reached.transport.reset();
-        search.found.reached.message = std::move(search.failures);
+        search.found.reached.message = search.failures.take();
     }
     co_return std::move(search.found);
 }
@@ -116,21 +89,21 @@ awaitable<void> Servers::try_one(Search& search, wire::HostWalk::Turn turn) {
     found.server = server;
     found.host = turn.host;
     if (found.reached.error) {
-        note_failure(search, servers_[turn.host], began);
+        note_failure(search, turn.host, began);
         co_return;
     }
     found.cancel = cancel_by(search.rules, server, *found.reached.transport, found.reached.params,
                              found.reached.login->greeting().connection_id);
     const bool fit = co_await fits(found.reached, turn.until);
     if (found.reached.error) {
-        note_failure(search, servers_[turn.host], began);
+        note_failure(search, turn.host, began);
         co_return;
     }
     wire::host_table().answered(names_[turn.host]);
     search.over = fit;
     if (fit) co_return;
     found.reached.error = errc::unsupported;
-    search.add(server.name + ": " + std::string(unfit_because(wanted_)));
+    search.failures.add(server.name + ": " + std::string(unfit_because(wanted_)));
 }
 
 awaitable<bool> Servers::fits(Reached& reached, pool::Deadline until) {
@@ -142,23 +115,10 @@ awaitable<bool> Servers::fits(Reached& reached, pool::Deadline until) {
     co_return fits_role(wanted_, question.first_field());
 }
 
-void Servers::note_failure(Search& search, const Server& server, pool::Deadline began) {
-    Found& found = search.found;
-    Reached& reached = found.reached;
-    if (reached.message.empty()) {
-        reached.message =
-            server.name + ": " + (reached.said.message.empty() ? reached.error.message() : reached.said.message);
-    }
-    search.add(reached.message);
-    reached.transport.reset();
-    if (!is_final(reached)) {
-        wire::host_table().failed(server.name, Clock::now(), Clock::now() - began);
-        return;
-    }
-    search.over = true;
-    found.saturated = reached.error == errc::server_saturated;
-    found.refused = !found.saturated;
-    reached.message = search.failures;
+void Servers::note_failure(Search& search, std::size_t host, pool::Deadline began) {
+    Reached& reached = search.found.reached;
+    const bool elsewhere = reached.said.from_server && reached.said.number == host_is_blocked;
+    search.over = search.failures.end(reached, names_[host], began, elsewhere);
 }
 
 }  // namespace leasehold::mysql

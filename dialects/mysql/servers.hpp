@@ -7,8 +7,6 @@
 #include "dialects/mysql/server_dial.hpp"
 #include "dialects/wire/host_walk.hpp"
 
-#include <mutex>
-
 namespace leasehold::mysql {
 
 class Servers {
@@ -23,19 +21,18 @@ class Servers {
         Server server;
         std::size_t host = 0;  // its number in the URL
         wire::Cancelling::Deliver cancel;
-        bool saturated = false;  // as in pool::Connected
-        bool refused = false;
     };
     // The worker's thread only.
     [[nodiscard]] wire::awaitable<Found> find(ServerLoginParams login, pool::Deadline deadline);
 
-    [[nodiscard]] std::string reload_certificates();  // thread-safe: for the next dials
+    // Thread-safe: for the next dials.
+    [[nodiscard]] std::string reload_certificates();
 
   private:
     struct Search;
     [[nodiscard]] wire::awaitable<void> try_one(Search& search, wire::HostWalk::Turn turn);
     [[nodiscard]] wire::awaitable<bool> fits(Reached& reached, pool::Deadline until);
-    void note_failure(Search& search, const Server& server, pool::Deadline began);
+    void note_failure(Search& search, std::size_t host, pool::Deadline began);
 
     config::Url url_;
     DialRules rules_;  // without the context
@@ -43,10 +40,7 @@ class Servers {
     std::vector<Server> servers_;
     std::vector<std::string> names_;  // of each
     bool tls_ = false;                // a context is needed
-
-    mutable std::mutex mutex_;  // over all below
-    std::shared_ptr<const wire::TlsContext> context_;
-    std::string tls_error_;  // why there is none
+    wire::UrlTls contexts_;
 };
 
 }  // namespace leasehold::mysql

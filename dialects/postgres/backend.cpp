@@ -117,20 +117,7 @@ awaitable<std::error_code> Backend::recover(pool::Deadline deadline, pool::Recov
         sink.rung(pool::Rung::drain, ec);
         if (ec) co_return ec;
     }
-    if (lease_.status != 'I') {
-        ec = co_await finish(false, deadline);
-        sink.rung(pool::Rung::rollback, ec);
-        if (ec) co_return ec;
-    }
-    ec = co_await ping(deadline);
-    sink.rung(pool::Rung::verify, ec);
-    if (ec) co_return ec;
-    ec = co_await reset(deadline);
-    sink.rung(pool::Rung::reset, ec);
-    if (ec) co_return ec;
-    if (!quiet()) ec = make_error_code(wire::errc::protocol_violation);
-    sink.rung(pool::Rung::unread, ec);
-    co_return ec;
+    co_return co_await recover_drained(deadline, &sink);
 }
 
 void Backend::close() noexcept {

@@ -134,12 +134,7 @@ wire::awaitable<Connector::Reached> Connector::reach(ServerLoginParams params, p
     pool::Connected& result = reached.connected;
     Servers::Found found = co_await servers_.find(std::move(params), deadline);
     if (!found.reached.transport) {
-        result.error = found.reached.error;
-        result.message = std::move(found.reached.message);
-        // Our own doubts about a server are no affair of the client's: it would take 28P01 for its own password's.
-        if (found.reached.said.from_server) result.sqlstate = found.reached.said.sqlstate;
-        result.saturated = found.saturated;
-        result.refused = found.refused;
+        result = dialects::not_connected(found.reached);
         if (found.reached.said.from_server) reached.refusal = std::move(found.reached.said);
         co_return reached;
     }

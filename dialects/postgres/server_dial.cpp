@@ -31,8 +31,7 @@ using wire::errc;
 void fail(Reached& reached, const Server& server, std::error_code error, const wire::Diagnostics& said) {
     reached.error = error;
     reached.said = said;
-    const std::string& words = said.message;
-    reached.message = server.name + ": " + (words.empty() ? error.message() : words);
+    reached.failed(server.name);
 }
 
 // The first of two attempts, one in plain and one with TLS.

@@ -6,6 +6,7 @@
 #include "dialects/postgres/backend.hpp"
 #include "dialects/postgres/encrypt.hpp"
 #include "dialects/postgres/handshake.hpp"
+#include "dialects/wire/servers.hpp"
 
 namespace leasehold::postgres {
 
@@ -20,21 +21,11 @@ struct DialRules {
     bool send_name = true;                            // sslsni
 };
 
-struct Server {
-    wire::ServerAddress address;
-    std::string host;  // as the URL has it: the name that a certificate must be for
-    std::string name;  // "db.internal:5432"
-    [[nodiscard]] bool local() const noexcept { return address.host.starts_with('/'); }
-};
+using wire::Server;
 
-struct Reached {
-    std::unique_ptr<wire::Transport> transport;  // null on error
-    wire::Inbox inbox;
+struct Reached : wire::Reached {
     std::unique_ptr<ServerLogin> login;  // has ended; null when it did not come to one
     bool encrypted = false;
-    std::error_code error{};
-    wire::Diagnostics said{};  // by the server, or by us about it
-    std::string message;       // of an error: names the server, never a credential
 };
 [[nodiscard]] wire::awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams login,
                                                    pool::Deadline deadline);

@@ -42,14 +42,6 @@ constexpr auto keys_wanted_for = std::chrono::seconds(30);
     return files;
 }
 
-// The server is there and says no, or is not the one that we want to talk to: as with libpq the search ends here.
-[[nodiscard]] bool is_final(const Reached& reached) noexcept {
-    const std::error_code ec = reached.error;
-    if (ec == errc::server_saturated || ec == errc::authentication_failed || ec == errc::unsupported) return true;
-    if (ec == errc::tls_failed || ec == errc::tls_refused || ec == errc::plaintext_before_tls) return true;
-    return ec == errc::server_error && reached.said.from_server;
-}
-
 }  // namespace
 
 // One search: what it began with, and what it has found out so far.
@@ -59,10 +51,8 @@ struct Servers::Search {
     ServerLoginParams login;
     Found found;
     bool over = false;
-    std::string failures;  // of all servers tried: "a:5432: Connection refused; b:5432: ..."
+    wire::Failures failures;
     std::optional<Found> second_best;
-
-    void add(const std::string& failure) { failures += (failures.empty() ? "" : "; ") + failure; }
 };
 
 Servers::Servers(const dialects::ConnectorParams& params) : url_(params.url), rules_(params.executor) {
@@ -80,18 +70,10 @@ Servers::Servers(const dialects::ConnectorParams& params) : url_(params.url), ru
     credential_.user = params.user;
     if (params.password) credential_.verifier = parse_scram_verifier(*params.password);
     if (!credential_.verifier) credential_.password = params.password;
-    tls_error_ = reload_certificates();
+    (void)reload_certificates();  // each search asks what became of it
 }
 
-std::string Servers::reload_certificates() {
-    if (!tls_) return {};
-    wire::TlsContext::Loaded loaded = wire::TlsContext::client(files_of(url_));
-    const std::lock_guard lock(mutex_);
-    if (!loaded.context) return loaded.error;
-    context_ = std::move(loaded.context);
-    tls_error_.clear();
-    return {};
-}
+std::string Servers::reload_certificates() { return tls_ ? contexts_.load(files_of(url_)) : std::string(); }
 
 // Of somebody else's login, who shares this pool with a verifier of his own, it is of no use.
 void Servers::learn(const std::string& keys) {
@@ -110,22 +92,20 @@ std::string Servers::learned() const {
 bool Servers::prepare(Search& search) {
     search.login.channel.binding = binding_;
     search.login.credential = credential_;
-    const std::lock_guard lock(mutex_);
-    search.rules.context = context_;
-    search.login.credential.keys = keys_;
+    wire::UrlTls::Current tls = contexts_.current();
     Reached& reached = search.found.reached;
-    if (tls_ && !context_) {
-        reached.error = errc::tls_failed;
-        reached.message = name() + ": " + tls_error_;
-        reached.said.message = tls_error_;
-        search.found.refused = true;
+    if (tls_ && !tls.context) {
+        reached.refuse(make_error_code(errc::tls_failed), std::move(tls.error), name());
         return false;
     }
+    search.rules.context = std::move(tls.context);
+    const std::lock_guard lock(mutex_);
+    search.login.credential.keys = keys_;
     if (credential_.verifier && !keys_ && Clock::now() < keys_wanted_until_) {
-        reached.error = errc::authentication_failed;
-        reached.message = name() + ": nobody has logged in as \"" + credential_.user +
-                          "\" since the start; its SCRAM verifier cannot dial by itself";
-        search.found.refused = true;
+        reached.refuse(make_error_code(errc::authentication_failed),
+                       "nobody has logged in as \"" + credential_.user +
+                           "\" since the start; its SCRAM verifier cannot dial by itself",
+                       name());
         return false;
     }
     return true;
@@ -146,7 +126,7 @@ awaitable<Servers::Found> Servers::find(ServerLoginParams login, pool::Deadline 
     if (search.over) co_return std::move(search.found);
     if (search.second_best) co_return std::move(*search.second_best);
     search.found.reached.transport.reset();
-    search.found.reached.message = std::move(search.failures);
+    search.found.reached.message = search.failures.take();
     co_return std::move(search.found);
 }
 
@@ -175,7 +155,7 @@ awaitable<void> Servers::try_one(Search& search, wire::HostWalk::Turn turn) {
         search.over = true;
     } else {
         found.reached.error = errc::unsupported;
-        search.add(server.name + ": " + std::string(unfit_because(wanted_)));
+        search.failures.add(server.name + ": " + std::string(unfit_because(wanted_)));
         if (wanted_ == TargetSession::prefer_standby && !search.second_best) {
             found.reached.error = {};
             search.second_best = std::move(found);
@@ -198,22 +178,9 @@ awaitable<bool> Servers::fits(Reached& reached, pool::Deadline until) {
 }
 
 void Servers::note_failure(Search& search, const Server& server, pool::Deadline began) {
-    Found& found = search.found;
-    Reached& reached = found.reached;
-    if (reached.message.empty()) {
-        reached.message =
-            server.name + ": " + (reached.said.message.empty() ? reached.error.message() : reached.said.message);
-    }
-    search.add(reached.message);
-    reached.transport.reset();
-    if (!is_final(reached)) {
-        wire::host_table().failed(server.name, Clock::now(), Clock::now() - began);
-        return;
-    }
-    search.over = true;
-    found.saturated = reached.error == errc::server_saturated;
-    found.refused = !found.saturated;
-    reached.message = search.failures;
+    Reached& reached = search.found.reached;
+    search.over = search.failures.end(reached, server.name, began);
+    if (!search.over) return;
     if (reached.login && reached.login->wants_keys()) {
         const std::lock_guard lock(mutex_);
         keys_wanted_until_ = Clock::now() + keys_wanted_for;

@@ -23,8 +23,6 @@ class Servers {
         Server server;
         std::size_t host = 0;  // its number in the URL
         wire::Cancelling::Deliver cancel;
-        bool saturated = false;  // as in pool::Connected
-        bool refused = false;
     };
     // The credential and the channel of `login` are filled in. The worker's thread only.
     [[nodiscard]] wire::awaitable<Found> find(ServerLoginParams login, pool::Deadline deadline);
@@ -49,10 +47,9 @@ class Servers {
     std::vector<std::string> names_;  // of each
     bool tls_ = false;                // a context is needed
     ServerCredential credential_;     // without keys
+    wire::UrlTls contexts_;
 
     mutable std::mutex mutex_;  // over all below
-    std::shared_ptr<const wire::TlsContext> context_;
-    std::string tls_error_;  // why there is none
     std::optional<ScramKeys> keys_;
     pool::Deadline keys_wanted_until_{};  // a server asked for keys: without them it need not be dialled before
 };
