@@ -23,6 +23,9 @@ Lease Pool::Impl::take(Entry& entry, std::uint64_t session, Clock::time_point wa
     move(entry, Entry::State::leased, time);
     entry.session = session;
     ++entry.leases;
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    switches::last_lease<Entry>()[session] = &entry;
+#endif
     events.checkout(micros(time - waiting_since));
     return Lease(pool.shared_from_this(), &entry);
 }
@@ -58,6 +61,10 @@ Entry* Pool::Impl::best_fit(Wanted wanted, Clock::time_point time, bool only_rea
 
 // A matching fingerprint saves a round trip, but not at the price of a long search.
 Entry* Pool::Impl::best_idle(Wanted wanted, Clock::time_point time, bool only_ready) const noexcept {
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    const auto skip = [&](const Entry& entry) { return only_ready && needs_ping(entry, time); };
+    if (switches::on("move")) return switches::another(idle, wanted, free_places() > 0, skip);
+#endif
     Entry* first = nullptr;
     int looked_at = 0;
     for (std::size_t i = 0; i < idle.size() && looked_at < fingerprints_looked_at; ++i) {

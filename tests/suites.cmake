@@ -44,6 +44,9 @@ foreach(file IN LISTS files)
   endif()
 endforeach()
 
+# --- fidelity: the daemon with switches, which test_fidelity runs -------------------------------------------------------
+add_subdirectory(fidelity)
+
 # --- thread safety: what several workers share, meant for the tsan preset ---------------------------------------------
 file(GLOB sources CONFIGURE_DEPENDS thread_safety/*.cpp)
 add_executable(thread_safety ${sources})

@@ -55,6 +55,13 @@ awaitable<std::error_code> Backend::ping(pool::Deadline deadline) {
 }
 
 awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_reset")) {
+        soiled_ = false;
+        lease_.forget();
+        co_return std::error_code{};
+    }
+#endif
     Reset exchange;
     const std::error_code ec = co_await run(exchange, deadline);
     note(exchange.changes());
@@ -139,6 +146,9 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
     Aligned result;
     auto& tracker = static_cast<Tracker&>(session);  // a pool of PostgreSQL serves sessions of PostgreSQL
     const Settings wanted = tracker.settings();
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_settings")) co_return result;
+#endif
     Align exchange(lease_.held, wanted);
     result.error = co_await run(exchange, deadline);
     if (result.error) {

@@ -175,6 +175,9 @@ void Tracker::tell_parameters(wire::Outbox& to_client) {
 }
 
 void Tracker::pin_fresh(PinKind kind, std::string_view variable) {
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_pins") || switches::on("no_pin:" + describe_pin(kind, {}))) return;
+#endif
     if (pinned_in_transaction_.empty()) pinned_in_transaction_ = describe_pin(kind, variable);
 }
 

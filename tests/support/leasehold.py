@@ -99,15 +99,18 @@ def check(config, *arguments):
 class Leasehold:
     """`pools`: name → keys of the pool, `url` among them. `sections`: further top-level keys (users, limits, servers,
     log, workers, drain_timeout...); `listen`: replaces the listeners made here; `text`: replaces the whole file, with
-    {port} and {mysql_port} filled in. `start=False` only writes the file. `prefix`: a program that becomes the daemon (prlimit ...)."""
+    {port} and {mysql_port} filled in. `start=False` only writes the file. `prefix`: a program that becomes the daemon (prlimit ...);
+    `binary`: another program than LEASEHOLD_BIN."""
 
-    def __init__(self, pools=None, listen=None, admin=None, text=None, http=False, start=True, environment=None, prefix=(), **sections):
+    def __init__(self, pools=None, listen=None, admin=None, text=None, http=False, start=True, environment=None, prefix=(), binary=None,
+                 **sections):
         self.folder = temp_dir("lh-d-")
         self.config_file = os.path.join(self.folder, "leasehold.yaml")
         self.log = os.path.join(self.folder, "log")
         self.host = LOOPBACK
         self.environment = environment or {}
         self.prefix = list(prefix)
+        self.binary = binary
         self.process = None
         self.complaint = ""
         schemes = {urllib.parse.urlsplit(str(pool["url"])).scheme.partition("+")[0] for pool in (pools or {}).values()
@@ -173,7 +176,7 @@ class Leasehold:
     def start(self, timeout=30):
         """Starts the daemon and waits until its listeners accept."""
         assert not self.running(), "already started"
-        command = [*self.prefix, program(), "run", "--config", self.config_file]
+        command = [*self.prefix, self.binary or program(), "run", "--config", self.config_file]
         if os.geteuid() == 0:
             command.append("--allow-root")
         environment = {key: value for key, value in os.environ.items()

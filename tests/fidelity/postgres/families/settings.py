@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of every kind, set and reset on every path; each is read back later, and by the sessions beside."""
+from postgres.weave import family
+
+VALUES = {
+    "work_mem": ("'1MB'", "'2345kB'", "4096", "'nonsense'"),
+    "statement_timeout": ("'61s'", "0", "90000", "'1 fortnight'"),
+    "lock_timeout": ("'30s'", "45000"),
+    "search_path": ("s1", "s2, public", "public", "''", "s1, s2"),
+    "a.b": ("'one'", "'two, three'", "''", "4"),
+    "app.user_id": ("'17'", "18", "'it''s'"),
+    "DateStyle": ("'German'", "'SQL, DMY'", "ISO"),
+    "IntervalStyle": ("'sql_standard'", "'iso_8601'"),
+    "TimeZone": ("'Asia/Tokyo'", "'UTC'", "'nowhere'"),
+    "application_name": ("'one'", "'a longer name'"),
+    "client_encoding": ("'LATIN1'", "'UTF8'"),
+    "extra_float_digits": ("0", "3", "99"),
+    "bytea_output": ("'escape'", "'hex'"),
+    "enable_seqscan": ("off", "on", "perhaps"),
+    "row_security": ("off", "on"),
+    "default_transaction_isolation": ("'repeatable read'", "'read committed'"),
+    "default_transaction_read_only": ("on", "off"),
+    "client_min_messages": ("'warning'", "'notice'"),
+    "standard_conforming_strings": ("on", "off"),
+    "session_replication_role": ("replica", "origin"),
+    "idle_in_transaction_session_timeout": ("'5min'", "0"),
+    "no_such_setting": ("1",),
+}
+READ = ("work_mem", "search_path", "a.b", "DateStyle", "TimeZone", "statement_timeout", "application_name")
+
+
+def probe(draw, name=None):
+    """Reads a setting by one of the ways."""
+    name = name or draw.choice(list(VALUES))
+    custom = "." in name or name == "no_such_setting"
+    ways = [f"SELECT current_setting('{name}', true)", f"SHOW {name}",
+            f"SELECT name, setting FROM pg_settings WHERE name IN ('{name}', 'work_mem', 'search_path') ORDER BY 1",
+            "SELECT " + ", ".join(f"current_setting('{n}', true)" for n in READ)]
+    return draw.run(draw.choice(ways[:1] + ways[2:] if custom and draw.chance(0.6) else ways))
+
+
+def effect(draw):
+    """What a setting decides."""
+    return draw.run(draw.choice([
+        "SELECT word FROM items WHERE id = 3", "SELECT current_schema(), current_schemas(false)",
+        "SELECT DATE '2024-02-13', INTERVAL '1 day 2 hours', TIMESTAMPTZ '2024-02-13 12:00+00'",
+        "SELECT '\\x41ff'::bytea, 0.1::float8 + 0.2::float8", "SELECT word FROM secrets ORDER BY word",
+        "SELECT current_user, session_user", "SELECT length('a\\tb')", f"INSERT INTO own_{draw.session} DEFAULT VALUES"]))
+
+
+def assignment(draw):
+    name = draw.choice(list(VALUES))
+    value = draw.choice(VALUES[name])
+    way = draw.random()
+    if way < 0.55:
+        return name, f"SET {draw.choice(['', '', 'SESSION ', 'LOCAL '])}{name} {draw.choice(['=', 'TO'])} {value}"
+    if way < 0.75:
+        quoted = value if value.startswith("'") else f"'{value}'"
+        return name, f"SELECT set_config('{name}', {quoted}, {draw.choice(['false', 'false', 'true'])})"
+    if way < 0.9:
+        return name, f"RESET {name}"
+    return name, f"SET {name} TO DEFAULT"
+
+
+@family("settings")
+def set_and_read(draw):
+    name, sql = assignment(draw)
+    steps = draw.mixed([sql] + ([assignment(draw)[1]] if draw.chance(0.3) else []))
+    return [*steps, probe(draw, name), effect(draw)][:draw.randint(2, 4)]
+
+
+@family("settings")
+def read(draw):
+    return [probe(draw), effect(draw)]
+
+
+@family("settings")
+def reset_all(draw):
+    return [draw.run(draw.choice(["RESET ALL", "DISCARD ALL", "DISCARD PLANS", "RESET ALL"])), probe(draw)]
+
+
+@family("settings")
+def special_words(draw):
+    return [draw.run(draw.choice([
+        "SET TIME ZONE 'Europe/Berlin'", "SET NAMES 'LATIN1'", "SET NAMES 'UTF8'", "SET SCHEMA 's1'", "SET TIME ZONE LOCAL",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+        "SET XML OPTION DOCUMENT", "SET work_mem = '1MB', '2MB'", "SET LOCAL a.b TO 'local'", "SET SEED TO 0.5",
+        "ALTER ROLE CURRENT_USER RESET ALL"])), probe(draw), effect(draw)]
+
+
+@family("settings")
+def roles(draw):
+    on = draw.choice([["SET ROLE reader", "RESET ROLE"], ["SET ROLE 'writer'", "SET ROLE NONE"], ["SET LOCAL ROLE reader"],
+                      ["SET SESSION AUTHORIZATION writer", "RESET SESSION AUTHORIZATION"], ["SET ROLE nobody_at_all"],
+                      ["SET SESSION AUTHORIZATION reader", "SET SESSION AUTHORIZATION DEFAULT"]])
+    steps = [draw.run(on[0]), effect(draw), draw.run("SELECT current_user, session_user")]
+    return steps + [draw.run(sql) for sql in on[1:]] + [effect(draw)]
+
+
+@family("settings")
+def several_in_a_string(draw):
+    inside = [assignment(draw)[1] for _ in range(draw.randint(1, 3))]
+    how = draw.random()
+    if how < 0.3:
+        inside = ["BEGIN", *inside, draw.choice(["COMMIT", "ROLLBACK"])]
+    elif how < 0.45:
+        inside = [*inside, "SELECT 1 / 0"]
+    elif how < 0.6:
+        inside.insert(draw.randint(0, len(inside)), "SELECT word FROM items WHERE id = 1")
+    return [draw.simple(*inside), probe(draw), effect(draw)]
+
+
+@family("settings")
+def from_an_expression(draw):
+    value = draw.choice(["(SELECT max(id)::text || 'MB' FROM public.items)", "3 + 4 || 'MB'"])
+    return [draw.run(f"SELECT set_config('work_mem', {value}, false)", holds=("expression",)), probe(draw, "work_mem"),
+            draw.run("RESET work_mem"), draw.simple("DISCARD ALL", frees=("*",))]
