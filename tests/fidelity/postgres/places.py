@@ -63,6 +63,8 @@ class Server:
             self.postgres = Postgres(max_connections=200, settings={"autovacuum": "off", "jit": "off", "max_wal_size": "96MB"})
         self.observer = self.postgres.connect().cursor()
         self.observer.execute(f"CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
+        for name in ("a.b", "app.user_id"):  # a setting that nobody declared cannot be forgotten again: '' is not NULL
+            self.observer.execute(f"ALTER ROLE {USER} SET {name} = 'declared'")
         for role in ("reader", "writer"):
             self.observer.execute(f"CREATE ROLE {role}")
         self.observer.execute(f"CREATE DATABASE {TEMPLATE} OWNER {USER}")

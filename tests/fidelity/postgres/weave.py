@@ -10,7 +10,8 @@ from core.program import Program, Step
 
 FAMILIES = {}
 WITHIN = 0.35     # of the pieces are in a transaction
-LENGTH = 64       # steps that are drawn; some are left out when they are played
+LENGTH = 64       # steps that are drawn; some are left out when they are played,
+LENGTH_TWO = 110  # more where a session often has to wait for others
 STARTS = (("application_name", ("fidelity", "other")), ("options", ("-c work_mem=3MB", "-c a.b=began -c search_path=s1")),
           ("DateStyle", ("German", "SQL, DMY")), ("TimeZone", ("Asia/Tokyo",)), ("search_path", ("s2, public",)))
 
@@ -110,9 +111,9 @@ def generate(seed, two=False, only=None, plain=False):
     sessions = rng.randint(3, 5) if two else rng.randint(3, 6)
     draws = [Draw(rng, n, sessions) for n in range(sessions)]
     waiting = [collections.deque() for _ in range(sessions)]
-    steps, busy = [], set()
-    while len(steps) < LENGTH or any(waiting):
-        drawing = len(steps) < LENGTH
+    steps, busy, length = [], set(), LENGTH_TWO if two else LENGTH
+    while len(steps) < length or any(waiting):
+        drawing = len(steps) < length
         able = [n for n in range(sessions) if drawing or waiting[n]]
         if two and len(busy) >= 2:
             able = [n for n in able if n in busy] or able

@@ -84,8 +84,7 @@ def special_words(draw):
     return [draw.run(draw.choice([
         "SET TIME ZONE 'Europe/Berlin'", "SET NAMES 'LATIN1'", "SET NAMES 'UTF8'", "SET SCHEMA 's1'", "SET TIME ZONE LOCAL",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
-        "SET XML OPTION DOCUMENT", "SET work_mem = '1MB', '2MB'", "SET LOCAL a.b TO 'local'", "SET SEED TO 0.5",
-        "ALTER ROLE CURRENT_USER RESET ALL"])), probe(draw), effect(draw)]
+        "SET XML OPTION DOCUMENT", "SET work_mem = '1MB', '2MB'", "SET LOCAL a.b TO 'local'", "SET SEED TO 0.5"])), probe(draw), effect(draw)]
 
 
 @family("settings")

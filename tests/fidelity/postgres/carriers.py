@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For each carrier the smallest programs that need it: they are clean through leasehold, and differ as soon as the switch
+that turns the carrier off is turned. By these the measure itself is measured."""
+from core.program import Program, Step
+
+
+def _program(name, *steps):
+    made = []
+    for session, *messages in steps:
+        sent = tuple(("query", m) if isinstance(m, str) else m for m in messages)
+        made.append(Step(session, name, sent))
+    return Program(name, ((), (), ()), tuple(made))
+
+
+def _no_pin(reason):
+    return f"no_pin:{reason}"
+
+
+BIND = (("bind", "p", "", (), False), ("execute", "", 0), ("sync",))
+
+# By switch: what must differ once it is on.
+CARRIERS = {
+    "no_settings": _program(
+        "settings", (0, "SET DateStyle = 'German'"), (1, "SELECT 1"), (0, "SELECT DATE '2024-02-13'"),
+        (0, "SET work_mem = '1MB'"), (0, "SELECT current_setting('work_mem')")),
+    "no_prepared": _program(
+        "prepared", (0, ("parse", "p", "SELECT 'of 0'"), ("sync",)), (1, "SELECT 1"), (0, *BIND), (0, *BIND)),
+    _no_pin("temporary object"): _program(
+        "temp", (0, "CREATE TEMP TABLE t (id int)"), (1, "SELECT 1"), (0, "SELECT * FROM t"), (1, "SELECT * FROM t")),
+    _no_pin("session advisory lock"): _program(
+        "advisory", (0, "SELECT pg_advisory_lock(1)"), (1, "SELECT 1"), (0, "SELECT pg_advisory_unlock(1)"),
+        (0, "SELECT pg_advisory_unlock(1)")),
+    _no_pin("cursor WITH HOLD"): _program(
+        "cursors", (0, "DECLARE c CURSOR WITH HOLD FOR SELECT id FROM items"), (1, "SELECT 1"), (0, "FETCH 2 FROM c")),
+    _no_pin("LISTEN"): _program(
+        "listen", (0, "LISTEN news"), (1, "SELECT 1"), (0, "SELECT 1"), (1, "NOTIFY news, 'heard'"), (0, ("drain",))),
+    _no_pin("PREPARE"): _program(
+        "prepared", (0, "PREPARE q AS SELECT 1"), (1, "SELECT 1"), (0, "EXECUTE q"), (0, "DEALLOCATE q")),
+    _no_pin("set_config()"): _program(
+        "settings", (0, "SELECT set_config('work_mem', '1MB', false)"), (1, "SELECT 1"), (0, "SHOW work_mem")),
+    _no_pin("SET "): _program(
+        "settings", (0, "BEGIN"), (0, "SET work_mem = '1MB'"), (0, "COMMIT"), (1, "SELECT 1"), (0, "SHOW work_mem")),
+    "no_reset": _program(
+        "departures", (0, "SELECT pg_advisory_lock(5)"), (0, ("leave", "terminate")),
+        (1, "SELECT pg_try_advisory_xact_lock(5)"), (1, "SELECT pg_try_advisory_xact_lock(5)")),
+}
