@@ -38,7 +38,7 @@ class Place:
         return Session(self.target.port, USER, self.database, PASSWORD, start, self.names)
 
     def gone(self, session):
-        wait_until(lambda: self.target.forgot(session, self.database), 10, f"the end of {session.address}", 0.005)
+        wait_until(lambda: self.target.forgot(session, self.database), 30, f"the end of {session.address}", 0.005)
 
 
 @contextlib.contextmanager
@@ -115,7 +115,7 @@ class ThroughLeasehold(Direct):
     def __init__(self, server, two=False, switches=("move",), **keys):
         super().__init__(server)
         pool = {"url": server.postgres.url("unused", USER, PASSWORD), "pool_size": 2, "max_overflow": 0 if two else 6,
-                "pool_timeout": 2, **keys}
+                "pool_timeout": 4, **keys}
         pool["idle_timeout"] = 5
         self.daemon = Leasehold(pools={"*": pool}, workers=1, binary=switched(), limits={"max_template_pools": 100000},
                                 environment={"LEASEHOLD_SWITCHES": ",".join(switches)})

@@ -11,8 +11,8 @@ import time
 import pgwire
 from postgres.messages import encode, replies
 
-PATIENCE = 6.0           # for a reply
-NOTIFICATIONS = 1.0      # for notifications that came on a dedicated connection
+PATIENCE = 12.0          # for a reply
+NOTIFICATIONS = 5.0      # for notifications that came on a dedicated connection
 FIRST_OID = 16384
 MANY = 40                # rows: more are compared by a digest
 
