@@ -7,10 +7,12 @@
 
 #define LEASEHOLD_SWITCHES 1
 
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace leasehold::switches {
 
