@@ -8,12 +8,13 @@ set_tests_properties(architecture.check architecture.self_test PROPERTIES LABELS
 
 # --- integration: one ctest per file; the promises run under the sanitizers too --------------------------------------
 # Files that measure times or loads have the machine to themselves.
-set(load_sensitive test_load test_load_mysql test_tables_load test_programs test_demo test_hostile test_hostile_servers test_tls_load)
+set(load_sensitive test_load test_load_mysql test_tables_load test_programs test_demo test_hostile test_hostile_servers test_tls_load
+  test_hostile_mysql test_hostile_mysql_layers)
 
 # Where lifetimes are at stake: under the sanitizers as well.
 set(sanitized test_drain test_limits test_notify test_auth test_cancel test_copy test_errors test_handshake test_log_targets test_logs test_reload test_reload_servers test_replication test_mysql_compression test_mysql_replication test_mysql_state test_session_mode test_settings test_tables
   test_startup test_template test_tls_clients test_tls_servers)
-list(APPEND sanitized test_hostile_mysql test_mysql_framing test_mysql_kill test_mysql_login test_mysql_prepared
+list(APPEND sanitized test_hostile_mysql test_hostile_mysql_layers test_mysql_framing test_mysql_kill test_mysql_login test_mysql_prepared
   test_mysql_timeouts test_mysql_tls test_mysql_tls_clients test_pool_rules)
 list(APPEND sanitized test_commands test_commands_daemon test_commands_kill test_commands_users)
 

@@ -135,10 +135,11 @@ class FakeServer:
 
 
 class Bystander:
-    """Another client, asking SELECT 1 all the time in a process of its own."""
+    """Another client, asking SELECT 1 all the time in a process of its own. `port`: a PostgreSQL listener's, or with
+    `mysql` one of MySQL's."""
 
-    def __init__(self, port, user, database, password):
-        command = [sys.executable, os.path.abspath(__file__), str(port), user, database, password]
+    def __init__(self, port, user, database, password, mysql=False):
+        command = [sys.executable, os.path.abspath(__file__), str(port), user, database, password, *(["mysql"] if mysql else [])]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def p99(self):
@@ -158,7 +159,8 @@ class Unharmed:
     """While the block runs the daemon's memory grows by less than `limit`, and the bystander's p99 at most doubles."""
     floor = 0.25 if SANITIZED else 0.1  # seconds: on a machine that others use too, less says nothing
 
-    def __init__(self, daemon, bystander, limit=64 * MB):
+    def __init__(self, daemon, bystander, limit=64 * MB, floor=floor):
+        self.floor = floor
         self.daemon, self.bystander, self.limit = daemon, bystander, limit * (6 if SANITIZED else 1)
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.sample)
@@ -190,11 +192,17 @@ class Unharmed:
             f"the bystander's p99 rose from {self.usual * 1000:.1f} ms to {slowest * 1000:.1f} ms")
 
 
-def stand_by(port, user, database, password):
+def stand_by(port, user, database, password, protocol="postgresql"):
     times, lock = [], threading.Lock()
 
+    def connect():
+        if protocol == "mysql":
+            import mywire
+            return mywire.connect(int(port), user, password, database, timeout=30)
+        return pgwire.connect(int(port), user, database, password, timeout=30)
+
     def ask():
-        session = pgwire.connect(int(port), user, database, password, timeout=30)
+        session = connect()
         while True:
             began = time.monotonic()
             assert session.value("SELECT 1") == "1"

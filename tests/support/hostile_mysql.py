@@ -2,12 +2,15 @@
 """A MySQL server in an attacker's hands: it greets and lets in as MariaDB does, and then does as it is told.
 
     with FakeMySQL(answers(packet(b"garbage", 1))) as fake: ...
+    with FakeMySQL(behave, certificate=(cert, key), compresses=True) as fake: ...   # behind login() in TLS, in frames of zlib
 """
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 
+import mycompress
 import mywire
 
 VERSION = b"5.5.5-10.11.6-MariaDB"
@@ -45,11 +48,22 @@ def greeting(version=VERSION, capabilities=CAPABILITIES, salt=b"s" * 20, plugin=
             b"\x2d\2\0" + struct.pack("<H", capabilities >> 16) + b"\x15" + bytes(10) + salt[8:] + b"\0" + plugin + b"\0")
 
 
+class ServersFrames(mycompress.Frames):
+    """Numbers that go on from the client's."""
+
+    def starts(self, data):
+        pass
+
+    def follows(self, number):
+        pass
+
+
 class Peer:
     """The daemon, as this server sees it."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, certificate=None, compresses=False):
         self.socket, self.inbox = connection, bytearray()
+        self.certificate, self.compresses = certificate, compresses
 
     def read(self):
         """(sequence, payload)"""
@@ -70,10 +84,21 @@ class Peer:
         self.socket.sendall(b"".join(parts))
 
     def login(self):
-        self.send(packet(greeting(), 0))
-        _, response = self.read()
-        self.deprecate_eof = bool(struct.unpack_from("<I", response)[0] & mywire.DEPRECATE_EOF)
-        self.send(packet(ok(), 2))
+        offered = (mywire.SSL if self.certificate else 0) | (mywire.COMPRESS if self.compresses else 0)
+        self.send(packet(greeting(capabilities=CAPABILITIES | offered), 0))
+        if self.certificate:
+            request = self.socket.recv(36, socket.MSG_WAITALL)  # and no more: the handshake may stand behind it
+            assert len(request) == 36 and request[0] == 32, "no request for TLS"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        number, response = self.read()
+        flags = struct.unpack_from("<I", response)[0]
+        self.deprecate_eof = bool(flags & mywire.DEPRECATE_EOF)
+        self.send(packet(ok(), number + 1))
+        if self.compresses:
+            assert flags & mywire.COMPRESS, "no compression asked for"
+            self.socket = ServersFrames(self.socket, "zlib")
         return self
 
     def answer(self, command):
@@ -109,8 +134,8 @@ class Peer:
 class FakeMySQL:
     """Listens on a port of 127.0.0.1; `behave(peer)` plays each connection, which ends with it."""
 
-    def __init__(self, behave):
-        self.behave, self.connections = behave, []
+    def __init__(self, behave, **layers):
+        self.behave, self.layers, self.connections = behave, layers, []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -135,8 +160,9 @@ class FakeMySQL:
             threading.Thread(target=self._play, args=[connection], daemon=True).start()
 
     def _play(self, connection):
-        with connection, contextlib.suppress(OSError, mywire.Closed, struct.error, IndexError):
-            self.behave(Peer(connection))
+        with connection, contextlib.suppress(OSError, mywire.Closed, struct.error, IndexError, AssertionError):
+            self.behave(Peer(connection, **self.layers))
 
     def url(self, database, user, password):
-        return f"mysql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+        words = ["ssl_mode=REQUIRED"] * bool(self.layers.get("certificate")) + ["compress=zlib"] * bool(self.layers.get("compresses"))
+        return f"mysql://{user}:{password}@127.0.0.1:{self.port}/{database}" + ("?" + "&".join(words) if words else "")

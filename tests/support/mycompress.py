@@ -63,9 +63,16 @@ class Frames:
     def __getattr__(self, name):
         return getattr(self.socket, name)
 
-    def sendall(self, data):
+    def starts(self, data):
+        """A client's numbers begin again with each command."""
         if data[3] == 0:
             self.next = 0
+
+    def follows(self, number):
+        assert number == self.next, f"frame {number} where {self.next} was due"
+
+    def sendall(self, data):
+        self.starts(data)
         for at in range(0, len(data), self.largest):
             plain = data[at:at + self.largest]
             if len(plain) < 50:
@@ -89,8 +96,8 @@ class Frames:
             return b""
         head = first + self._exactly(6)
         size, number, unpacked = int.from_bytes(head[:3], "little"), head[3], int.from_bytes(head[4:], "little")
-        assert number == self.next, f"frame {number} where {self.next} was due"
-        self.next = (self.next + 1) & 255
+        self.follows(number)
+        self.next = (number + 1) & 255
         payload = self._exactly(size)
         if unpacked == 0:
             self.stored += 1
