@@ -123,7 +123,7 @@ def generate(seed, two=False, only=None, plain=False):
         steps.append(waiting[number].popleft())
         (busy.add if waiting[number] else busy.discard)(number)
     steps += _closing(draws, chosen)
-    start = _starts(rng, sessions, plain or "settings" not in chosen)
+    start = _starts(rng, sessions, plain or not {"settings", "resets"} & set(chosen))
     return Program(f"seed {seed}", start, tuple(steps), two)
 
 

@@ -2,6 +2,9 @@
 """Advisory locks and notifications: what sessions do to each other. Locks that another session may hold are only tried."""
 from postgres.weave import family
 
+LOCKS = tuple(f"{name}{shared}" for shared in ("", "_shared") for name in
+              [f"tried {n}" for n in (1, 2, 3)] + [f"lock {1000 + n * 10 + k}" for n in range(8) for k in (0, 1)])
+
 # --- advisory locks -----------------------------------------------------------------------------------------------------
 
 LOOK = ("SELECT mode, objid, count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
@@ -33,7 +36,7 @@ def tried(draw):
     steps = [draw.run(f"SELECT pg_try_advisory_lock{shared}({arguments})", holds=holds), draw.run(draw.choice(LOOK))]
     if draw.chance(0.8):
         end = draw.choice([f"SELECT pg_advisory_unlock{shared}({arguments})", "SELECT pg_advisory_unlock_all()"])
-        steps.append(draw.run(end, frees=holds))
+        steps.append(draw.run(end, frees=LOCKS if "all" in end else holds))
     return steps
 
 
@@ -46,8 +49,8 @@ def of_a_transaction(draw):
 @family("advisory")
 def look(draw):
     if draw.chance(0.3):
-        end = draw.choice(["SELECT pg_advisory_unlock_all()", "DISCARD ALL", "SELECT pg_advisory_unlock(2)"])
-        return [draw.simple(end, frees=() if end.endswith("(2)") else ("*",))]
+        end = draw.choice(["SELECT pg_advisory_unlock_all()", "SELECT pg_advisory_unlock(2)"])
+        return [draw.simple(end, frees=() if end.endswith("(2)") else LOCKS)]
     return [draw.run(draw.choice(LOOK))]
 
 
@@ -84,5 +87,4 @@ def hear(draw):
 
 @family("listen")
 def registered(draw):
-    return [draw.run(draw.choice(["SELECT pg_listening_channels() ORDER BY 1", "UNLISTEN *", "UNLISTEN news", "DISCARD ALL",
-                                  "LISTEN news"]))]
+    return [draw.run(draw.choice(["SELECT pg_listening_channels() ORDER BY 1", "UNLISTEN *", "UNLISTEN news", "LISTEN news"]))]

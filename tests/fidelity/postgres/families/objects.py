@@ -46,7 +46,7 @@ def other_objects(draw):
 def look_or_discard(draw):
     if draw.chance(0.3):
         everything = ("temp t1", "temp t2", "temp items")
-        return [draw.simple(draw.choice(["DISCARD TEMP", "DISCARD TEMPORARY", "DISCARD ALL"]), frees=everything)]
+        return [draw.simple(draw.choice(["DISCARD TEMP", "DISCARD TEMPORARY"]), frees=everything)]
     return [draw.run(draw.choice(LOOK))]
 
 

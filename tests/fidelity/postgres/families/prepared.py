@@ -61,25 +61,43 @@ def in_one_pipeline(draw):
 
 
 @family("prepared")
-def in_sql(draw):
-    name = draw.choice(("q1", "q2", "p1"))
+def drop(draw):
+    sql = draw.choice(["DEALLOCATE ALL", "DISCARD PLANS", "DEALLOCATE p1", 'DEALLOCATE "a name with spaces"'])
+    return [draw.choice([draw.simple, draw.extended])(sql),
+            draw.step(*executed(draw.choice(NAMES), value(draw), draw), ("sync",))]
+
+
+def in_sql(draw, name):
     body = draw.choice([f"SELECT {draw.session}, $1 + 1", "SELECT word FROM items WHERE id = $1",
                         "SELECT current_schema(), $1 * 2"])
     steps = [draw.run(f"PREPARE {name} (int) AS {body}", holds=(f"prepared {name}",))]
-    steps += [draw.run(f"EXECUTE {name} ({draw.randint(1, 9)})") for _ in range(draw.randint(1, 2))]
-    if draw.chance(0.3):
-        steps.append(draw.step(*executed(name, value(draw), draw), ("sync",)))
-    steps.append(draw.run(draw.choice([f"DEALLOCATE {name}", f"DEALLOCATE PREPARE {name}", "DEALLOCATE ALL"]),
-                          frees=("prepared q1", "prepared q2", "prepared p1") if name else ()))
-    return steps
+    return steps + [draw.run(f"EXECUTE {name} ({draw.randint(1, 9)})") for _ in range(draw.randint(1, 2))]
 
 
-@family("prepared")
-def drop_many(draw):
-    sql = draw.choice(["DEALLOCATE ALL", "DISCARD ALL", "DISCARD PLANS", "DEALLOCATE p1", "DEALLOCATE q1"])
-    frees = ("*",) if sql == "DISCARD ALL" else ()
-    return [draw.run(sql, frees=frees), draw.step(*executed(draw.choice(NAMES), value(draw), draw), ("sync",)),
-            draw.run("EXECUTE q1 (1)")]
+@family("sql_prepared")
+def prepare_and_execute(draw):
+    name = draw.choice(("q1", "q2"))
+    if draw.chance(0.2):
+        return [draw.run(f"EXECUTE {name} (1)")]
+    end = draw.choice([f"DEALLOCATE {name}", f"DEALLOCATE PREPARE {name}", "DEALLOCATE ALL", "DEALLOCATE q1"])
+    freed = ("prepared q1", "prepared q2") if end.endswith("ALL") else (f"prepared {end.split()[-1]}",)
+    return [*in_sql(draw, name), draw.run(end, frees=freed)]
+
+
+@family("mixed_names")
+def deallocate_beside_others(draw):
+    return [draw.step(("parse", "p1", text(draw)), ("sync",)), draw.simple("SELECT 'first'", "DEALLOCATE p1")]
+
+
+@family("mixed_names")
+def by_either_way(draw):
+    name = draw.choice(("p1", "q1"))
+    steps = in_sql(draw, name) if draw.chance(0.5) else [draw.step(("parse", name, text(draw)), ("sync",))]
+    steps.append(draw.choice([draw.step(*executed(name, value(draw), draw), ("sync",)), draw.run(f"EXECUTE {name} (1)"),
+                              draw.step(("describe", "S", name), ("sync",))]))
+    end = draw.choice([f"DEALLOCATE {name}", "DEALLOCATE ALL"])
+    freed = (f"prepared {name}",) if name in end else ("prepared p1", "prepared q1")
+    return steps + [draw.choice([draw.run(end, frees=freed), draw.step(("close", "S", name), ("sync",), frees=freed)])]
 
 
 @family("prepared")

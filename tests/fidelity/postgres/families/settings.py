@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of every kind, set and reset on every path; each is read back later, and by the sessions beside."""
+"""Settings of every kind, set (settings) and reset (resets) on every path; each is read back later, and by the sessions
+beside."""
 from postgres.weave import family
 
 VALUES = {
@@ -49,17 +50,13 @@ def effect(draw):
 
 
 def assignment(draw):
+    """A setting's name, and a statement that sets it."""
     name = draw.choice(list(VALUES))
     value = draw.choice(VALUES[name])
-    way = draw.random()
-    if way < 0.55:
+    if draw.chance(0.7):
         return name, f"SET {draw.choice(['', '', 'SESSION ', 'LOCAL '])}{name} {draw.choice(['=', 'TO'])} {value}"
-    if way < 0.75:
-        quoted = value if value.startswith("'") else f"'{value}'"
-        return name, f"SELECT set_config('{name}', {quoted}, {draw.choice(['false', 'false', 'true'])})"
-    if way < 0.9:
-        return name, f"RESET {name}"
-    return name, f"SET {name} TO DEFAULT"
+    quoted = value if value.startswith("'") else f"'{value}'"
+    return name, f"SELECT set_config('{name}', {quoted}, {draw.choice(['false', 'false', 'true'])})"
 
 
 @family("settings")
@@ -74,15 +71,31 @@ def read(draw):
     return [probe(draw), effect(draw)]
 
 
-@family("settings")
-def reset_all(draw):
-    return [draw.run(draw.choice(["RESET ALL", "DISCARD ALL", "DISCARD PLANS", "RESET ALL"])), probe(draw)]
+@family("resets")
+def set_and_reset(draw):
+    name, sql = assignment(draw)
+    back = draw.choice([f"RESET {name}", f"RESET {name}", f"SET {name} TO DEFAULT", f"SET LOCAL {name} TO DEFAULT", "RESET ALL",
+                        "SET TIME ZONE LOCAL", "SET SESSION AUTHORIZATION DEFAULT"])
+    steps = [draw.run(sql), probe(draw, name)][:draw.randint(0, 2)]
+    return [*steps, draw.run(back), probe(draw, name), *([effect(draw)] if draw.chance(0.3) else [])]
+
+
+@family("resets")
+def reset_in_a_string(draw):
+    name, sql = assignment(draw)
+    return [draw.simple(*draw.sample([sql, f"RESET {name}", "RESET ALL", assignment(draw)[1]], 3)), probe(draw, name)]
+
+
+@family("resets")
+def discard(draw):
+    end = draw.choice(["DISCARD ALL", "DISCARD ALL", "DISCARD PLANS", "DISCARD TEMP", "DISCARD SEQUENCES", "RESET ALL"])
+    return [draw.run(end, frees=("*",) if end == "DISCARD ALL" else ()), probe(draw), effect(draw)]
 
 
 @family("settings")
 def special_words(draw):
     return [draw.run(draw.choice([
-        "SET TIME ZONE 'Europe/Berlin'", "SET NAMES 'LATIN1'", "SET NAMES 'UTF8'", "SET SCHEMA 's1'", "SET TIME ZONE LOCAL",
+        "SET TIME ZONE 'Europe/Berlin'", "SET NAMES 'LATIN1'", "SET NAMES 'UTF8'", "SET SCHEMA 's1'",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
         "SET XML OPTION DOCUMENT", "SET work_mem = '1MB', '2MB'", "SET LOCAL a.b TO 'local'", "SET SEED TO 0.5"])), probe(draw), effect(draw)]
 
@@ -112,5 +125,4 @@ def several_in_a_string(draw):
 @family("settings")
 def from_an_expression(draw):
     value = draw.choice(["(SELECT max(id)::text || 'MB' FROM public.items)", "3 + 4 || 'MB'"])
-    return [draw.run(f"SELECT set_config('work_mem', {value}, false)", holds=("expression",)), probe(draw, "work_mem"),
-            draw.run("RESET work_mem"), draw.simple("DISCARD ALL", frees=("*",))]
+    return [draw.run(f"SELECT set_config('work_mem', {value}, false)", holds=("expression",)), probe(draw, "work_mem")]
