@@ -50,7 +50,7 @@ def done_well(command, **options):
 # --- the programs: each a command and what its environment needs ------------------------------------------------------
 
 def java(folder="java", jar=PGJDBC):
-    sources = sorted((SOURCES / folder).glob("*.java"))
+    sources = sorted([*(SOURCES / folder).glob("*.java"), *(SOURCES / "java/common").glob("*.java")])
     classes = cached("java", sources, lambda scratch: done_well(
         ["javac", "-Xlint:all", "-Werror", "-proc:none", "-d", scratch, "-cp", jar, *sources]))
     # One compiler, one collector: there are two processors, and two servers beside it.

@@ -3,22 +3,16 @@
 // end of the case what the case opened.
 import java.sql.Connection;
 import java.sql.DriverManager;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicInteger;
 
-final class Target implements AutoCloseable {
+final class Target extends Connections {
     private static final AtomicInteger tables = new AtomicInteger();
 
     final Map<String, String> properties;
-    private final List<Connection> opened = new ArrayList<>();
 
     Target(Map<String, String> properties) {
         this.properties = properties;
@@ -60,7 +54,7 @@ final class Target implements AutoCloseable {
         return properties.containsKey("autosave");
     }
 
-    // words: names and values of further properties, by turns
+    @Override
     Connection open(String... words) throws SQLException {
         return openAt(url(), words);
     }
@@ -89,19 +83,6 @@ final class Target implements AutoCloseable {
         return open(more);
     }
 
-    Connection keep(Connection connection) {
-        synchronized (opened) {
-            opened.add(connection);
-        }
-        return connection;
-    }
-
-    Connection inTransaction(String... words) throws SQLException {
-        Connection connection = open(words);
-        connection.setAutoCommit(false);
-        return connection;
-    }
-
     // A new table of these columns; its name.
     static String table(Connection connection, String columns) throws SQLException {
         String name = "t" + tables.incrementAndGet();
@@ -109,48 +90,9 @@ final class Target implements AutoCloseable {
         return name;
     }
 
-    static void execute(Connection connection, String sql) throws SQLException {
-        try (Statement statement = connection.createStatement()) {
-            statement.execute(sql);
-        }
-    }
-
-    // The first column of the first row, as text.
-    static String value(Connection connection, String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            for (int i = 0; i < parameters.length; i++) {
-                statement.setObject(i + 1, parameters[i]);
-            }
-            try (ResultSet rows = statement.executeQuery()) {
-                return rows.next() ? rows.getString(1) : null;
-            }
-        }
-    }
-
-    interface Body {
-        void run() throws Exception;
-    }
-
     // The SQLSTATE that the body fails with.
     static String state(Body body) throws Exception {
-        try {
-            body.run();
-        } catch (SQLException error) {
-            return error.getSQLState();
-        }
-        return "none";
-    }
-
-    @Override
-    public void close() {
-        synchronized (opened) {
-            for (Connection connection : opened) {
-                try {
-                    connection.close();
-                } catch (SQLException error) {
-                    // the case has said what it wanted to say
-                }
-            }
-        }
+        SQLException error = failure(body);
+        return error == null ? "none" : error.getSQLState();
     }
 }

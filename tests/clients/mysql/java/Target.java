@@ -3,21 +3,15 @@
 // end of the case what the case opened.
 import java.sql.Connection;
 import java.sql.DriverManager;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 
-final class Target implements AutoCloseable {
+final class Target extends Connections {
     static final boolean MARIADB = "mariadb".equals(System.getenv("CLIENT_SERVER"));
     private static int tables;
 
     final Map<String, String> properties;
-    private final List<Connection> opened = new ArrayList<>();
 
     Target(Map<String, String> properties) {
         this.properties = properties;
@@ -27,7 +21,7 @@ final class Target implements AutoCloseable {
         return "true".equals(properties.get(property));
     }
 
-    // words: names and values of further properties, by turns
+    @Override
     Connection open(String... words) throws SQLException {
         Properties all = new Properties();
         all.setProperty("user", System.getenv("CLIENT_USER"));
@@ -39,17 +33,7 @@ final class Target implements AutoCloseable {
         }
         String url = "jdbc:mariadb://" + System.getenv("CLIENT_HOST") + ":" + System.getenv("CLIENT_PORT") + "/"
                 + System.getenv("CLIENT_DATABASE");
-        Connection connection = DriverManager.getConnection(url, all);
-        synchronized (opened) {
-            opened.add(connection);
-        }
-        return connection;
-    }
-
-    Connection inTransaction(String... words) throws SQLException {
-        Connection connection = open(words);
-        connection.setAutoCommit(false);
-        return connection;
+        return keep(DriverManager.getConnection(url, all));
     }
 
     static final String PLAIN = "id int PRIMARY KEY AUTO_INCREMENT, v varchar(200)";
@@ -72,48 +56,9 @@ final class Target implements AutoCloseable {
         return name;
     }
 
-    static void execute(Connection connection, String sql) throws SQLException {
-        try (Statement statement = connection.createStatement()) {
-            statement.execute(sql);
-        }
-    }
-
-    // The first column of the first row, as text.
-    static String value(Connection connection, String sql, Object... parameters) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            for (int i = 0; i < parameters.length; i++) {
-                statement.setObject(i + 1, parameters[i]);
-            }
-            try (ResultSet rows = statement.executeQuery()) {
-                return rows.next() ? rows.getString(1) : null;
-            }
-        }
-    }
-
-    interface Body {
-        void run() throws Exception;
-    }
-
     // The server's number of the error that the body fails with.
     static int code(Body body) throws Exception {
-        try {
-            body.run();
-        } catch (SQLException error) {
-            return error.getErrorCode();
-        }
-        return 0;
-    }
-
-    @Override
-    public void close() {
-        synchronized (opened) {
-            for (Connection connection : opened) {
-                try {
-                    connection.close();
-                } catch (SQLException error) {
-                    // the case has said what it wanted to say
-                }
-            }
-        }
+        SQLException error = failure(body);
+        return error == null ? 0 : error.getErrorCode();
     }
 }

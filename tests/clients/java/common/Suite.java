@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the cases of MariaDB Connector/J and prints the outcome of each: `ok NAME` or `not ok NAME: WHY`, and `done`.
+// Runs a driver's Cases and prints the outcome of each: `ok NAME` or `not ok NAME: WHY`, and `done` at the end.
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -13,15 +13,6 @@ final class Suite {
 
     private record Case(String name, Map<String, String> properties, Body body) {}
 
-    // The driver's ways to talk; the cases of `everyWay` are run in each.
-    private static final Map<String, Map<String, String>> WAYS = Map.of(
-            "prepared", Map.of("useServerPrepStmts", "true"),
-            "prepared, none cached", Map.of("useServerPrepStmts", "true", "cachePrepStmts", "false"),
-            "bulk", Map.of("useServerPrepStmts", "true", "useBulkStmts", "true"),
-            "rewritten", Map.of("rewriteBatchedStatements", "true"),
-            "several statements", Map.of("allowMultiQueries", "true"),
-            "no pipelining", Map.of("useBatchMultiSend", "false", "usePipelineAuth", "false"),
-            "compressed", Map.of("useCompression", "true"));
     private static final long PATIENCE_MS = 30_000;
 
     private final List<Case> cases = new ArrayList<>();
@@ -32,7 +23,7 @@ final class Suite {
 
     void everyWay(String name, Body body) {
         add(name, body);
-        WAYS.keySet().stream().sorted().forEach(way -> cases.add(new Case(name + ", " + way, WAYS.get(way), body)));
+        Cases.WAYS.keySet().stream().sorted().forEach(way -> cases.add(new Case(name + ", " + way, Cases.WAYS.get(way), body)));
     }
 
     private static String end(Case one) throws InterruptedException {
@@ -70,19 +61,30 @@ final class Suite {
         }
     }
 
+    static void holds(boolean condition, String what) {
+        if (!condition) {
+            throw new AssertionError(what);
+        }
+    }
+
     // arguments: parts of names; only cases that contain one are run
     public static void main(String[] arguments) throws Exception {
         Suite suite = new Suite();
-        StatementCases.addTo(suite);
-        ConnectionCases.addTo(suite);
+        Cases.addTo(suite);
         for (Case one : suite.cases) {
             boolean wanted = arguments.length == 0;
             for (String part : arguments) {
                 wanted |= one.name().contains(part);
             }
-            if (wanted) {
-                String why = end(one).replace('\n', ' ');
-                System.out.println(why.isEmpty() ? "ok " + one.name() : "not ok " + one.name() + ": " + why);
+            if (!wanted) {
+                continue;
+            }
+            long from = System.nanoTime();
+            String why = end(one).replace('\n', ' ');
+            System.out.println(why.isEmpty() ? "ok " + one.name() : "not ok " + one.name() + ": " + why);
+            long took = (System.nanoTime() - from) / 1_000_000;
+            if (took > 1000) {
+                System.out.println("# " + one.name() + " took " + took + " ms");
             }
         }
         System.out.println("done");
