@@ -127,6 +127,7 @@ void Lexer::in_variable(char c) {
             return;
         }
         state_ = State::at_name;
+        variable_quote_ = false;
     }
     if (is_word(c) || c == '.') {
         keep(c);
@@ -293,10 +294,20 @@ void Lexer::take(Token::Kind kind) {
     if (kind == Token::Kind::user_variable) {
         // Behind a name or a string it is an account's host: 'app'@'%', `app`@localhost.
         const bool account = last_word_ == behind_name;
-        if (!account) statement_.merge_pin("user variable");
+        if (!account) {
+            statement_.merge_pin("user variable");
+            note_variable();
+        }
     }
+    if (kind == Token::Kind::sign && kept_ == "(") note_call();
+    ++since_table_;
+    before_last_ = last_;
+    last_ = Before::other;
+    if (kind == Token::Kind::sign) last_ = kept_ == "." ? Before::dot : kept_ == ")" ? Before::parenthesis : last_;
     if (kind == Token::Kind::word) {
         last_word_ = folded_;
+        if (folded_ == "AS") last_ = Before::as;
+        if (folded_ == "INTO" || folded_ == "TABLE" || folded_ == "EXISTS") since_table_ = 0;
     } else {
         last_word_ = kind == Token::Kind::name || kind == Token::Kind::text ? behind_name : std::string_view();
     }
@@ -316,6 +327,8 @@ void Lexer::take(Token::Kind kind) {
 void Lexer::note_name(std::string_view name) {
     if (name.size() < 7 || name.size() > 30) return;
     if (name == "GET_LOCK") statement_.merge_pin("GET_LOCK");
+    if (name == "GET_LOCK" || name == "RELEASE_LOCK" || name == "RELEASE_ALL_LOCKS" || name == "IS_USED_LOCK")
+        statement_.asks_locks = true;
     if (name == "SERVICE_GET_READ_LOCKS" || name == "SERVICE_GET_WRITE_LOCKS") statement_.merge_pin("service lock");
     if (name == "VERSION_TOKENS_LOCK_SHARED" || name == "VERSION_TOKENS_LOCK_EXCLUSIVE")
         statement_.merge_pin("version token lock");
@@ -346,6 +359,8 @@ void Lexer::end_statement() {
     tokens_lost_ = reads_flush_lock_ = release_ = temporary_ = false;
     token_count_ = 0;
     last_word_.clear();
+    before_last_ = last_ = Before::other;
+    since_table_ = SIZE_MAX / 2;
 }
 
 void make_opaque(Statement& statement) {

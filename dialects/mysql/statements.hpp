@@ -24,6 +24,7 @@ using wire::Bytes;
 struct LexMode {
     bool no_backslash_escapes = false;
     bool ansi_quotes = false;
+    bool mariadb = false;  // which functions the server has itself
 };
 
 // All statements of one text together.
@@ -45,6 +46,10 @@ struct Statement {
     bool asks_connection = false;         // CONNECTION_ID()
     bool only_sets = false;               // nothing but SET: no transaction is started or used up
     bool explained = false;               // what it changes of the session is seen here: no stored code can run
+    bool runs_stored = false;             // calls what may be a stored function
+    bool asks_locks = false;              // GET_LOCK() and its kin: what is left of others counts
+    bool variables_lost = false;          // there are more of these, or their names cannot be written down
+    std::vector<std::string> variables;   // user variables that it names, as SQL
     std::string_view locks;               // LOCK TABLES and the like: held until they are unlocked
     bool unlocks = false;                 // one statement, UNLOCK TABLES
     std::optional<std::string> database;  // of the last USE
@@ -64,6 +69,8 @@ struct Statement {
 [[nodiscard]] bool is_unsafe_charset(std::uint8_t collation) noexcept;
 // Whether an sql_mode has ANSI_QUOTES; modes that imply it included.
 [[nodiscard]] bool has_ansi_quotes(std::string_view sql_mode) noexcept;
+// Whether the server itself has a function of that name (upper case), or reserves the word.
+[[nodiscard]] bool is_native_function(std::string_view name, bool mariadb) noexcept;
 
 struct Token {
     enum class Kind : std::uint8_t {
@@ -127,6 +134,8 @@ class Lexer {
     void take(Token::Kind kind);
     void note_name(std::string_view upper);
     void note_word();
+    void note_call();
+    void note_variable();
     void end_statement();
 
     LexMode mode_;
@@ -145,6 +154,9 @@ class Lexer {
     std::size_t token_count_ = 0;
     bool reads_flush_lock_ = false, release_ = false, temporary_ = false;
     std::string last_word_;
+    // What stands in front of the last token, and how many tokens stand behind a word that a table's name follows.
+    enum class Before : std::uint8_t { other, dot, as, parenthesis } before_last_ = Before::other, last_ = Before::other;
+    std::size_t since_table_ = SIZE_MAX / 2;
     Statement statement_;
 };
 

@@ -67,6 +67,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     session_pinned_ = options_.mode == wire::LeaseMode::session;
     foreign_found_rows_ = insert_id_own_ = insert_id_moved_ = false;
     state_unknown_ = suspect_ = false;
+    met_ = {};
     // What came with the handshake and cannot be read safely.
     if (is_unsafe_charset(options_.charset)) pin_to_end("character set of the handshake");
 }
@@ -146,6 +147,7 @@ void Tracker::reset_session() {
 
 LexMode Tracker::lex_mode() const noexcept {
     LexMode mode;
+    mode.mariadb = options_.mariadb;
     mode.no_backslash_escapes = (status_ & status::no_backslash_escapes) != 0;
     const auto set = std::ranges::find(settings_.variables, "sql_mode", &std::pair<std::string, std::string>::first);
     const bool usual = set == settings_.variables.end() || set->second == "DEFAULT" || set->second == "default";

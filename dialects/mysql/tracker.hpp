@@ -130,6 +130,14 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Step on_init_db(Incoming& packet);
     [[nodiscard]] Step on_set_option(Incoming& packet);
     [[nodiscard]] std::optional<Step> on_lost(Incoming& packet);
+    // tracker_hidden.cpp
+    static constexpr std::string_view unconcealed =
+        "so many user variables, or of such names, in a transaction: name one of them in a statement before it";
+    [[nodiscard]] Step want_lease_for(const Incoming& packet, const Statement& statement) noexcept;
+    [[nodiscard]] bool meets_others() const noexcept;
+    [[nodiscard]] bool cannot_conceal(const Statement& statement) const noexcept;
+    void conceal(const Statement& statement, wire::Outbox& to_backend);
+
     // tracker_messages.cpp
     [[nodiscard]] Step without_attributes(Incoming& packet);
     [[nodiscard]] Step simple(Incoming& packet, Shape shape);
@@ -256,9 +264,15 @@ class Tracker final : public wire::Tracker {
     bool first_of_lease_ = false;
     bool foreign_found_rows_ = false;
 
-    std::optional<Statement> scanned_;          // of the request at hand, while a lease is waited for
-    bool wants_lease_ = false;                  // a request waits for one
-    bool wants_clean_ = false;                  // ... that will pin
+    std::optional<Statement> scanned_;  // of the request at hand, while a lease is waited for
+    bool wants_lease_ = false;          // a request waits for one
+    bool wants_clean_ = false;          // ... that what others have left must not meet
+    bool wary_ = false;                 // it may be met in a transaction: all leases begin clean
+    struct Met {
+        std::vector<std::string> variables;     // of others no more
+        bool locks = false;                     // likewise
+        bool own_code = false;                  // stored code of the session's own has run
+    } met_;                                     // in this lease
     bool wanted_whole_ = false;                 // ... and was seen whole
     bool skip_request_ = false;                 // refuse() has answered it
     std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read

@@ -207,8 +207,8 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
     if (begins_in_vain(*statement)) return answer(packet, Fault::begin_refused);
     // There is nothing to end; drivers do this often.
     if (!attached() && statement->ends && !settings_.holds("completion_type")) return answer(packet, Answer{});
-    wants_clean_ = !attached() && !statement->pin.empty();
-    if (!attached()) return want_lease(packet);
+    if (!attached()) return want_lease_for(packet, *statement);
+    if (cannot_conceal(*statement)) return answer(packet, Fault::not_supported, unconcealed);
     if (!in_transaction()) transcript_.clear();
     transcript_.add(wire::as_text(packet.visible().subspan(1)));
     Statement taken = std::move(*scanned_);
@@ -286,9 +286,11 @@ Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statemen
                            packet.command == Command::stmt_bulk_execute;
     if (!lease_->statements.closing().empty()) write_closes(packet.to_backend);
     if (runs_text) put_in_front(statement, packet.to_backend);
+    if (runs_text) conceal(statement, packet.to_backend);
     if (watching_) watch_request(packet);
     request_ = {true, packet.command, std::move(statement), in_transaction(), 0, pin_.empty(), dirty_, lease_->dirty};
     if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
+    if (runs_text && request_.statement.runs_stored) dirty_ = lease_->dirty = true;
     state_unknown_ = false;
     lease_->due.push_back({shape, Due::For::client});
     pass_beginning(packet);

@@ -128,8 +128,8 @@ Tracker::Step Tracker::on_execute(Incoming& packet, std::uint32_t number, Client
     const Statement& statement = named.text->statement;
     // There is nothing to end.
     if (!attached() && statement.ends && !settings_.holds("completion_type")) return answer(packet, Answer{});
-    wants_clean_ = !attached() && !statement.pin.empty();
-    if (!attached()) return want_lease(packet);
+    if (!attached()) return want_lease_for(packet, statement);
+    if (cannot_conceal(statement)) return answer(packet, Fault::not_supported, unconcealed);
     settles_ = false;
     HeldStatement* const copy = copy_of(number, named, packet.to_backend);
     if (copy == nullptr) return Step::wait;

@@ -121,7 +121,10 @@ void Tracker::take_changes(const Statement& statement) {
             case TrackedChange::Kind::transaction: break;
         }
     }
-    if (state || trailer.broken()) pin_to_end("state made by stored code");
+    if (state || trailer.broken()) {
+        pin_to_end("state made by stored code");
+        met_.own_code = true;
+    }
     if (computed < statement.computed.size()) pin_to_end("SET of what is not carried");
     suspect_ = false;
 }
@@ -154,7 +157,8 @@ void Tracker::on_failure() {
     // Without a transaction and with autocommit only what may commit can have changed that.
     state_unknown_ = !nothing && (request_.in_transaction || !settings_.autocommit || statement.may_commit);
     if (state_unknown_) lease_->status |= status::in_transaction;
-    if ((no_statement || unread) && request_.unpinned && !statement.pin.empty()) {
+    const bool undone = (no_statement || unread) && !statement.pin.empty();
+    if (request_.unpinned && (undone || (nothing && statement.pin.empty() && statement.runs_stored))) {
         pin_ = {};
         dirty_ = request_.was_dirty;
         lease_->dirty = request_.lease_was_dirty;

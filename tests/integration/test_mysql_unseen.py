@@ -92,3 +92,72 @@ def test_an_execute_of_16_megabytes_with_query_attributes_arrives_without_them(p
             assert statement.packets == 2
             assert statement.result().rows == [(6000, 1)]
         assert session.ping()
+
+
+# --- state that servers do not report -----------------------------------------------------------------------------------
+
+@pytest.fixture
+def hiding(mysql_server):
+    """Stored code that leaves user variables and locks unreported."""
+    for sql in ["DROP TABLE IF EXISTS hides", "CREATE TABLE hides (a int) ENGINE=InnoDB", "DROP FUNCTION IF EXISTS hide_a",
+                "CREATE FUNCTION hide_a() RETURNS INT NO SQL BEGIN SELECT 12 INTO @a; RETURN GET_LOCK('hidden', 0); END",
+                "DROP FUNCTION IF EXISTS tell_a", "CREATE FUNCTION tell_a() RETURNS INT NO SQL RETURN @a",
+                "CREATE TRIGGER hides_it BEFORE INSERT ON hides FOR EACH ROW SET NEW.a = (@a := 13) + GET_LOCK('hidden', 0)"]:
+        mysql_server.query(sql, database="shop")
+    return mysql_server
+
+
+def free(server):
+    return server.value("SELECT IS_FREE_LOCK('hidden')") == 1
+
+
+ASK = "SELECT @a, RELEASE_LOCK('hidden')"
+
+
+def asked(session, flavour):
+    return session.query(ASK).rows[0] if flavour == "text" else Statement(session, ASK).execute().rows[0]
+
+
+@pytest.mark.parametrize("flavour", ["text", "prepared"])
+@pytest.mark.parametrize("made_by", ["SELECT hide_a()", "SELECT shop.hide_a ()", "INSERT INTO hides VALUES (1)"])
+def test_what_stored_code_leaves_unreported_is_seen_by_nobody_else_not_even_in_a_transaction(pooled, hiding, made_by,
+                                                                                             flavour):
+    daemon = pooled(size=1)
+    with login(daemon, timeout=30) as maker:
+        for _ in range(2):
+            maker.query(made_by)
+            with login(daemon, timeout=30) as other:
+                other.query("BEGIN")
+                other.query("SELECT 1")
+                assert asked(other, flavour) in [(None, None), (None, "0"), (None, 0)]
+                assert free(hiding)
+                other.query("ROLLBACK")
+
+
+def test_what_a_stored_function_leaves_ends_with_the_lease(pooled, hiding):
+    daemon = pooled(size=1)
+    with login(daemon) as maker, login(daemon) as other:
+        maker.query("BEGIN")
+        assert maker.value("SELECT hide_a()") == "1"
+        assert maker.value("SELECT tell_a()") == "12", "within its lease it is there"
+        maker.query("COMMIT")
+        maker.drop()
+        wait_until(lambda: free(hiding), 10, "the lock to be given up")
+        assert other.value("SELECT tell_a()") is None
+
+
+def test_who_uses_no_such_thing_leaves_its_backend_as_it_is(pooled, hiding):
+    daemon = pooled(size=1)
+    with login(daemon) as one, login(daemon) as two:
+        statement = Statement(one, "SELECT COUNT(*) + 1 FROM hides WHERE a IN (?, 2)")
+        for session in (one, two):
+            session.query("INSERT INTO hides (a) VALUES (5), (6)")
+            session.query("SELECT UPPER('x'), COALESCE(MAX(a), 0) FROM hides")
+        opened = hiding.value("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME="
+                              "'COM_STMT_PREPARE'") if "MariaDB" in hiding.version else None
+        for _ in range(5):
+            assert statement.value(1) >= 1
+            two.query("SELECT 1")
+        if opened is not None:
+            assert hiding.value("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME="
+                                "'COM_STMT_PREPARE'") == opened, "nobody had to prepare it again"
