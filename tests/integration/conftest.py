@@ -8,11 +8,18 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import pgwire  # noqa: E402
 from leasehold import Leasehold  # noqa: E402
 from servers import MariaDB, Postgres  # noqa: E402
 from sid import MySQL97, for_tests  # noqa: E402
 
 USER, PASSWORD = "app", "kx%jj5/g"  # a password that has to be encoded in a URL
+
+
+def login(daemon, database="orders", **parameters):
+    """A session of PostgreSQL's protocol, byte for byte."""
+    return pgwire.connect(daemon.port, USER, database, PASSWORD, **parameters)
+
 
 # A killed run still ends its servers and removes its folders.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -87,6 +94,15 @@ def orders(leasehold, postgres):
     daemon = leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": 5, "max_overflow": 0}})
     daemon.database = postgres
     return daemon
+
+
+@pytest.fixture
+def busy(orders):
+    """`orders`, and a session of it that is in a transaction."""
+    session = login(orders, application_name="billing")
+    session.ok("BEGIN")
+    session.ok("SELECT 1")
+    return orders, session
 
 
 @pytest.fixture

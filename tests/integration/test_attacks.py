@@ -4,7 +4,7 @@ import time
 
 import pgwire
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from pgwire import FLUSH, SYNC, bind, execute, parse, query, run
 from servers import wait_until
 
@@ -14,10 +14,6 @@ def single(leasehold, postgres):
     """A daemon with a pool of one backend; nobody waits for it longer than a moment."""
     return leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": 1, "max_overflow": 0,
                                        "pool_timeout": "300ms"}})
-
-
-def login(daemon, **parameters):
-    return pgwire.connect(daemon.port, USER, "orders", PASSWORD, **parameters)
 
 
 def relation(name):

@@ -13,7 +13,7 @@ import pymysql
 import pytest
 from certificates import Certificates
 from conftest import PASSWORD, USER
-from processes import LOOPBACK, Port, wait_until
+from processes import LOOPBACK, wait_until
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 LOCAL_PORT = 6432  # of the unix sockets' names: they are in folders of their own

@@ -7,7 +7,7 @@ import subprocess
 import xml.etree.ElementTree
 
 import pytest
-from clients import PASSWORD, USER, assert_same_outcomes, direct_side, leasehold_side
+from clients import USER, assert_same_outcomes, direct_side, leasehold_side
 from processes import temp_dir
 from sid import for_tests, sqlalchemy2_path
 

@@ -9,22 +9,9 @@ import time
 import pgwire
 import psycopg2
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from console import Waiting, backends, none_is_open, pool, tell
 from servers import postgres_bin, wait_until
-
-
-def login(daemon, database="orders", **parameters):
-    return pgwire.connect(daemon.port, USER, database, PASSWORD, **parameters)
-
-
-@pytest.fixture
-def busy(orders):
-    """A daemon, and a session of it that is in a transaction."""
-    session = login(orders, application_name="billing")
-    session.ok("BEGIN")
-    session.ok("SELECT 1")
-    return orders, session
 
 
 # --- PAUSE and RESUME ---------------------------------------------------------------------------------------------

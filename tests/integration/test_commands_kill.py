@@ -8,23 +8,10 @@ import time
 import mywire
 import pgwire
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from console import Waiting, backends, console, id_of, none_is_open, pool, tell
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from servers import wait_until
-
-
-def login(daemon, database="orders", **parameters):
-    return pgwire.connect(daemon.port, USER, database, PASSWORD, **parameters)
-
-
-@pytest.fixture
-def busy(orders):
-    """A daemon, and a session of it that is in a transaction."""
-    session = login(orders, application_name="billing")
-    session.ok("BEGIN")
-    session.ok("SELECT 1")
-    return orders, session
 
 
 # --- KILL and KILL_CLIENT -----------------------------------------------------------------------------------------

@@ -6,25 +6,12 @@ import mywire
 import pgwire
 import psycopg2
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from console import console, id_of, pool, tell
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from processes import wait_until
 
 LOOKER, LOOKER_PASSWORD = "looker", "looker-secret"
-
-
-def login(daemon, database="orders", **parameters):
-    return pgwire.connect(daemon.port, USER, database, PASSWORD, **parameters)
-
-
-@pytest.fixture
-def busy(orders):
-    """A daemon, and a session of it that is in a transaction."""
-    session = login(orders, application_name="billing")
-    session.ok("BEGIN")
-    session.ok("SELECT 1")
-    return orders, session
 
 
 def my_console(daemon, user=CONSOLE_USER, password=CONSOLE_PASSWORD):

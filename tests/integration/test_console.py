@@ -5,13 +5,9 @@ import subprocess
 import pgwire
 import psycopg2
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from servers import wait_until
-
-
-def login(daemon, **parameters):
-    return pgwire.connect(daemon.port, USER, "orders", PASSWORD, **parameters)
 
 
 def pools(daemon):

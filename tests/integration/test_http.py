@@ -11,9 +11,8 @@ import subprocess
 import threading
 import time
 
-import pgwire
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from prometheus import connection, get, scrape
 from servers import ServerFailed, wait_until
 
@@ -38,10 +37,6 @@ def refuses_to_start(leasehold, **options):
         assert "ended with 69" in str(failure)
     else:
         assert code == 69
-
-
-def login(daemon, **parameters):
-    return pgwire.connect(daemon.port, USER, "orders", PASSWORD, **parameters)
 
 
 def console(daemon, command):

@@ -10,14 +10,10 @@ import time
 import pgwire
 import psycopg2
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from prometheus import ROOT, Metrics, catalog, get, promtool, scrape
 from servers import wait_until
 from skips import skip_loudly
-
-
-def login(daemon, database="orders", **parameters):
-    return pgwire.connect(daemon.port, USER, database, PASSWORD, **parameters)
 
 
 @pytest.fixture

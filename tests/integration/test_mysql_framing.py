@@ -184,7 +184,7 @@ def test_a_row_of_any_length_arrives_whole(both, length):
         with connect() as session:
             session.query("SELECT 1")
             session.command(mywire.COM_QUERY, f"SELECT repeat('y', {length - 4})".encode())
-            shapes, size = [], 0
+            shapes = []
             digest = hashlib.md5()
             while True:
                 number, body = packet(session)

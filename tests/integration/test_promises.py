@@ -12,7 +12,7 @@ import pgwire
 import pytest
 import sqlalchemy
 import sqlalchemy.orm
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from leasehold import check
 from servers import wait_until
 from sides import Side
@@ -357,10 +357,6 @@ def test_p9_every_error_of_a_configuration_names_file_line_and_key():
 
 
 # --- P10: hard to break -------------------------------------------------------------------------------------------
-
-def login(daemon, **parameters):
-    return pgwire.connect(daemon.port, USER, "orders", PASSWORD, **parameters)
-
 
 STARTS = {
     "length 0": b"\0\0\0\0\0\3\0\0", "length 3": b"\0\0\0\3\0\3\0\0", "negative": b"\xff\xff\xff\xff\0\3\0\0",

@@ -4,7 +4,7 @@ import time
 
 import pgwire
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 
 PID = "SELECT pg_backend_pid()"
 
@@ -20,10 +20,6 @@ def pooled(leasehold, postgres):
         keys = {"pool_size": 2, "max_overflow": 0, "pool_timeout": "5s", **pool}
         return leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), **keys}})
     return start
-
-
-def login(daemon, **parameters):
-    return pgwire.connect(daemon.port, USER, "orders", PASSWORD, **parameters)
 
 
 def backends(server):

@@ -5,7 +5,7 @@ import random
 import pgwire
 import psycopg2
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from servers import wait_until
 
 VALUES = {
@@ -21,10 +21,6 @@ VALUES = {
     "jit": ("FALSE", "off", "on"),
     "row_security": ("'off'", "off", "on"),
 }
-
-
-def login(daemon, **parameters):
-    return pgwire.connect(daemon.port, USER, "orders", PASSWORD, **parameters)
 
 
 @pytest.fixture

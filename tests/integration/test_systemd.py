@@ -17,7 +17,7 @@ from box import box_for_tests
 from certificates import Certificates
 from package import build_package, later_version
 from processes import children, wait_until
-from service import PASSWORD, PORT, UNIT, YAML, Service
+from service import PORT, UNIT, YAML, Service
 
 SUPPORT = pathlib.Path(__file__).resolve().parents[1] / "support"
 

@@ -10,15 +10,11 @@ import pgbouncer_columns as pgbouncer
 import pgwire
 import psycopg2
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from processes import LOOPBACK, end_process, free_port, spawn, tail, temp_dir, wait_until
 
 PGBOUNCER = "/usr/sbin/pgbouncer"
-
-
-def login(daemon, database="orders", **parameters):
-    return pgwire.connect(daemon.port, USER, database, PASSWORD, **parameters)
 
 
 def ask(port, user, password, command):

@@ -7,14 +7,10 @@ import time
 
 import pgwire
 import psycopg2
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, login
 from leasehold import CONSOLE_PASSWORD, CONSOLE_USER
 from processes import LOOPBACK, free_port, wait_until
 from skips import skip_loudly
-
-
-def login(daemon, database="orders", **parameters):
-    return pgwire.connect(daemon.port, USER, database, PASSWORD, **parameters)
 
 
 def test_the_tables_agree_with_each_other_under_load(leasehold, postgres):

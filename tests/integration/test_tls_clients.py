@@ -7,7 +7,6 @@ import io
 import os
 import pathlib
 import shutil
-import socket
 import ssl
 import subprocess
 
@@ -17,7 +16,7 @@ import sid
 from certificates import Certificates
 from conftest import PASSWORD, USER
 from leasehold import Leasehold, run_program
-from processes import LOOPBACK, Port, wait_until
+from processes import LOOPBACK, Port
 
 MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
