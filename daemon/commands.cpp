@@ -6,8 +6,6 @@
 #include "daemon/homes.hpp"
 #include "daemon/logging.hpp"
 
-#include <algorithm>
-
 namespace leasehold::daemon {
 namespace {
 

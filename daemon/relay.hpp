@@ -85,7 +85,6 @@ class Relay {
     void backend_readable();
     void client_writable();
     void backend_writable();
-    [[nodiscard]] bool read_client();
     void on_client(wire::Bytes in, bool from_inbox);
     void on_backend(wire::Bytes in, bool from_inbox);
     [[nodiscard]] bool acquire();

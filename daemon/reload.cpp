@@ -8,8 +8,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include <algorithm>
-
 namespace leasehold::daemon {
 namespace {
 

@@ -7,7 +7,6 @@
 #include "daemon/wakeable.hpp"
 #include "daemon/worker.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/use_awaitable.hpp>
 

@@ -89,17 +89,4 @@ bool Trailer::next(TrackedChange& change) noexcept {
     return true;
 }
 
-Bytes trailer_of(Bytes payload) noexcept {
-    wire::Cursor cursor(payload);
-    cursor.skip(1);
-    (void)cursor.lenenc();
-    (void)cursor.lenenc();
-    const std::uint16_t flags = cursor.u16le();
-    cursor.skip(2);
-    if (!cursor.ok() || (flags & status::session_state_changed) == 0) return {};
-    (void)cursor.lenenc_text();  // info
-    const std::string_view entries = cursor.lenenc_text();
-    return cursor.ok() ? wire::as_bytes(entries) : Bytes();
-}
-
 }  // namespace leasehold::mysql

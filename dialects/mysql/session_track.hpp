@@ -51,8 +51,4 @@ class Trailer {
     bool broken_ = false;
 };
 
-// The trailer of an OK packet (or the OK that ends rows) whose status has SERVER_SESSION_STATE_CHANGED; empty when it has
-// none or is cut off.
-[[nodiscard]] Bytes trailer_of(Bytes payload) noexcept;
-
 }  // namespace leasehold::mysql

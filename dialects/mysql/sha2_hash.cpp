@@ -150,13 +150,6 @@ std::optional<Sha2Hash> parse_sha2_hash(std::string_view text) {
 
 bool is_sha2_hash(std::string_view text) { return parse_sha2_hash(text).has_value(); }
 
-Sha2Hash impossible_sha2_hash(std::string_view salt) {
-    Sha2Hash hash;
-    hash.salt = salt;
-    hash.digest.assign(digest_size, '!');
-    return hash;
-}
-
 bool matches(const Sha2Hash& hash, std::string_view password) {
     const std::string made = sha256_crypt(password, hash.salt, hash.rounds);
     return made.size() == hash.digest.size() && CRYPTO_memcmp(made.data(), hash.digest.data(), made.size()) == 0;

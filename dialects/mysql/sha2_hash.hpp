@@ -17,8 +17,6 @@ struct Sha2Hash {
 // As the server's authentication_string has it, or in hexadecimal as SHOW CREATE USER prints it (0x2441...).
 [[nodiscard]] std::optional<Sha2Hash> parse_sha2_hash(std::string_view text);
 [[nodiscard]] bool is_sha2_hash(std::string_view text);
-// A hash that no password has, with the salt given.
-[[nodiscard]] Sha2Hash impossible_sha2_hash(std::string_view salt);
 [[nodiscard]] bool matches(const Sha2Hash& hash, std::string_view password);
 
 // The algorithm's 43 characters.

@@ -29,10 +29,6 @@ constexpr std::array<ReportedName, 15> reported{{
     {"TimeZone", true},
 }};
 
-// What decides what a statement may see or change.
-constexpr std::array<std::string_view, 5> confirmed{"role", "session_authorization", "search_path", "row_security",
-                                                    "session_replication_role"};
-
 [[nodiscard]] char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 [[nodiscard]] bool name_less(std::string_view a, std::string_view b) noexcept {
@@ -194,20 +190,6 @@ Settings after_reset_all(const Settings& settings, Settings defaults) {
         if (const std::optional<std::string_view> value = settings.find(name)) (void)defaults.set(name, *value);
     }
     return defaults;
-}
-
-bool diff_needs_confirmation(const Settings& held, const Settings& wanted) noexcept {
-    const Difference d = difference(held, wanted);
-    return std::any_of(d.reset.begin(), d.reset.end(), needs_confirmation) ||
-           std::any_of(d.set.begin(), d.set.end(),
-                       [](const Settings::Setting* setting) { return needs_confirmation(setting->name); });
-}
-
-bool needs_confirmation(std::string_view name) noexcept {
-    constexpr std::string_view prefix = "default_transaction_";
-    if (name.size() > prefix.size() && same_name(name.substr(0, prefix.size()), prefix)) return true;
-    return std::any_of(confirmed.begin(), confirmed.end(),
-                       [name](std::string_view entry) { return same_name(entry, name); });
 }
 
 bool is_reported(std::string_view name) noexcept { return reported_entry(name) != nullptr; }

@@ -58,9 +58,6 @@ class Settings {
 [[nodiscard]] std::string diff_sql(const Settings& held, const Settings& wanted);
 // What RESET ALL makes of settings: `defaults`, and of role and session_authorization, which it spares, what they were.
 [[nodiscard]] Settings after_reset_all(const Settings& settings, Settings defaults);
-// Whether the difference has a setting that must be in force before the client's statement is written.
-[[nodiscard]] bool diff_needs_confirmation(const Settings& held, const Settings& wanted) noexcept;
-[[nodiscard]] bool needs_confirmation(std::string_view name) noexcept;
 
 // The server announces changes of it by ParameterStatus (GUC_REPORT), in any version up to 18.
 [[nodiscard]] bool is_reported(std::string_view name) noexcept;

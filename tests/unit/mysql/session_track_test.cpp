@@ -46,16 +46,6 @@ TEST(MysqlTrailer, IsBrokenWhereItIsCutOff) {
     }
 }
 
-TEST(MysqlTrailer, StandsBehindTheInformationOfAnOk) {
-    const Raw entries = entry(2, raw("1"));
-    const Raw ok = Raw{0, 0, 0} + u16(0x4002) + u16(0) + text("info") + Raw{static_cast<std::uint8_t>(entries.size())};
-    const Raw whole = ok + entries;
-    EXPECT_EQ(trailer_of(whole).size(), entries.size());
-    EXPECT_TRUE(trailer_of(wire::Bytes(whole).first(whole.size() - 1)).empty());
-    EXPECT_TRUE(trailer_of(Raw{0, 0, 0} + u16(2) + u16(0)).empty());
-    EXPECT_TRUE(trailer_of(Raw{}).empty());
-}
-
 TEST(MysqlTrack, AddsItsVariablesToAClientsList) {
     const std::string statement = track_statement(false);
     const std::string names = statement.substr(statement.find('\'') + 1, statement.size() - statement.find('\'') - 2);

@@ -113,22 +113,6 @@ TEST(PostgresSettings, APartialDateStyleBeginsFromTheDefault) {
               "RESET \"DateStyle\";SELECT pg_catalog.set_config('DateStyle','ISO',false);");
 }
 
-TEST(PostgresSettings, WhatDecidesWhatAStatementSeesIsConfirmed) {
-    for (const char* name :
-         {"role", "ROLE", "session_authorization", "search_path", "row_security", "session_replication_role",
-          "default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable"}) {
-        EXPECT_TRUE(needs_confirmation(name)) << name;
-    }
-    for (const char* name :
-         {"work_mem", "DateStyle", "default_tablespace", "default_transaction_", "application_name"}) {
-        EXPECT_FALSE(needs_confirmation(name)) << name;
-    }
-    EXPECT_TRUE(diff_needs_confirmation(settings({{"search_path", "a"}}), {}));
-    EXPECT_TRUE(diff_needs_confirmation({}, settings({{"search_path", "a"}})));
-    const Settings path = settings({{"search_path", "a"}});
-    EXPECT_FALSE(diff_needs_confirmation(path, settings({{"search_path", "a"}, {"x", "1"}})));
-}
-
 TEST(PostgresSettings, ReportedFactsAreNotCarried) {
     for (const char* name : {"server_version", "server_encoding", "integer_datetimes", "is_superuser", "in_hot_standby",
                              "session_authorization"}) {
