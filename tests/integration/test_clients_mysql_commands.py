@@ -105,7 +105,7 @@ def test_sysbench_runs_without_an_error(sides, prepared):  # noqa: F811
     for side in sides:
         common = ["sysbench", "--db-driver=mysql", f"--mysql-host={side.host}", f"--mysql-port={side.port}",
                   f"--mysql-user={side.user}", f"--mysql-password={side.password}", "--mysql-db=shop", "--tables=2",
-                  "--table-size=500", f"--db-ps-mode={prepared}", "--threads=6", "--time=20"]
+                  "--table-size=500", f"--db-ps-mode={prepared}", "--threads=6", "--time=100"]  # a limit: the events count
         for test, words in (("oltp_read_write", ["prepare"]), ("oltp_point_select", ["--events=3000", "run"]),
                             ("oltp_read_write", ["--events=150", "--mysql-ignore-errors=1213,1020", "run"]),
                             ("oltp_read_write", ["cleanup"])):

@@ -10,11 +10,18 @@ import pytest
 from conftest import PASSWORD, USER
 from processes import LOOPBACK, Port, wait_until
 from servers import MariaDB
+from sid import MySQL97, for_tests
+
+
+@pytest.fixture(scope="module", params=["mariadb", "mysql97"])
+def kind(request):
+    """Makes a server of the one family, then of the other."""
+    return MariaDB if request.param == "mariadb" else lambda: for_tests("MySQL 9.7", MySQL97)
 
 
 @pytest.fixture(scope="module")
-def pair():
-    with MariaDB() as first, MariaDB() as second:
+def pair(kind):
+    with kind() as first, kind() as second:
         for server in (first, second):
             server.create_user(USER, PASSWORD)
             server.create_database("shop", owner=USER)
@@ -102,8 +109,8 @@ def test_no_server_that_fits_is_said_with_each_ones_reason(behind, pair):
                    and f"{LOOPBACK}:{closed.number}" in daemon.log_text(), 10, "both reasons in the log")
 
 
-def test_when_the_first_goes_away_the_second_serves_and_clients_stay(behind):
-    with MariaDB() as first, MariaDB() as second:
+def test_when_the_first_goes_away_the_second_serves_and_clients_stay(behind, kind):
+    with kind() as first, kind() as second:
         for server in (first, second):
             server.create_user(USER, PASSWORD)
             server.create_database("shop", owner=USER)
