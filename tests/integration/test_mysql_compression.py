@@ -22,9 +22,9 @@ LONG = "x" * 300_000
 @pytest.fixture
 def pooled(leasehold, mysql_server):
     """A factory of daemons with the pool `shop`; keywords are the URL's options."""
-    def start(size=2, **query):
+    def start(size=2, pool_timeout="5s", **query):
         url = mysql_server.url("shop", USER, PASSWORD, **query)
-        daemon = leasehold(pools={"shop": {"url": url, "pool_size": size, "max_overflow": 0, "pool_timeout": "5s"}})
+        daemon = leasehold(pools={"shop": {"url": url, "pool_size": size, "max_overflow": 0, "pool_timeout": pool_timeout}})
         daemon.database = mysql_server
         return daemon
     return start
@@ -204,7 +204,7 @@ def test_a_frame_that_lies_ends_its_own_connection(pooled, lie):
 
 @measures_memory
 def test_many_bombs_at_once_cost_little_memory(pooled):
-    daemon = pooled()
+    daemon = pooled(pool_timeout="60s")  # each holds a backend for the half second after which it is given up
     # A statement of 16 MB in 16 KB: each session holds what it may hold of it, and no more.
     plain = (0xFFFFFE).to_bytes(3, "little") + b"\0\3SELECT '" + b"x" * (0xFFFFFE - 11) + b"'"
     whole = pack(plain[:0xFFFFFF], "zlib")
@@ -212,13 +212,13 @@ def test_many_bombs_at_once_cost_little_memory(pooled):
     sessions = [login(daemon, "zlib") for _ in range(30)]
     for session in sessions:
         session.socket.socket.sendall(frame(whole[:len(whole) // 2], 0, 0xFFFFFF))
-    with login(daemon, "zlib") as other:
+    with login(daemon, "zlib", timeout=90) as other:
         for _ in range(20):
             assert other.value("SELECT 1") == "1"
     assert daemon.rss() - before < 64 << 20
     for session in sessions:
         session.drop()
-    wait_until(lambda: login(daemon, "zlib").value("SELECT 1") == "1", timeout=10)
+    wait_until(lambda: login(daemon, "zlib").value("SELECT 1") == "1", timeout=30)
 
 
 # --- clients of others --------------------------------------------------------------------------------------------
