@@ -9,17 +9,6 @@
 namespace leasehold::daemon {
 namespace {
 
-std::string_view name_of(LogLevel level) noexcept {
-    switch (level) {
-        case LogLevel::trace: return "trace";
-        case LogLevel::debug: return "debug";
-        case LogLevel::info: return "info";
-        case LogLevel::warn: return "warn";
-        case LogLevel::error: return "error";
-    }
-    return "info";
-}
-
 std::string utc(std::chrono::system_clock::time_point at) {
     const auto since = std::chrono::floor<std::chrono::milliseconds>(at.time_since_epoch());
     const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(since).count();
@@ -111,6 +100,17 @@ void append_json(std::string& out, std::string_view text) {
 }
 
 }  // namespace
+
+std::string_view name_of(LogLevel level) noexcept {
+    switch (level) {
+        case LogLevel::trace: return "trace";
+        case LogLevel::debug: return "debug";
+        case LogLevel::info: return "info";
+        case LogLevel::warn: return "warn";
+        case LogLevel::error: return "error";
+    }
+    return "info";
+}
 
 std::string render_text(const LogLine& line, bool stamped) {
     std::string out;

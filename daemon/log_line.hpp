@@ -14,6 +14,7 @@
 namespace leasehold::daemon {
 
 using LogLevel = config::LogLevel;
+[[nodiscard]] std::string_view name_of(LogLevel level) noexcept;
 
 struct LogLine {
     std::chrono::system_clock::time_point at{};

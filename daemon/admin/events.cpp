@@ -13,26 +13,6 @@ using Type = dialects::Column::Type;
 
 constexpr std::size_t max_value = 256;
 
-std::string_view word(LogLevel level) noexcept {
-    switch (level) {
-        case LogLevel::trace: return "trace";
-        case LogLevel::debug: return "debug";
-        case LogLevel::info: return "info";
-        case LogLevel::warn: return "warn";
-        case LogLevel::error: return "error";
-    }
-    return "info";
-}
-
-void cut(std::string& text) {
-    if (text.size() <= max_value) return;
-    std::size_t limit = max_value;
-    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0u) == 0x80u) --limit;
-    text.resize(limit);
-    text += "...";
-    text.shrink_to_fit();
-}
-
 // Readable apart; consoles escape control characters by themselves.
 std::string quoted(const std::string& value) {
     return value.empty() || value.find(' ') != std::string::npos ? '"' + value + '"' : value;
@@ -45,7 +25,7 @@ EventRecords::EventRecords(std::size_t capacity) : capacity_(std::max<std::size_
 void EventRecords::add(const LogLine& line) {
     if (line.level < LogLevel::info) return;
     LogLine kept = line;
-    for (LogLine::Field& field : kept.fields) cut(field.value);
+    for (LogLine::Field& field : kept.fields) shorten(field.value, max_value);
     const std::lock_guard lock(mutex_);
     lines_.push_back(std::move(kept));
     if (lines_.size() > capacity_) lines_.pop_front();
@@ -87,7 +67,7 @@ Rows events_rows(const std::vector<LogLine>& lines) {
             }
         }
         if (session == "0") session.reset();  // a quarantine without a holder
-        rows.push_back({in_utc(line.at, true), std::string(word(line.level)), line.event, pool, session, reason,
+        rows.push_back({in_utc(line.at, true), std::string(name_of(line.level)), line.event, pool, session, reason,
                         details, std::to_string(line.repeated)});
     }
     return rows;

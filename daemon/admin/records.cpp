@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/admin/records.hpp"
 
+#include "daemon/admin/tables.hpp"
+
 #include <algorithm>
 #include <string>
 
@@ -11,26 +13,17 @@ constexpr std::size_t max_name = 256;
 constexpr std::size_t max_statement = 1024;
 constexpr std::size_t max_statements = 20;
 
-void cut(std::string& text, std::size_t limit) {
-    if (text.size() <= limit) return;
-    // Not in the middle of a UTF-8 character.
-    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0u) == 0x80u) --limit;
-    text.resize(limit);
-    text += "...";
-    text.shrink_to_fit();
-}
-
 void bound(pool::QuarantineRecord& record) {
-    cut(record.holder.client, max_name);
-    cut(record.holder.user, max_name);
-    cut(record.holder.application, max_name);
-    cut(record.outcome, max_statement);
+    shorten(record.holder.client, max_name);
+    shorten(record.holder.user, max_name);
+    shorten(record.holder.application, max_name);
+    shorten(record.outcome, max_statement);
     auto& statements = record.holder.statements;
     if (statements.size() > max_statements) {
         // The first ones say what the transaction was about, the last ones where it stopped; keep the last.
         statements.erase(statements.begin(), statements.end() - static_cast<std::ptrdiff_t>(max_statements));
     }
-    for (std::string& statement : statements) cut(statement, max_statement);
+    for (std::string& statement : statements) shorten(statement, max_statement);
 }
 
 }  // namespace

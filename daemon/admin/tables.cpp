@@ -2,6 +2,7 @@
 #include "daemon/admin/tables.hpp"
 
 #include "daemon/admin/cells.hpp"
+#include "dialects/wire/text.hpp"
 
 #include <array>
 #include <ctime>
@@ -78,6 +79,13 @@ std::string in_utc(SystemTime at, bool milliseconds) {
             std::snprintf(result.data() + length, result.size() - length, ".%03d", std::clamp(beyond, 0, 999)));
     }
     return std::string(result.data(), length) + " UTC";
+}
+
+void shorten(std::string& text, std::size_t most) {
+    if (text.size() <= most) return;
+    text.resize(wire::shortened(text, most).size());
+    text += "...";
+    text.shrink_to_fit();
 }
 
 const Columns& pools_columns() {

@@ -26,5 +26,7 @@ using Columns = std::vector<dialects::Column>;
 
 // "2026-01-01 00:00:00 UTC", "2026-01-01 00:00:00.250 UTC"
 [[nodiscard]] std::string in_utc(SystemTime at, bool milliseconds = false);
+// At most so many bytes of it, and then "..."; the memory of the rest is given up.
+void shorten(std::string& text, std::size_t most);
 
 }  // namespace leasehold::daemon::admin

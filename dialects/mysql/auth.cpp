@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/mysql/auth.hpp"
 
+#include "dialects/wire/text.hpp"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -27,13 +29,6 @@ Digest digest_of(const EVP_MD* kind, std::string_view first, std::string_view se
 }
 
 std::string_view text(Bytes bytes) noexcept { return wire::as_text(bytes); }
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
 
 // What is sent for a key, and the key behind what was sent: an exclusive or with a mask in both directions.
 template <class Digest>
@@ -82,7 +77,7 @@ std::string native_answer(const Sha1& key, const Salt& salt) {
 
 bool is_native_hash(std::string_view secret) noexcept {
     if (secret.size() != 41 || secret.front() != '*') return false;
-    return std::ranges::all_of(secret.substr(1), [](char c) { return hex_digit(c) >= 0; });
+    return std::ranges::all_of(secret.substr(1), [](char c) { return wire::hex_digit(c) >= 0; });
 }
 
 NativeVerifier native_verifier(std::string_view secret) {
@@ -91,7 +86,7 @@ NativeVerifier native_verifier(std::string_view secret) {
     if (is_native_hash(secret)) {
         for (std::size_t i = 0; i < verifier.stage2.size(); ++i) {
             verifier.stage2[i] =
-                static_cast<std::uint8_t>(hex_digit(secret[1 + 2 * i]) * 16 + hex_digit(secret[2 + 2 * i]));
+                static_cast<std::uint8_t>(wire::hex_digit(secret[1 + 2 * i]) * 16 + wire::hex_digit(secret[2 + 2 * i]));
         }
     } else {
         verifier.stage2 = sha1(text(sha1(secret)));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/mysql/errors.hpp"
 
+#include "dialects/wire/text.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -102,14 +104,6 @@ constexpr std::array<std::string_view, 7> words{
 // SQLAlchemy (2.0) and HikariCP's ErrorCodes.
 constexpr std::array<int, 10> numbers{1927, 2006, 2013, 2014, 2045, 2055, 4031, 500150, 2399, 1105};
 
-[[nodiscard]] char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-[[nodiscard]] std::size_t find_word(std::string_view text, std::string_view word) noexcept {
-    const auto at = std::search(text.begin(), text.end(), word.begin(), word.end(),
-                                [](char a, char b) { return lower(a) == lower(b); });
-    return at == text.end() ? std::string_view::npos : static_cast<std::size_t>(at - text.begin());
-}
-
 }  // namespace
 
 Scope scope(Fault fault) noexcept { return entry(fault).scope; }
@@ -146,19 +140,10 @@ bool reads_as_disconnect(int number, std::string_view sqlstate, std::string_view
     if (std::ranges::find(numbers, number) != numbers.end()) return true;
     constexpr std::array<std::string_view, 5> states{"0A000", "57P01", "57P02", "57P03", "01002"};
     if (sqlstate.starts_with("08") || std::ranges::find(states, sqlstate) != states.end()) return true;
-    return std::ranges::any_of(
-        words, [message](std::string_view word) { return find_word(message, word) != std::string_view::npos; });
+    return wire::contains_any(message, words);
 }
 
-std::string softened(std::string_view text) {
-    std::string result(text);
-    // Replaced words cannot form new ones: the replacement shares none of theirs.
-    for (const std::string_view word : words) {
-        for (std::size_t at = find_word(result, word); at != std::string::npos; at = find_word(result, word)) {
-            result.replace(at, word.size(), "ended");
-        }
-    }
-    return result;
-}
+// Replaced words cannot form new ones: the replacement shares none of theirs.
+std::string softened(std::string_view text) { return wire::without(text, words, "ended"); }
 
 }  // namespace leasehold::mysql

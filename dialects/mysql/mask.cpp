@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text of a statement as records show it: without literals. Works on texts that were cut anywhere.
 #include "dialects/mysql/statements.hpp"
+#include "dialects/wire/text.hpp"
 
 #include <algorithm>
 
@@ -62,14 +63,8 @@ namespace {
     return at;
 }
 
-void cut(std::string& text, std::size_t limit) {
-    if (text.size() <= limit) return;
-    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0u) == 0x80u) --limit;
-    text.resize(limit);
-}
-
 [[nodiscard]] std::string unmasked(std::string_view text, std::size_t limit) {
-    std::string out(text.substr(0, limit));
+    std::string out(wire::shortened(text, limit));
     for (char& c : out) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
     return out;
 }
@@ -115,7 +110,7 @@ std::string masked(std::string_view text, bool literals, std::size_t max_bytes, 
         }
         at = end;
     }
-    cut(out, max_bytes);
+    out.resize(wire::shortened(out, max_bytes).size());
     return out;
 }
 

@@ -2,6 +2,7 @@
 #include "dialects/mysql/sha2_hash.hpp"
 
 #include "dialects/mysql/auth.hpp"
+#include "dialects/wire/text.hpp"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -22,19 +23,13 @@ constexpr std::size_t digest_size = 43;
 constexpr unsigned most_thousands = 0xFFF;
 constexpr std::string_view alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-int hex_digit(char c) noexcept {
-    const std::size_t found =
-        std::string_view("0123456789ABCDEF").find(c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c);
-    return found == std::string_view::npos ? -1 : static_cast<int>(found);
-}
-
 // What follows "0x"; nothing when it is no hexadecimal text.
 std::optional<std::string> from_hex(std::string_view text) {
     if (text.size() % 2 != 0) return std::nullopt;
     std::string made;
     for (std::size_t i = 0; i < text.size(); i += 2) {
-        const int high = hex_digit(text[i]);
-        const int low = hex_digit(text[i + 1]);
+        const int high = wire::hex_digit(text[i]);
+        const int low = wire::hex_digit(text[i + 1]);
         if (high < 0 || low < 0) return std::nullopt;
         made += static_cast<char>(high * 16 + low);
     }
@@ -135,7 +130,7 @@ std::optional<Sha2Hash> parse_sha2_hash(std::string_view text) {
     if (text.size() != mark.size() + 4 + salt_size + digest_size || !text.starts_with(mark)) return std::nullopt;
     unsigned thousands = 0;
     for (const char c : text.substr(mark.size(), 3)) {
-        const int digit = hex_digit(c);
+        const int digit = wire::hex_digit(c);
         if (digit < 0) return std::nullopt;
         thousands = thousands * 16 + static_cast<unsigned>(digit);
     }

@@ -2,13 +2,14 @@
 #include "dialects/mysql/transcript.hpp"
 
 #include "dialects/mysql/statements.hpp"
+#include "dialects/wire/text.hpp"
 
 #include <algorithm>
 
 namespace leasehold::mysql {
 
 void Transcript::add(std::string_view text) {
-    texts_[count_ % max_statements].assign(text.substr(0, max_bytes));
+    texts_[count_ % max_statements].assign(wire::shortened(text, max_bytes));
     ++count_;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/errors.hpp"
 
+#include "dialects/wire/text.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -105,15 +107,6 @@ constexpr std::array<std::string_view, 15> words{
     "network operation failed",
 };
 
-[[nodiscard]] char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-// Where `word` begins in `text`, letters compared without case; npos: nowhere.
-[[nodiscard]] std::size_t find_word(std::string_view text, std::string_view word) noexcept {
-    const auto at = std::search(text.begin(), text.end(), word.begin(), word.end(),
-                                [](char a, char b) { return lower(a) == lower(b); });
-    return at == text.end() ? std::string_view::npos : static_cast<std::size_t>(at - text.begin());
-}
-
 [[nodiscard]] bool dead_sqlstate(std::string_view state) noexcept {
     // HikariCP's list, and pgjdbc's classes for a pooled connection. 53 is left out on purpose: pgjdbc asks about it
     // only for FATAL errors, and 53300 is the honest answer to a queue that timed out.
@@ -152,20 +145,10 @@ wire::Diagnostics duplicate_statement(std::string_view name) { return failure(Fa
 std::span<const std::string_view> disconnect_words() noexcept { return words; }
 
 bool reads_as_disconnect(std::string_view state, std::string_view message) noexcept {
-    if (dead_sqlstate(state)) return true;
-    return std::any_of(words.begin(), words.end(),
-                       [message](std::string_view word) { return find_word(message, word) != std::string_view::npos; });
+    return dead_sqlstate(state) || wire::contains_any(message, words);
 }
 
-std::string softened(std::string_view text) {
-    std::string result(text);
-    // Replaced words cannot form new ones: the replacement shares none of theirs.
-    for (const std::string_view word : words) {
-        for (std::size_t at = find_word(result, word); at != std::string::npos; at = find_word(result, word)) {
-            result.replace(at, word.size(), "went away");
-        }
-    }
-    return result;
-}
+// Replaced words cannot form new ones: the replacement shares none of theirs.
+std::string softened(std::string_view text) { return wire::without(text, words, "went away"); }
 
 }  // namespace leasehold::postgres

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text of a statement as records show it: without literals. Works on texts that were cut anywhere.
 #include "dialects/postgres/statements.hpp"
+#include "dialects/wire/text.hpp"
 
 namespace leasehold::postgres {
 namespace {
@@ -120,11 +121,7 @@ std::string mask(std::string_view text, std::size_t limit, std::optional<bool> c
         }
         at = end;
     }
-    if (out.size() > limit) {
-        std::size_t cut = limit;
-        while (cut > 0 && (static_cast<unsigned char>(out[cut]) & 0xC0) == 0x80) --cut;
-        out.resize(cut);
-    }
+    out.resize(wire::shortened(out, limit).size());
     return out;
 }
 

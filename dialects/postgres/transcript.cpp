@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/transcript.hpp"
 
+#include "dialects/wire/text.hpp"
+
 namespace leasehold::postgres {
 namespace {
 
@@ -9,14 +11,10 @@ namespace {
     return byte(at) << 8 | byte(at + 1);
 }
 
-[[nodiscard]] std::string_view shortened(std::string_view text) noexcept {
+[[nodiscard]] std::string_view kept_of(std::string_view text) noexcept {
     const std::size_t from = text.find_first_not_of(" \t\r\n\f\v");
-    if (from == std::string_view::npos) return {};
-    text.remove_prefix(from);
-    if (text.size() <= Transcript::max_bytes) return text;
-    std::size_t cut = Transcript::max_bytes;
-    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-    return text.substr(0, cut);
+    return from == std::string_view::npos ? std::string_view()
+                                          : wire::shortened(text.substr(from), Transcript::max_bytes);
 }
 
 }  // namespace
@@ -27,7 +25,7 @@ void Transcript::clear() noexcept {
 }
 
 std::uint32_t Transcript::add(std::string_view text) {
-    const std::string_view kept = shortened(text);
+    const std::string_view kept = kept_of(text);
     if (count_ == max_statements) {
         bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(2 + length_at(bytes_, 0)));
         --count_;

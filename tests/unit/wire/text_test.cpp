@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/wire/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace leasehold::wire {
+namespace {
+
+TEST(Text, IsCutBetweenCharacters) {
+    EXPECT_EQ(shortened("abc", 3), "abc");
+    EXPECT_EQ(shortened("abcd", 3), "abc");
+    EXPECT_EQ(shortened("a\u00e9\u20ac", 6), "a\u00e9\u20ac");
+    EXPECT_EQ(shortened("a\u00e9\u20ac", 5), "a\u00e9");
+    EXPECT_EQ(shortened("a\u00e9\u20ac", 2), "a");
+    EXPECT_EQ(shortened("\u20ac", 0), "");
+}
+
+TEST(Text, HexadecimalDigitsAreReadInEitherCase) {
+    EXPECT_EQ(hex_digit('0'), 0);
+    EXPECT_EQ(hex_digit('9'), 9);
+    EXPECT_EQ(hex_digit('a'), 10);
+    EXPECT_EQ(hex_digit('F'), 15);
+    for (const char c : {'g', 'G', '/', ':', '@', '`', '\0'}) EXPECT_EQ(hex_digit(c), -1) << c;
+}
+
+TEST(Text, WordsAreFoundWithoutCaseAndReplaced) {
+    constexpr std::array<std::string_view, 2> words{"gone away", "lost"};
+    EXPECT_TRUE(contains_any("the server has Gone Away", words));
+    EXPECT_FALSE(contains_any("the server has gone", words));
+    EXPECT_EQ(without("LOST: gone away, lost again", words, "ended"), "ended: ended, ended again");
+}
+
+}  // namespace
+}  // namespace leasehold::wire
