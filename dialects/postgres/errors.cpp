@@ -142,8 +142,6 @@ wire::Diagnostics transaction_aborted() { return failure(Fault::transaction_abor
 wire::Diagnostics unknown_statement(std::string_view name) { return failure(Fault::unknown_statement, name); }
 wire::Diagnostics duplicate_statement(std::string_view name) { return failure(Fault::duplicate_statement, name); }
 
-std::span<const std::string_view> disconnect_words() noexcept { return words; }
-
 bool reads_as_disconnect(std::string_view state, std::string_view message) noexcept {
     return dead_sqlstate(state) || wire::contains_any(message, words);
 }

@@ -5,7 +5,6 @@
 
 #include "dialects/postgres/messages.hpp"
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -64,8 +63,6 @@ enum class Scope : std::uint8_t { login, lives, ends };
 [[nodiscard]] wire::Diagnostics unknown_statement(std::string_view name);
 [[nodiscard]] wire::Diagnostics duplicate_statement(std::string_view name);
 
-// The words by which drivers recognise a dead connection, whatever the SQLSTATE (psycopg2 and SQLAlchemy), lower case.
-[[nodiscard]] std::span<const std::string_view> disconnect_words() noexcept;
 // Whether SQLAlchemy, HikariCP or pgjdbc would throw the connection away that gave this error.
 [[nodiscard]] bool reads_as_disconnect(std::string_view sqlstate, std::string_view message) noexcept;
 // The text without such words: what happened to a backend must not sound as if it had happened to the client.
