@@ -9,6 +9,7 @@ import secrets
 import ssl
 import struct
 import subprocess
+import time
 
 import mywire
 import pytest
@@ -327,6 +328,23 @@ def test_a_client_of_mariadb_whose_hash_is_known_brings_what_dials_its_server(le
             assert first.query("SELECT current_user()").rows[0][0].startswith(USER)
             first.query("BEGIN")
             assert second.value("SELECT 1") == "1"
+
+
+def test_a_hash_is_never_tried_as_a_password(leasehold, mariadb):
+    """leasehold asks servers for their limits as the URL's user: with a hash each question would be a failed login, and
+    a server may lock the account for those."""
+    def failed():
+        return mariadb.query("SHOW GLOBAL STATUS LIKE 'Access_denied_errors'")
+
+    clear = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, PASSWORD)}})
+    hashed = leasehold(pools={"shop": {"url": mariadb.url("shop", USER, native_hash(PASSWORD))}})
+    before = failed()
+    for daemon in (hashed, clear):
+        with login(daemon) as client:
+            assert client.value("SELECT 1") == "1"
+    wait_until(lambda: "event=server_capacity" in clear.log_text(), 20, "the question with a password, which came later")
+    time.sleep(1.5)
+    assert failed() == before and "event=server_capacity" not in hashed.log_text()
 
 
 # --- real clients -------------------------------------------------------------------------------------------------
