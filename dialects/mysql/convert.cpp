@@ -140,9 +140,10 @@ void Conversion::attach(Capabilities server) noexcept {
     eof_due_ = held_ = false;
 }
 
-void Conversion::start(Reply& reply, std::uint16_t status, int grown) noexcept {
-    reply.stop_at(grown == 0 ? stops_ : Reply::Stops::packets);
+void Conversion::start(Reply& reply, std::uint16_t status, int grown, std::uint16_t said) noexcept {
+    reply.stop_at(grown == 0 && said == 0 ? stops_ : Reply::Stops::packets);
     status_ = status & status::lasting;
+    said_ = said;
     shift_ = static_cast<std::uint8_t>(-grown);
     skip_ = 0;
     eof_due_ = held_ = false;
@@ -205,9 +206,12 @@ bool Conversion::convert(const Reply& reply, Bytes packet, const Settings& setti
     switch (reply.part()) {
         case Part::last_definition: eof_due_ = client_eof_ && !server_eof_; break;
         case Part::definitions_end:
-            if (client_eof_) break;
-            leave_out(header);
-            --shift_;
+            if (client_eof_) {
+                pass_status(header, body, to_client);
+            } else {
+                leave_out(header);
+                --shift_;
+            }
             return true;
         case Part::end:
         case Part::ok: end(reply, header, body, settings, to_client); return true;
@@ -234,7 +238,7 @@ bool Conversion::put_eof(const Reply& reply, const Header& header, Bytes packet,
         if (waits && !found) return false;
         if (found) status = *found;
     }
-    status = static_cast<std::uint16_t>(status & ~status::session_state_changed);
+    status = static_cast<std::uint16_t>((status & ~status::session_state_changed) | said_);
     write_end_of_rows(to_client.own(), status, false, number(header));
     ++shift_;
     eof_due_ = false;
@@ -252,7 +256,7 @@ void Conversion::end(const Reply& reply, const Header& header, Bytes body, const
     }
     // Both parsers have read it before.
     const Ok ok = (is_eof ? parse_eof(body) : parse_ok(body)).value_or(Ok{});
-    const auto status = static_cast<std::uint16_t>(reply.status() & ~status::session_state_changed);
+    const auto status = static_cast<std::uint16_t>((reply.status() & ~status::session_state_changed) | said_);
     wire::Writer& out = to_client.own();
     const std::size_t mark = begin_packet(out, number(header));
     out.u8(eof_mark);
@@ -272,7 +276,7 @@ void Conversion::pass_ok(const Header& header, Bytes body, const Settings& setti
     std::uint16_t status = cursor.u16le();
     const std::uint16_t warnings = cursor.u16le();
     if (header.length == 5 || !cursor.ok() || (status & status::session_state_changed) == 0) {
-        renumber(header, to_client);
+        pass_status(header, body, to_client);
         return;
     }
     std::string_view message;
@@ -283,7 +287,7 @@ void Conversion::pass_ok(const Header& header, Bytes body, const Settings& setti
         if (!cursor.ok()) message = {};
         if (cursor.ok() && client_tracks_ &&
             !filter_changes(wire::as_bytes(changes), watched(settings, variables_), told)) {
-            renumber(header, to_client);
+            pass_status(header, body, to_client);
             return;
         }
     }
@@ -293,12 +297,32 @@ void Conversion::pass_ok(const Header& header, Bytes body, const Settings& setti
     out.u8(mark);
     out.lenenc(affected);
     out.lenenc(insert_id);
-    out.u16le(status);
+    out.u16le(static_cast<std::uint16_t>(status | said_));
     out.u16le(warnings);
     if (!message.empty() || !told.empty()) out.lenenc_text(message);
     if (!told.empty()) out.lenenc_text(told);
     end_packet(out, begun);
     leave_out(header);
+}
+
+// An EOF or an OK as it stands, but for what its status has to say besides.
+void Conversion::pass_status(const Header& header, Bytes body, wire::Outbox& to_client) {
+    if (said_ == 0) return renumber(header, to_client);
+    wire::Cursor cursor(body);
+    cursor.skip(header.length == 5 ? 3 : 1);
+    if (header.length != 5) {
+        (void)cursor.lenenc();
+        (void)cursor.lenenc();
+    }
+    const std::size_t at = cursor.position();
+    const std::uint16_t status = cursor.u16le();
+    if (!cursor.ok()) return renumber(header, to_client);
+    wire::Writer& out = to_client.own();
+    out.u24le(header.length);
+    out.u8(number(header));
+    out.append(body.first(at));
+    out.u16le(static_cast<std::uint16_t>(status | said_));
+    skip_ = header_size + at + 2;
 }
 
 void Conversion::renumber(const Header& header, wire::Outbox& to_client) {

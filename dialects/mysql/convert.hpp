@@ -29,7 +29,8 @@ class Conversion {
     void attach(Capabilities server) noexcept;
     // At the beginning of a reply. `status`: the session's, for an EOF that the server does not send.
     // `grown`: by so many packets the request was longer for the server than for the client.
-    void start(Reply& reply, std::uint16_t status, int grown = 0) noexcept;
+    // `said`: flags that each status of it has besides.
+    void start(Reply& reply, std::uint16_t status, int grown = 0, std::uint16_t said = 0) noexcept;
     // The number that the client knows its prepared statement by; before the first relay() of that reply.
     void number_statement(std::uint32_t number) noexcept { number_ = number; }
     // Reply::advance(), and what it moves over is passed on. `packet` is no answer of it.
@@ -49,6 +50,7 @@ class Conversion {
     void end(const Reply& reply, const Header& header, Bytes body, const Settings& settings, wire::Outbox& to_client);
     void pass_ok(const Header& header, Bytes body, const Settings& settings, wire::Outbox& to_client);
     void renumber(const Header& header, wire::Outbox& to_client);
+    void pass_status(const Header& header, Bytes body, wire::Outbox& to_client);
     void leave_out(const Header& header) noexcept { skip_ = header_size + header.length; }
     [[nodiscard]] Bytes numbered(Bytes reply, wire::Outbox& to_client);
     void emit(Bytes bytes, bool within, wire::Outbox& to_client);
@@ -61,6 +63,7 @@ class Conversion {
     bool server_eof_ = false;
     Reply::Stops stops_ = Reply::Stops::nowhere;
     std::uint16_t status_ = 0;  // of the session; or of the last OK of this reply
+    std::uint16_t said_ = 0;    // besides
     std::uint8_t shift_ = 0;
     std::uint8_t next_sequence_ = 1;
     std::size_t skip_ = 0;  // bytes of the server's that something else stands for

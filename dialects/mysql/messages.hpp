@@ -68,6 +68,7 @@ constexpr std::uint16_t cursor_exists = 0x0040;
 constexpr std::uint16_t last_row_sent = 0x0080;
 constexpr std::uint16_t database_dropped = 0x0100;
 constexpr std::uint16_t no_backslash_escapes = 0x0200;
+constexpr std::uint16_t metadata_changed = 0x0400;  // an EXECUTE has other columns than its PREPARE
 constexpr std::uint16_t out_params = 0x1000;
 constexpr std::uint16_t session_state_changed = 0x4000;
 // What holds until the next reply; the others tell of one statement.

@@ -96,11 +96,12 @@ std::vector<std::string> reading_change(const Settings& from, const Settings& to
 
 // --- a session's -----------------------------------------------------------------------------------------------
 
-ClientStatement& ClientStatements::open(TextRef text, std::uint16_t parameters) {
+ClientStatement& ClientStatements::open(TextRef text, std::uint16_t parameters, std::uint16_t columns) {
     const std::uint32_t number = last_ = next_;
     ClientStatement& opened = open_[number];
     opened.text = std::move(text);
     opened.parameters = parameters;
+    opened.columns = columns;
     do {
         if (++next_ == last_prepared) next_ = 1;
     } while (open_.contains(next_));
@@ -140,7 +141,7 @@ HeldStatement* HeldStatements::find(std::uint64_t text, std::uint32_t owner) noe
 }
 
 HeldStatement& HeldStatements::add(std::uint64_t text, std::uint32_t number) {
-    const auto at = order_.insert(order_.end(), HeldStatement{text, number, 0, {}, false, 0});
+    const auto at = order_.insert(order_.end(), HeldStatement{text, number, 0, {}, false, 0, 0});
     by_text_.emplace(text, at);
     return *at;
 }

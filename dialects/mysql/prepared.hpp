@@ -56,6 +56,7 @@ struct ClientStatement {
     TextRef text;
     TextRef types;  // of its parameters, as the client sent them last
     std::uint16_t parameters = 0;
+    std::uint16_t columns = 0;  // as the client was told last
     // Its long data or its cursor went with a backend, or never reached one: the next command that needs them hears it.
     std::optional<wire::Diagnostics> failed;
 };
@@ -72,7 +73,7 @@ class ClientStatements {
     [[nodiscard]] std::size_t size() const noexcept { return open_.size(); }
     // The number that the next one gets.
     [[nodiscard]] std::uint32_t next() const noexcept { return next_; }
-    ClientStatement& open(TextRef text, std::uint16_t parameters);
+    ClientStatement& open(TextRef text, std::uint16_t parameters, std::uint16_t columns = 0);
     void prepare_failed() noexcept { last_ = 0; }
     // `number` is replaced where it was last_prepared.
     [[nodiscard]] ClientStatement* find(std::uint32_t& number, bool mariadb) noexcept;
@@ -97,6 +98,7 @@ struct HeldStatement {
     std::string_view why;     // it has an owner
     bool cursor = false;      // open
     std::uint64_t types = 0;  // that it was executed with last; 0: not known
+    std::uint16_t columns = 0;
     static constexpr std::string_view too_long = "prepared statement of more than 1 MiB";  // to be prepared again
 };
 

@@ -135,6 +135,7 @@ Reply::Event Reply::on_first(std::uint32_t length, Bytes head, Bytes body) noexc
     wire::Cursor cursor(head);
     const std::uint64_t columns = cursor.lenenc();
     if (!cursor.ok() || columns == 0 || columns > max_columns || cursor.position() != length) return Event::bad;
+    if (!had_rows_) columns_ = static_cast<std::uint32_t>(columns);
     had_rows_ = true;
     out_params_ = false;
     definitions_left_ = static_cast<std::uint32_t>(columns);

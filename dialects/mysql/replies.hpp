@@ -80,6 +80,8 @@ class Reply {
     // Of a prepared statement.
     [[nodiscard]] std::uint32_t statement() const noexcept { return statement_; }
     [[nodiscard]] std::uint16_t parameters() const noexcept { return parameters_; }
+    // Of a prepared statement, or of the first result set; 0: none.
+    [[nodiscard]] std::uint16_t columns() const noexcept { return static_cast<std::uint16_t>(columns_); }
     [[nodiscard]] const std::string& first_field() const noexcept { return first_field_; }
 
   private:
@@ -139,7 +141,7 @@ class Reply {
     std::uint16_t error_ = 0;
     std::uint32_t body_left_ = 0;
     std::uint32_t definitions_left_ = 0;
-    std::uint32_t columns_ = 0;  // of a prepared statement
+    std::uint32_t columns_ = 0;
     std::uint32_t statement_ = 0;
     std::uint16_t parameters_ = 0;
     std::uint64_t insert_id_ = 0;

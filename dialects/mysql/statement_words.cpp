@@ -21,6 +21,8 @@ constexpr std::array<std::string_view, 29> committing{
     "GRANT",  "REVOKE",   "ANALYZE",   "OPTIMIZE", "REPAIR", "CHECK",    "FLUSH", "RESET",  "PURGE",    "CHANGE",
     "CACHE",  "INSTALL",  "UNINSTALL", "UNLOCK",   "DO",     "SHUTDOWN", "CLONE", "IMPORT", "RESTART",
 };
+// They may fire triggers.
+constexpr std::array<std::string_view, 6> changing{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"};
 // Pins whose names say more than "statement".
 constexpr std::array<std::pair<std::string_view, std::string_view>, 8> pinning{{
     {"LOCK", "LOCK"},
@@ -96,6 +98,7 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     if (!only) into.rolls_back = into.ends = false;
     into.only_sets = verb == "SET" && (only || into.only_sets);
     if (verb == "INSERT" || verb == "REPLACE" || verb == "LOAD") into.may_insert = true;
+    if (one_of(verb, changing)) into.may_trigger = true;
     if (verb == "SAVEPOINT") into.savepoint = true;
     if (verb == "ANALYZE") into.may_insert = true;  // it carries the statement out
     const bool explained = verb == "SET" || verb == "USE" || (verb == "DROP" && seen.temporary);

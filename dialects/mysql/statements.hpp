@@ -46,6 +46,7 @@ struct Statement {
     bool asks_connection = false;         // CONNECTION_ID()
     bool only_sets = false;               // nothing but SET: no transaction is started or used up
     bool explained = false;               // what it changes of the session is seen here: no stored code can run
+    bool may_trigger = false;             // changes rows
     bool runs_stored = false;             // calls what may be a stored function
     bool asks_locks = false;              // GET_LOCK() and its kin: what is left of others counts
     bool variables_lost = false;          // there are more of these, or their names cannot be written down

@@ -84,7 +84,12 @@ void Tracker::detach() noexcept {
     dirty_ = false;
     insert_id_moved_ = false;
     preparing_ = {};
+    // An idle session needs no room for what it sent.
+    constexpr std::size_t small = 1024;
+    if (plain_.capacity() > small) plain_ = {};
+    if (renumbered_.capacity() > small) renumbered_ = {};
     settles_ = closing_ = false;
+    said_ = 0;
 }
 
 std::string_view Tracker::pin() const noexcept {

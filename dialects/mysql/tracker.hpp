@@ -303,6 +303,7 @@ class Tracker final : public wire::Tracker {
 
     std::optional<Reframe> reframe_;  // of the client's message that is passed on
     int grown_ = 0;                   // by so many packets it got longer
+    std::uint16_t said_ = 0;          // flags that the next reply says besides the server's
     bool settles_ = false;            // a request was answered here although there is a lease
     std::uint64_t insert_id_ = 0;     // what LAST_INSERT_ID() answers, as far as it was read
     bool insert_id_own_ = false;      // the backend's is the session's, in this lease

@@ -20,7 +20,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         const bool passed_on = due.whose == Due::For::client;
         if (!reply.active()) {
             reply.start(due.shape, lease_->deprecate_eof(), due.whose == Due::For::read_insert_id, due.keeps_error());
-            if (passed_on) conversion_.start(reply, status_, std::exchange(grown_, 0));
+            if (passed_on) conversion_.start(reply, status_, std::exchange(grown_, 0), std::exchange(said_, 0));
             if (passed_on && due.shape == Shape::prepare) conversion_.number_statement(prepared_.next());
         }
         const std::size_t from = at;

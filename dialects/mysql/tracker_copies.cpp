@@ -70,7 +70,7 @@ void Tracker::on_copy(const Due& due) {
     if (preparing_.failed) {
         lease_->statements.drop(reply.statement());  // it was not prepared where it should have been
     } else {
-        lease_->statements.add(preparing_.copy_of, reply.statement());
+        lease_->statements.add(preparing_.copy_of, reply.statement()).columns = reply.columns();
     }
 }
 
@@ -86,8 +86,9 @@ void Tracker::on_prepared() {
     if (!kept) text = cache_->unkept([this](PreparedText& made) { made.statement = request_.statement; });
     lease_->statements.supersede(text->id);
     HeldStatement& held = lease_->statements.add(text->id, reply.statement());
+    held.columns = reply.columns();
     if (!kept) lease_->statements.own(held, prepared_.next(), HeldStatement::too_long);
-    prepared_.open(std::move(text), reply.parameters());
+    prepared_.open(std::move(text), reply.parameters(), reply.columns());
 }
 
 // ... and an EXECUTE, a FETCH or a RESET.
@@ -102,6 +103,11 @@ void Tracker::on_executed() {
         const bool used = kept && copy.owner != 0;
         if (used || (kept && reply.error() == needs_preparing)) statements.drop(copy);
         return;
+    }
+    const bool executed = preparing_.command == Command::stmt_execute;
+    if (std::uint32_t number = preparing_.number; executed && reply.had_rows() && copy.columns != 0) {
+        copy.columns = reply.columns();
+        if (ClientStatement* const named = prepared_.find(number, false)) named->columns = copy.columns;
     }
     const bool rows_left = reply.has_status() && (reply.status() & status::last_row_sent) == 0;
     switch (preparing_.command) {

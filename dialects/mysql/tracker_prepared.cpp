@@ -152,6 +152,8 @@ Tracker::Step Tracker::on_execute(Incoming& packet, std::uint32_t number, Client
     preparing_.copy = copy;
     preparing_.number = number;
     preparing_.command = packet.command;
+    // It was prepared here after the client's: what a server says of a statement whose columns it finds changed.
+    if (copy->columns != named.columns && copy->columns != 0 && named.columns != 0) said_ = status::metadata_changed;
     const Step step = forward(packet, Shape::query, std::move(taken));
     request_.command = Command::query;  // from here on it is what its text is
     return step;

@@ -47,6 +47,9 @@ bool did_nothing(std::uint16_t error) noexcept {
     }
 }
 
+// ... and these before any stored code of theirs has run: within it the others may come as well.
+bool ran_nothing(std::uint16_t error) noexcept { return error == 1046 || error == 1049 || error == 1193; }
+
 }  // namespace
 
 // What the client's statement has set is carried from now on.
@@ -158,13 +161,15 @@ void Tracker::on_failure() {
     state_unknown_ = !nothing && (request_.in_transaction || !settings_.autocommit || statement.may_commit);
     if (state_unknown_) lease_->status |= status::in_transaction;
     const bool undone = (no_statement || unread) && !statement.pin.empty();
-    if (request_.unpinned && (undone || (nothing && statement.pin.empty() && statement.runs_stored))) {
+    if (request_.unpinned && (undone || (no_statement && statement.runs_stored))) {
         pin_ = {};
         dirty_ = request_.was_dirty;
         lease_->dirty = request_.lease_was_dirty;
     }
     // Functions and triggers may have run before it. MySQL reports with the next reply what they left, MariaDB never.
-    if (lease_->tracking && !nothing && !did_nothing(error)) {
+    const bool fires = statement.may_trigger || statement.runs_stored;
+    const bool before_any = no_statement || unread || (fires ? ran_nothing(error) : did_nothing(error));
+    if (lease_->tracking && !before_any) {
         suspect_ = !lease_->mariadb;
         if (lease_->mariadb) dirty_ = lease_->dirty = true;
     }

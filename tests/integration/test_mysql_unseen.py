@@ -6,7 +6,7 @@ import struct
 import mywire
 import pytest
 from conftest import PASSWORD, USER
-from mybinary import Statement, lenenc, send_long
+from mybinary import METADATA_CHANGED, Statement, lenenc, send_long
 from servers import wait_until
 
 QUERY_ATTRIBUTES = 1 << 27
@@ -146,6 +146,22 @@ def test_what_a_stored_function_leaves_ends_with_the_lease(pooled, hiding):
         assert other.value("SELECT tell_a()") is None
 
 
+def test_what_a_trigger_set_before_it_missed_a_table_is_nobody_elses(pooled, hiding):
+    for sql in ["DROP TABLE IF EXISTS misses, missed", "CREATE TABLE misses (a int)", "CREATE TABLE missed (a int)",
+                "CREATE TRIGGER misses_it BEFORE INSERT ON misses FOR EACH ROW BEGIN SET @a = 14; INSERT INTO missed VALUES (1);"
+                " END", "DROP TABLE missed"]:
+        hiding.query(sql, database="shop")
+    daemon = pooled(size=1)
+    with login(daemon, timeout=30) as maker:
+        with pytest.raises(mywire.ServerError) as missing:
+            maker.query("INSERT INTO misses VALUES (1)")
+        assert missing.value.code == 1146
+    with login(daemon, timeout=30) as other:
+        other.query("BEGIN")
+        assert other.value("SELECT tell_a()") is None
+        other.query("ROLLBACK")
+
+
 def test_who_uses_no_such_thing_leaves_its_backend_as_it_is(pooled, hiding):
     daemon = pooled(size=1)
     with login(daemon) as one, login(daemon) as two:
@@ -161,3 +177,28 @@ def test_who_uses_no_such_thing_leaves_its_backend_as_it_is(pooled, hiding):
         if opened is not None:
             assert hiding.value("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME="
                                 "'COM_STMT_PREPARE'") == opened, "nobody had to prepare it again"
+
+
+# --- definitions that change -------------------------------------------------------------------------------------------
+
+def test_columns_that_changed_are_said_as_the_server_says_it_on_whichever_backend(pooled, mysql_server):
+    daemon = pooled(size=2)
+
+    def statuses(connect, busy):
+        """Of EXECUTEs in front of and behind an ALTER TABLE."""
+        mysql_server.query("DROP TABLE IF EXISTS shop.columned")
+        mysql_server.query("CREATE TABLE shop.columned (a int) ENGINE=InnoDB")
+        mysql_server.query("INSERT INTO shop.columned VALUES (1)")
+        with connect() as session, connect() as other:
+            statement = Statement(session, "SELECT * FROM columned")
+            seen = [statement.execute().status & METADATA_CHANGED]
+            mysql_server.query("ALTER TABLE shop.columned ADD b int")
+            if busy:  # the backend that has the statement is somebody else's now
+                other.query("BEGIN")
+                other.query("SELECT 1")
+            seen += [statement.execute().status & METADATA_CHANGED for _ in range(2)]
+            return seen
+    directly = statuses(lambda: mywire.connect(mysql_server.port, USER, PASSWORD, "shop"), False)
+    assert directly == [0, METADATA_CHANGED, 0]
+    for busy in (False, True):
+        assert statuses(lambda: login(daemon), busy) == directly

@@ -8,6 +8,40 @@ namespace {
 using namespace test;
 
 class MysqlHeldCopies : public MysqlStatements {};
+Raw with_columns(std::uint32_t number, unsigned columns) {
+    Raw made = packet(Raw{0} + u32(number) + u16(columns) + u16(0) + Raw{0, 0, 0}, 1);
+    std::uint8_t sequence = 2;
+    for (unsigned n = 0; n < columns; ++n) made = made + column(sequence++);
+    return made + eof(sequence);
+}
+Raw two_columns(unsigned status) {
+    return packet({2}, 1) + column(2) + column(3) + eof(4, status) + row(5, "x") + eof(6, status, 3);
+}
+
+// As a server does where it prepares anew by itself: once, and only where the number of columns is another.
+TEST_P(MysqlHeldCopies, AnotherNumberOfColumnsBehindAMoveIsSaidOnce) {
+    PlayedSession s = session();
+    s.client(prepare("SELECT * FROM t"));
+    s.server(with_columns(70, 1));
+    s.renew();
+    (void)s.take_backend();
+    (void)s.take_client();
+    s.client(execute(1));
+    s.server(with_columns(71, 2));
+    EXPECT_EQ(s.take_backend(), prepare("SELECT * FROM t") + execute(71));
+    s.server(two_columns(autocommit));
+    EXPECT_EQ(s.take_client(), two_columns(autocommit | 0x400));
+    s.client(execute(1));
+    s.server(two_columns(autocommit));
+    EXPECT_EQ(s.take_client(), two_columns(autocommit));
+    s.client(execute(1));
+    s.server(rows("1", autocommit | 0x400));
+    EXPECT_EQ(s.take_client(), rows("1", autocommit | 0x400)) << "the server's own word";
+    s.client(execute(1));
+    s.server(rows("1"));
+    EXPECT_EQ(s.take_client(), rows("1"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Fed, MysqlHeldCopies, ::testing::Values(false, true));  // 0: whole, 1: byte by byte
 
 TEST_P(MysqlHeldCopies, LongDataHoldsTheBackendAndIsNobodyElses) {
