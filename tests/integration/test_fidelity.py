@@ -15,7 +15,7 @@ from postgres import dialect  # noqa: E402
 from postgres.carriers import CARRIERS  # noqa: E402
 from postgres.places import Direct, Server, ThroughLeasehold, ThroughPgbouncer  # noqa: E402
 
-PROGRAMS = 200 if os.environ.get("LEASEHOLD_LONG") else 30
+PROGRAMS = 200 if os.environ.get("LEASEHOLD_LONG") else 20
 WITHOUT = ("settings", "prepared", "temp", "advisory", "listen")  # what pgbouncer does not carry
 
 

@@ -3,7 +3,7 @@
 
 ("query", sql) ("parse", name, sql) ("bind", statement, portal, values, binary) ("describe", "S" or "P", name)
 ("execute", portal, limit) ("close", "S" or "P", name) ("flush",) ("sync",) ("call", oid, values) ("copy", data)
-("copy done",) ("copy fail", reason); alone in a step: ("drain",) ("leave", how)."""
+("copy done",) ("copy fail", reason); alone in a step: ("drain",), and ("leave", how) followed by what is sent before."""
 import struct
 
 import pgwire
@@ -58,6 +58,8 @@ def text(messages):
 def smaller(messages):
     """Fewer messages that still are a step: without one of them, or one statement less in a string."""
     for at, message in enumerate(messages):
+        if messages[0][0] == "leave":
+            return
         if message[0] == "query" and "; " in message[1]:
             parts = message[1].split("; ")
             for leave_out in range(len(parts)):

@@ -3,6 +3,7 @@
 
 Not compared: pids and keys, the place of ParameterStatus among other messages (but every value after each step), where in
 the server's source an error arose, object ids beyond those of the system (but which of them are the same)."""
+import contextlib
 import hashlib
 import re
 import struct
@@ -73,7 +74,7 @@ class Session:
         if not self.alive:
             return []
         if messages[0][0] == "leave":
-            return self._leave(messages[0][1])
+            return self._leave(messages[0][1], messages[1:])
         if messages[0][0] == "drain":
             return self._drain(like)
         before, seen = dict(self.parameters), []
@@ -98,21 +99,28 @@ class Session:
             seen.append(("closed", "the connection"))
         self._tell_rows(seen)
 
-    def _leave(self, how):
-        if how == "terminate":
+    def _leave(self, how, last):
+        """In one of the ways to leave; `last`: messages that are sent before, and not waited for."""
+        seen = []
+        self.alive = False
+        self.connection.send(encode(last))
+        if how == "goodbye":  # what was sent before is to be carried out, and answered
+            self.connection.send(pgwire.TERMINATE)
+            self._hear_out(seen if replies(last) else [])
+        elif how == "terminate":
             self.connection.terminate()
         elif how == "reset":
             self.connection.reset()
         elif how == "half":
             self.connection.send(pgwire.query("SELECT 'never sent whole'")[:9])
-            self.connection.drop()
-        elif how == "unread":
-            self.connection.send(pgwire.query("SELECT repeat('x', 100000)"))
-            self.connection.drop()
-        else:
-            self.connection.drop()
-        self.alive = False
-        return []
+        self.connection.drop()
+        return seen
+
+    def _hear_out(self, seen):
+        with contextlib.suppress(pgwire.Closed, OSError):
+            while True:
+                self._take(*self.connection.read(), seen)
+        self._tell_rows(seen)
 
     def _drain(self, like):
         """Notifications since the last time. A dedicated connection has them all after a round trip; elsewhere they may

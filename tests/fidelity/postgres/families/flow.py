@@ -141,9 +141,25 @@ def depart(draw):
                          ("SET work_mem = '11MB'",), ("BEGIN", "SET LOCAL search_path = s2", "SELECT 1 / 0"),
                          ("SELECT pg_try_advisory_lock(9)",), ("CREATE TEMP TABLE t1 (id int)",), ("PREPARE q1 AS SELECT 1",),
                          ("LISTEN news",), ("BEGIN", "DECLARE c1 CURSOR FOR SELECT 1"), ("SET ROLE reader",)])
-    how = draw.choice(["terminate", "leave", "reset", "half", "unread"])
     steps = [draw.run(sql, holds=("departing",) if sql[:2] in ("SE", "CR", "PR", "LI") else ()) for sql in state]
-    return [*steps, draw.step(("leave", how), frees=("*",)), arrived(draw)]
+    return [*steps, draw.step(*draw.choice(last_words(draw)), frees=("*",)), arrived(draw)]
+
+
+def last_words(draw):
+    """How a client leaves, and what it sends just before."""
+    table, word = f"own_{draw.session}", f"last {draw.randint(1, 999)}"
+    insert = f"INSERT INTO {table} (word) VALUES ('{word}')"
+    # What is not carried out to its end may not have begun, so it takes nothing from a sequence.
+    number = draw.randint(5000, 9999)
+    unsynced = (("parse", "", f"INSERT INTO {table} (id, word) VALUES ({number}, '{word}')"), ("bind", "", "", (), False),
+                ("execute", "", 0))
+    copy = ("query", f"COPY {table} (id, word) FROM STDIN"), ("copy", f"{number}\t{word}\n".encode())
+    ways = [(("leave", how),) for how in ("terminate", "leave", "reset", "half")]
+    ways += [(("leave", "goodbye"), ("query", insert)), (("leave", "goodbye"), *unsynced, ("sync",)),
+             (("leave", "goodbye"), ("query", "SELECT 1 / 0")), (("leave", "goodbye"), *copy, ("copy done",))]
+    ways += [(("leave", how), *unsynced) for how in ("leave", "goodbye")]
+    ways += [(("leave", how), *copy) for how in ("leave", "terminate", "reset")]
+    return [*ways, (("leave", "leave"), ("query", "SELECT repeat('x', 100000)")), (("leave", "reset"), ("query", "SELECT pg_sleep(0.1)"))]
 
 
 @family("departures", outside=True)
