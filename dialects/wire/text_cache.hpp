@@ -93,16 +93,11 @@ class TextCache {
     template <class Fill>
     [[nodiscard]] Ref intern(const Key& key, Fill&& fill) {
         if (const auto known = texts_.find(key); known != texts_.end()) return {*this, *known->second};
-        const std::size_t cost = cost_of(key);
-        while (bytes_ + cost > max_bytes_ && !idle_.empty()) drop(*idle_.front());
-        if (bytes_ + cost > max_bytes_) return {};
-        std::unique_ptr<Text> made = make(key, fill);
-        made->kept = true;
-        made->idle_ = idle_.insert(idle_.end(), made.get());
-        Text& added = *made;
-        texts_.emplace(added.key(), std::move(made));
-        bytes_ += cost;
-        return {*this, added};
+        Text* const added = add(key);
+        if (added == nullptr) return {};
+        Ref ref(*this, *added);
+        fill(*added);
+        return ref;
     }
     [[nodiscard]] Ref intern(const Key& key) {
         return intern(key, [](Text&) {});
@@ -110,7 +105,10 @@ class TextCache {
     // A text of its own that is not kept.
     template <class Fill>
     [[nodiscard]] Ref unkept(Fill&& fill) {
-        return {*this, *make(Key{}, fill).release()};  // freed with its last reference
+        Text* const made = make(Key{}).release();  // freed with its last reference
+        Ref ref(*this, *made);
+        fill(*made);
+        return ref;
     }
 
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
@@ -124,12 +122,23 @@ class TextCache {
     // Beside its bytes, roughly: node, list node, what it means.
     [[nodiscard]] static std::size_t cost_of(const Key& key) noexcept { return key.size() + sizeof(Text) + 96; }
 
-    template <class Fill>
-    [[nodiscard]] static std::unique_ptr<Text> make(const Key& key, Fill& fill) {
+    [[nodiscard]] static std::unique_ptr<Text> make(const Key& key) {
         auto text = std::make_unique<Text>(key);
         text->id = ++last_id_;
-        fill(*text);
         return text;
+    }
+    // Out of the way of those that find theirs.
+    [[gnu::noinline]] [[nodiscard]] Text* add(const Key& key) {
+        const std::size_t cost = cost_of(key);
+        while (bytes_ + cost > max_bytes_ && !idle_.empty()) drop(*idle_.front());
+        if (bytes_ + cost > max_bytes_) return nullptr;
+        std::unique_ptr<Text> made = make(key);
+        made->kept = true;
+        made->idle_ = idle_.insert(idle_.end(), made.get());
+        Text* const added = made.get();
+        texts_.emplace(added->key(), std::move(made));
+        bytes_ += cost;
+        return added;
     }
     void use(Text& text) noexcept {
         if (text.users_++ == 0 && text.kept) idle_.erase(text.idle_);
