@@ -22,8 +22,9 @@ constexpr auto no_time = wire::Clock::time_point::min();
 Session::Session(Shared& shared, Worker& worker, std::shared_ptr<const config::Listen> listen,
                  const dialects::Dialect& dialect, int descriptor, const std::shared_ptr<Lobby>& lobby)
     : shared_(shared), worker_(&worker), listen_(std::move(listen)), dialect_(dialect), id_(++shared.last_session),
-      connected_(wire::Clock::now()), client_(std::make_unique<wire::Transport>(worker.executor(), descriptor)),
-      peer_(client_->peer()), lobby_place_(lobby->enter(*this)), key_(shared.cancels.issue(id_, &worker)) {}
+      connected_(wire::Clock::now()), login_began_(connected_),
+      client_(std::make_unique<wire::Transport>(worker.executor(), descriptor)), peer_(client_->peer()),
+      lobby_place_(lobby->enter(*this)), key_(shared.cancels.issue(id_, &worker)) {}
 
 Session::~Session() {
     shared_.cancels.revoke(key_);
@@ -54,25 +55,27 @@ void Session::join(Worker& worker) {
 
 // --- serving ---------------------------------------------------------------------------------------------------
 
-wire::awaitable<void> Session::serve() {
+wire::awaitable<Session::Next> Session::serve() {
     welcoming_ = true;  // who may not stay after all is told so at the end of its welcome
     reconsider(shared_.current());
     const bool replicates = !login_->request().replication.empty();
     if (replicates) {
         co_await replicate();
-        co_return;
+        co_return Next::done;
     }
     const bool welcomed = co_await welcome();
     if (welcomed) {
         log_login(false);
-        co_await serve_requests();
+        const Requests requests = co_await serve_requests();
+        if (requests == Requests::logs_in_again) co_return co_await log_in_again();
         if (logged_in_) log_end(!relay_ || relay_->gone() ? "client_gone" : "refused");
     }
     relay_.reset();
     co_await linger();
+    co_return Next::done;
 }
 
-wire::awaitable<void> Session::serve_requests() {
+wire::awaitable<Session::Requests> Session::serve_requests() {
     for (;;) {
         const Relay::Outcome outcome = co_await relay_->next();
         bool lives = false;
@@ -80,7 +83,10 @@ wire::awaitable<void> Session::serve_requests() {
             case Relay::Event::checkout: lives = co_await checkout(); break;
             case Relay::Event::align: lives = co_await align(); break;
             case Relay::Event::own: lives = co_await own_backend(); break;
-            case Relay::Event::errand: lives = co_await carry_out(); break;
+            case Relay::Event::errand:
+                if (tracker_->errand().kind == wire::Errand::Kind::log_in_again) co_return Requests::logs_in_again;
+                lives = co_await carry_out();
+                break;
             case Relay::Event::lost: lives = lose(outcome.loss); break;
             case Relay::Event::close:
                 end_lease(pool::EndReason::orderly);
@@ -103,7 +109,7 @@ wire::awaitable<void> Session::serve_requests() {
                 break;
             }
         }
-        if (!lives) co_return;
+        if (!lives) co_return Requests::over;
     }
 }
 

@@ -54,7 +54,8 @@ class Session final : private Lobby::Guest {
     // Between login() and serve(): leaves the old worker's loop, then joins the new one's (on its thread).
     void leave();
     void join(Worker& worker);
-    [[nodiscard]] wire::awaitable<void> serve();
+    // Likewise: its client has logged in again, and may be at home elsewhere now.
+    [[nodiscard]] wire::awaitable<Next> serve();
 
     // Worker thread only, like everything else.
     void tick(wire::Clock::time_point now);
@@ -86,6 +87,8 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<bool> greet();
     [[nodiscard]] wire::awaitable<void> refuse_greeting(std::string why);
     [[nodiscard]] wire::awaitable<bool> authenticate();
+    [[nodiscard]] wire::awaitable<Next> go_on();
+    [[nodiscard]] std::string client_host() const;  // as errors name it
     [[nodiscard]] std::optional<wire::Diagnostics> pool_closed() const;
     // session_console.cpp
     struct ConsoleWait;
@@ -145,13 +148,17 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] bool route_anew(const Identity& identity);
     void leave_in_time(wire::Clock::time_point now);
 
-    [[nodiscard]] wire::awaitable<void> serve_requests();
+    enum class Requests : std::uint8_t { over, logs_in_again };
+    [[nodiscard]] wire::awaitable<Requests> serve_requests();
     [[nodiscard]] wire::awaitable<bool> checkout();
     [[nodiscard]] wire::awaitable<bool> align();
     // session_errands.cpp
     struct Asker;
     [[nodiscard]] wire::awaitable<bool> carry_out();
     [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> end_another(wire::Errand errand);
+    [[nodiscard]] bool say_carried_out(const wire::Diagnostics* error);
+    [[nodiscard]] wire::awaitable<Next> log_in_again();
+    void forget_session();
     // It has ended, and only its client's last bytes are waited for.
     [[nodiscard]] bool over() const noexcept { return home_ && !welcoming_ && !logged_in_; }
     [[nodiscard]] bool may_be_ended_by(const Asker& asker) const;
@@ -176,6 +183,8 @@ class Session final : private Lobby::Guest {
     const dialects::Dialect& dialect_;
     const std::uint64_t id_;
     const wire::Clock::time_point connected_;
+    wire::Clock::time_point login_began_;  // the last one
+    std::string certified_name_;           // of the client's certificate
     std::optional<wire::Transport::Released> moving_;
     std::unique_ptr<wire::Transport> client_;
     std::string peer_;

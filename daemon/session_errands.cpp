@@ -39,10 +39,54 @@ bool Session::may_be_ended_by(const Asker& asker) const {
 wire::awaitable<bool> Session::carry_out() {
     wire::Errand errand = tracker_->errand();
     const std::optional<wire::Diagnostics> error = co_await end_another(std::move(errand));
+    co_return say_carried_out(error ? &*error : nullptr);
+}
+
+bool Session::say_carried_out(const wire::Diagnostics* error) {
     wire::Outbox out;
-    const wire::Aftermath aftermath = tracker_->carried_out(error ? &*error : nullptr, out);
+    const wire::Aftermath aftermath = tracker_->carried_out(error, out);
     relay_->say(out);
-    co_return aftermath == wire::Aftermath::lives;  // that the client is gone shows at the next read
+    return aftermath == wire::Aftermath::lives;  // that the client is gone shows at the next read
+}
+
+// The session that was ends here, with its transaction and its state. Who the client is from now on is asked as at its
+// first login.
+wire::awaitable<Session::Next> Session::log_in_again() {
+    if (!stop_reason_.empty()) {  // it was to end with its lease
+        const wire::Diagnostics error = farewell();
+        (void)say_carried_out(&error);
+        end_lease(killed_ ? pool::EndReason::killed : pool::EndReason::drained);
+        log_end(killed_ ? "killed" : "stopped");
+        relay_.reset();
+        co_await linger();
+        co_return Next::done;
+    }
+    const bool local = client_->is_unix();
+    login_ = dialect_.login_again(*tracker_, {client_host(), local, client_->encrypted(), certified_name_});
+    end_lease(pool::EndReason::orderly);
+    log_end("logged_in_again");
+    forget_session();
+    const bool admitted = co_await authenticate();
+    if (!admitted) co_return Next::done;
+    co_return co_await go_on();
+}
+
+void Session::forget_session() {
+    inbox_ = relay_->take_input();
+    relay_.reset();
+    tracker_->observe(nullptr);
+    statements_.reset();
+    tracker_.reset();
+    if (home_->from_template) --home_->sessions;
+    home_.reset();
+    const dialects::LoginRequest& request = login_->request();
+    if (request.user != user_) user_place_ = {};
+    user_ = request.user;
+    database_ = request.database;
+    application_ = request.application;
+    login_began_ = wire::Clock::now();
+    leave_by_ = wire::Clock::time_point::max();
+    moved_out_ = false;
 }
 
 // None: it was done.

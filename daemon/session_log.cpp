@@ -37,7 +37,7 @@ void Session::log_login(bool console) {
                                {"client", peer_},
                                {"database", database_},
                                {"application", application_},
-                               {"ms", wire::Clock::now() - connected_}};
+                               {"ms", wire::Clock::now() - login_began_}};
     log_kin(LogLevel::info, pool + '\0' + user_, "login", fields);
 }
 

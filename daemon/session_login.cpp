@@ -46,6 +46,11 @@ wire::awaitable<Session::Next> Session::login() {
     if (!greeted) co_return Next::done;
     const bool admitted = co_await authenticate();
     if (!admitted) co_return Next::done;
+    co_return co_await go_on();
+}
+
+// With a client that has proven who it is.
+wire::awaitable<Session::Next> Session::go_on() {
     if (route_.kind == Route::Kind::console) {
         log_login(true);
         co_await run_console();
@@ -54,6 +59,8 @@ wire::awaitable<Session::Next> Session::login() {
     }
     co_return Next::move;
 }
+
+std::string Session::client_host() const { return client_->is_unix() ? "localhost" : host_of(peer_); }
 
 // Up to the point where the client has said who it is. False: the session is over.
 wire::awaitable<bool> Session::greet() {
@@ -74,9 +81,8 @@ wire::awaitable<bool> Session::greet() {
     if (!client_->is_unix()) tls.context = shared_.certificates.of(*listen_);
     const bool offered = tls.context != nullptr;
     const bool required = listen_->tls.mode >= config::TlsMode::require && !client_->is_unix();
-    const bool local = client_->is_unix();
-    login_ = dialect_.login(
-        {facts, key_, shared_.config()->limits, offered, required, local ? "localhost" : host_of(peer_), local});
+    login_ =
+        dialect_.login({facts, key_, shared_.config()->limits, offered, required, client_host(), client_->is_unix()});
     const std::error_code ec =
         co_await wire::drive(*client_, login_->greeting(), inbox_, deadline, &shared_.computing, std::move(tls));
     if (ec) {
@@ -97,6 +103,7 @@ wire::awaitable<bool> Session::greet() {
     user_ = request.user;
     database_ = request.database;
     application_ = request.application;
+    certified_name_ = request.certified_name;
     co_return true;
 }
 
@@ -156,12 +163,12 @@ wire::awaitable<bool> Session::authenticate() {
     route_ = generation_->router->route(*listen_, request, identity);
     const bool console = route_.kind == Route::Kind::console;
     std::optional<TurnedAway> refused;
-    if (!console) refused = refuse_before_password();
+    if (!console && !client_place_) refused = refuse_before_password();
     if (refused) {
         co_await turn_away(std::move(*refused));
         co_return false;
     }
-    const auto deadline = connected_ + shared_.config()->limits.handshake_timeout;
+    const auto deadline = login_began_ + shared_.config()->limits.handshake_timeout;
     wire::Exchange& exchange = login_->authentication(route_.credential);
     const std::error_code ec = co_await wire::drive(*client_, exchange, inbox_, deadline, &shared_.computing);
     if (ec) {

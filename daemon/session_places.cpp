@@ -47,6 +47,8 @@ std::optional<Session::TurnedAway> Session::refuse_before_password() {
 
 std::optional<Session::TurnedAway> Session::take_places() {
     if (route_.kind == Route::Kind::console) {
+        address_place_ = {};
+        user_place_ = {};
         client_place_ = shared_.places.take(Kind::console, {}, places_at_console);
         if (client_place_) return std::nullopt;
         TurnedAway refused{Refusal::console_places,
@@ -58,12 +60,14 @@ std::optional<Session::TurnedAway> Session::take_places() {
     }
     if (shared_.draining.load(std::memory_order_relaxed)) return drained();
     const std::shared_ptr<const config::Config> config = shared_.config();
-    user_place_ = shared_.places.take(Kind::user, user_, config->limits.max_clients_per_user);
+    // Who logs in again has places already.
+    if (!user_place_) user_place_ = shared_.places.take(Kind::user, user_, config->limits.max_clients_per_user);
     if (!user_place_) {
         return TurnedAway{Refusal::max_clients_per_user, failure(Failure::too_many_clients_of_user, user_),
                           "limits.max_clients_per_user", user_};
     }
-    client_place_ = shared_.places.take(Kind::client, {}, clients_at_most(*config, shared_.descriptors));
+    if (!client_place_)
+        client_place_ = shared_.places.take(Kind::client, {}, clients_at_most(*config, shared_.descriptors));
     if (client_place_) return std::nullopt;
     return TurnedAway{Refusal::max_clients,
                       failure(Failure::too_many_clients, std::string(all_taken) + " (max_clients)"),

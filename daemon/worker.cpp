@@ -73,23 +73,27 @@ void Worker::run_login(Session& session) {
     boost::asio::co_spawn(io_, session.login(),
                           [this, id = session.id()](const std::exception_ptr& failure, Session::Next next) {
                               report(failure, "login");
-                              if (failure || next == Session::Next::done) {
-                                  remove(id);
-                                  return;
-                              }
-                              auto node = sessions_.extract(id);
-                              std::unique_ptr<Session> moving = std::move(node.mapped());
-                              Worker* home = moving->home()->worker;
-                              if (home == this) {
-                                  adopt(std::move(moving));
-                                  return;
-                              }
-                              moving->leave();
-                              home->post([home, moving = std::move(moving)]() mutable {
-                                  moving->join(*home);
-                                  home->adopt(std::move(moving));
-                              });
+                              go_on(id, failure ? Session::Next::done : next);
                           });
+}
+
+void Worker::go_on(std::uint64_t id, Session::Next next) {
+    if (next == Session::Next::done) {
+        remove(id);
+        return;
+    }
+    auto node = sessions_.extract(id);
+    std::unique_ptr<Session> moving = std::move(node.mapped());
+    Worker* home = moving->home()->worker;
+    if (home == this) {
+        adopt(std::move(moving));
+        return;
+    }
+    moving->leave();
+    home->post([home, moving = std::move(moving)]() mutable {
+        moving->join(*home);
+        home->adopt(std::move(moving));
+    });
 }
 
 void Worker::adopt(std::unique_ptr<Session> session) {
@@ -99,10 +103,11 @@ void Worker::adopt(std::unique_ptr<Session> session) {
 }
 
 void Worker::run_serve(Session& session) {
-    boost::asio::co_spawn(io_, session.serve(), [this, id = session.id()](const std::exception_ptr& failure) {
-        report(failure, "session");
-        remove(id);
-    });
+    boost::asio::co_spawn(io_, session.serve(),
+                          [this, id = session.id()](const std::exception_ptr& failure, Session::Next next) {
+                              report(failure, "session");
+                              go_on(id, failure ? Session::Next::done : next);
+                          });
 }
 
 void Worker::remove(std::uint64_t id) { sessions_.erase(id); }

@@ -61,6 +61,7 @@ class Worker {
   private:
     void run_login(Session& session);
     void run_serve(Session& session);
+    void go_on(std::uint64_t id, Session::Next next);
     void remove(std::uint64_t id);
     void tick();
 

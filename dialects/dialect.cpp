@@ -36,6 +36,8 @@ pool::Connected not_connected(const wire::Reached& reached) {
     return result;
 }
 
+std::unique_ptr<Login> Dialect::login_again(const wire::Tracker&, const ReturningClient&) const { return nullptr; }
+
 awaitable<Replicating> Connector::connect_replication(const Login&, pool::Deadline) {
     Replicating none;
     none.connected.error = wire::errc::unsupported;

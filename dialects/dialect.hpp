@@ -92,6 +92,14 @@ struct LoginParams {
     bool local = false;         // the client came over a unix socket
 };
 
+// Whose connection stands, and begins a session anew.
+struct ReturningClient {
+    std::string host{};  // as LoginParams has it
+    bool local = false;  // likewise
+    bool encrypted = false;
+    std::string certified_name{};  // as LoginRequest has it
+};
+
 // One client's login. Order: greeting() driven to its end; request(); then either authentication() driven to its end,
 // welcome() and tracker(), or refuse() at any point. Exchanges live as long as the Login.
 class Login {
@@ -288,6 +296,10 @@ class Dialect {
     // "MariaDB": of a server that calls itself so. Two families do not share a greeting.
     [[nodiscard]] virtual std::string_view family(std::string_view /*version*/) const noexcept { return name(); }
     [[nodiscard]] virtual std::unique_ptr<Login> login(LoginParams params) const = 0;
+    // A login anew, as the errand of `session` asks for it, which ends then. Its greeting is over. Null in dialects whose
+    // trackers never ask.
+    [[nodiscard]] virtual std::unique_ptr<Login> login_again(const wire::Tracker& session,
+                                                             const ReturningClient& client) const;
     [[nodiscard]] virtual std::unique_ptr<LocalService> local_service(Login& login) const = 0;
     [[nodiscard]] virtual std::unique_ptr<Connector> connector(ConnectorParams params) const = 0;
     [[nodiscard]] virtual std::unique_ptr<Control> control() const = 0;

@@ -14,7 +14,7 @@ set(load_sensitive test_load test_load_mysql test_tables_load test_programs test
 # Where lifetimes are at stake: under the sanitizers as well.
 set(sanitized test_drain test_limits test_notify test_auth test_cancel test_copy test_errors test_handshake test_log_targets test_logs test_reload test_reload_servers test_replication test_mysql_compression test_mysql_replication test_mysql_state test_session_mode test_settings test_tables
   test_startup test_template test_tls_clients test_tls_servers)
-list(APPEND sanitized test_hostile_mysql test_hostile_mysql_layers test_mysql_framing test_mysql_kill test_mysql_login test_mysql_prepared
+list(APPEND sanitized test_hostile_mysql test_hostile_mysql_layers test_mysql_change_user test_mysql_change_user_hostile test_mysql_framing test_mysql_kill test_mysql_login test_mysql_prepared
   test_mysql_timeouts test_mysql_tls test_mysql_tls_clients test_pool_rules)
 list(APPEND sanitized test_commands test_commands_daemon test_commands_kill test_commands_users)
 

@@ -7,13 +7,10 @@ namespace leasehold::daemon::metrics {
 namespace {
 
 constexpr std::string_view other = "other";
-constexpr std::array ends{std::string_view("closed"),
-                          std::string_view("client_gone"),
-                          std::string_view("protocol_error"),
-                          std::string_view("stopped"),
-                          std::string_view("lease_lost"),
-                          std::string_view("refused"),
-                          other};
+constexpr std::array ends{std::string_view("closed"),          std::string_view("client_gone"),
+                          std::string_view("protocol_error"),  std::string_view("stopped"),
+                          std::string_view("lease_lost"),      std::string_view("refused"),
+                          std::string_view("logged_in_again"), other};
 // What leasehold's own errors belong to, in either dialect; see the dialects' errors.
 constexpr std::array classes{std::string_view("08"), std::string_view("0A"), std::string_view("22"),
                              std::string_view("25"), std::string_view("26"), std::string_view("28"),

@@ -68,7 +68,7 @@ Action ClientAuthentication::ask() {
     const bool answered = !hello_.can_switch || (hello_.plugin == wanted && hello_.greeted_with == wanted);
     if (answered) return judge(std::move(hello_.answer), 0);
     state_ = State::switching;
-    hello_.salt = make_salt();
+    if (!hello_.returns || plugin_ != Plugin::native) hello_.salt = make_salt();
     write_auth_switch(out_, wanted, hello_.salt, sequence_++);
     return Action::write(0, out_.bytes());
 }

@@ -30,6 +30,9 @@ struct ClientHello {
     std::string answer{};        // to `salt`, if the plugin is the one that the salt was sent for
     std::string greeted_with{};  // that plugin
     Salt salt{};
+    // It says so anew on its connection: it is always asked. By mysql_native_password libmariadb then answers to the salt
+    // that it has, whatever it is sent; so that one is sent again, as by MariaDB.
+    bool returns = false;
     bool can_switch = true;  // CLIENT_PLUGIN_AUTH; without it a client knows mysql_native_password only
     bool readable = true;    // others on its way can read the connection
     std::uint8_t next_sequence = 2;
@@ -46,6 +49,8 @@ class ClientAuthentication final : public wire::Exchange {
     void compute() override;
 
     [[nodiscard]] std::uint8_t next_sequence() const noexcept { return sequence_; }
+    // The last one that was sent.
+    [[nodiscard]] const Salt& salt() const noexcept { return hello_.salt; }
     // After a login whose secret is a hash: what it showed that logs in to a server with the same one.
     [[nodiscard]] const LoginKeys& recovered() const noexcept { return recovered_; }
 

@@ -66,6 +66,11 @@ class Login final : public dialects::Login {
                     {params.tls_offered, params.tls_required}),
           client_host_(params.client_host), local_(params.local) {}
 
+    // COM_CHANGE_USER.
+    Login(HandshakeResponse again, const Salt& salt, const dialects::ReturningClient& client)
+        : greeting_(std::move(again), salt, tls_of(client)), client_host_(client.host), local_(client.local),
+          again_(true) {}
+
     [[nodiscard]] wire::Exchange& greeting() override { return greeting_; }
 
     [[nodiscard]] const dialects::LoginRequest& request() const noexcept override {
@@ -126,10 +131,12 @@ class Login final : public dialects::Login {
         made.application = greeting_.response().program_name;
         made.identity = std::move(options.identity);
         made.number = options.number;
+        made.salt = authentication_ ? authentication_->salt() : greeting_.greeting().salt;
         return std::make_unique<Tracker>(std::move(made));
     }
 
     [[nodiscard]] std::unique_ptr<wire::Codec> codec() const override {
+        if (again_) return nullptr;  // what there is goes on
         const HandshakeResponse& response = greeting_.response();
         const Compression algorithm = compression_of(response.capabilities & greeting_.greeting().capabilities);
         if (algorithm == Compression::none) return nullptr;
@@ -141,6 +148,13 @@ class Login final : public dialects::Login {
     }
 
   private:
+    static std::optional<wire::TlsFacts> tls_of(const dialects::ReturningClient& client) {
+        if (!client.encrypted) return std::nullopt;
+        wire::TlsFacts facts;
+        facts.peer_certified = !client.certified_name.empty();
+        facts.peer_name = client.certified_name;
+        return facts;
+    }
     [[nodiscard]] std::uint8_t next_sequence() const noexcept {
         if (authentication_) return authentication_->next_sequence();
         return greeting_.next_sequence();
@@ -149,6 +163,7 @@ class Login final : public dialects::Login {
     ClientGreeting greeting_;
     std::string client_host_;
     bool local_;
+    bool again_ = false;
     mutable dialects::LoginRequest request_;
     std::optional<ClientAuthentication> authentication_;
 };
@@ -165,6 +180,15 @@ class Dialect final : public dialects::Dialect {
     }
     [[nodiscard]] std::unique_ptr<dialects::Login> login(dialects::LoginParams params) const override {
         return std::make_unique<Login>(params);
+    }
+    [[nodiscard]] std::unique_ptr<dialects::Login> login_again(const wire::Tracker& session,
+                                                               const dialects::ReturningClient& client) const override {
+        const TrackerOptions& was = static_cast<const Tracker&>(session).options();  // of this dialect
+        const Bytes request = wire::as_bytes(session.errand().request);
+        HandshakeResponse again = parse_change_user(request, was.capabilities).value_or(HandshakeResponse{});
+        // The server's own, as servers do, whatever the client names.
+        again.plugin = was.mariadb ? native_password : sha2_password;
+        return std::make_unique<Login>(std::move(again), was.salt, client);
     }
     [[nodiscard]] std::unique_ptr<dialects::LocalService> local_service(dialects::Login& login) const override {
         return std::make_unique<LocalService>(static_cast<Login&>(login).capabilities());

@@ -28,6 +28,13 @@ ClientGreeting::ClientGreeting(Greeting greeting, std::size_t max_bytes, TlsOffe
     greeting_.plugin = mariadb ? native_password : sha2_password;
 }
 
+ClientGreeting::ClientGreeting(HandshakeResponse again, const Salt& salt, std::optional<wire::TlsFacts> tls)
+    : max_bytes_(0), state_(State::finished), next_sequence_(1), tls_(std::move(tls)), response_(std::move(again)),
+      returns_(true) {
+    greeting_.capabilities = response_.capabilities;
+    greeting_.salt = salt;
+}
+
 ClientHello ClientGreeting::hello(std::string host, bool local) const {
     ClientHello made;
     made.user = response_.user;
@@ -39,6 +46,7 @@ ClientHello ClientGreeting::hello(std::string host, bool local) const {
     made.can_switch = (response_.capabilities & cap::plugin_auth) != 0;
     made.readable = !local && !tls_;
     made.next_sequence = next_sequence_;
+    made.returns = returns_;
     return made;
 }
 

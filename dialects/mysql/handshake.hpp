@@ -24,6 +24,8 @@ class ClientGreeting final : public wire::Exchange {
   public:
     // `greeting.capabilities`: what the server can do; the client is offered what leasehold passes on of it.
     ClientGreeting(Greeting greeting, std::size_t max_bytes, TlsOffer tls = {});
+    // One that is over: its client begins a session anew on its connection. `salt`: the last one that it was sent.
+    ClientGreeting(HandshakeResponse again, const Salt& salt, std::optional<wire::TlsFacts> tls);
     [[nodiscard]] wire::Action resume(Bytes input, std::error_code ec) override;
     void secured(const wire::TlsFacts& facts) override { tls_ = facts; }
 
@@ -59,6 +61,7 @@ class ClientGreeting final : public wire::Exchange {
     std::uint8_t next_sequence_ = 0;
     std::optional<wire::TlsFacts> tls_;
     HandshakeResponse response_;
+    bool returns_ = false;
     wire::Writer out_;
 };
 

@@ -92,6 +92,9 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
                 return command;
             }
             case mysql::Command::stmt_close: break;
+            case mysql::Command::change_user:
+                write_error(to_client.own(), failure(Fault::not_supported, "log in anew to leave the console"), 1);
+                break;
             default: write_error(to_client.own(), failure(Fault::unknown_command), 1); break;
         }
     }

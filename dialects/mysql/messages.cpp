@@ -4,6 +4,7 @@
 #include "dialects/mysql/deflate.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace leasehold::mysql {
 namespace {
@@ -120,6 +121,26 @@ std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, Capabil
     if (!cursor.ok()) return std::nullopt;
     if ((both & cap::connect_attrs) != 0 && cursor.remaining() > 0) response.program_name = program_of(cursor);
     if ((both & cap::zstd) != 0 && cursor.ok() && cursor.remaining() > 0) response.zstd_level = cursor.u8();
+    return response;
+}
+
+std::optional<HandshakeResponse> parse_change_user(Bytes payload, Capabilities capabilities) noexcept {
+    Cursor cursor(payload);
+    HandshakeResponse response;
+    response.capabilities = capabilities;
+    response.user = cursor.cstring();
+    response.authentication = wire::as_text(cursor.take(cursor.u8()));
+    if (!cursor.ok() || cursor.remaining() == 0) return std::nullopt;
+    response.database = cursor.cstring();
+    if (!cursor.ok()) return std::nullopt;
+    // Old clients end here.
+    if (cursor.remaining() == 0) return response;
+    const std::uint16_t charset = cursor.u16le();
+    if (charset <= std::numeric_limits<std::uint8_t>::max()) response.charset = static_cast<std::uint8_t>(charset);
+    if ((capabilities & cap::plugin_auth) != 0 && cursor.ok() && cursor.remaining() > 0)
+        response.plugin = cursor.cstring();
+    if (!cursor.ok()) return std::nullopt;
+    if ((capabilities & cap::connect_attrs) != 0 && cursor.remaining() > 0) response.program_name = program_of(cursor);
     return response;
 }
 

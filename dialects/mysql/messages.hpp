@@ -128,6 +128,9 @@ struct HandshakeResponse {
 };
 // `offered`: fields are laid out by the capabilities that both sides have.
 [[nodiscard]] std::optional<HandshakeResponse> parse_handshake_response(Bytes payload, Capabilities offered) noexcept;
+// COM_CHANGE_USER behind its first byte, laid out by the capabilities of the connection's handshake, which stay. Without a
+// character set in it, `charset` is 0; so are numbers that no handshake could have.
+[[nodiscard]] std::optional<HandshakeResponse> parse_change_user(Bytes payload, Capabilities capabilities) noexcept;
 using Attributes = std::vector<std::pair<std::string_view, std::string_view>>;
 void write_handshake_response(wire::Writer& out, const HandshakeResponse& response, const Attributes& attributes,
                               std::uint8_t sequence);

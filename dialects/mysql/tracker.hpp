@@ -36,6 +36,7 @@ struct TrackerOptions {
     std::string application;
     std::string identity;      // "leasehold session 17": what leasehold's own errors are signed with
     std::uint32_t number = 0;  // of the session, as its greeting said it
+    Salt salt{};               // the last one of its login
 };
 
 // The variant of a lease: what a handshake settles. The pool does not look into it.
@@ -85,6 +86,7 @@ class Tracker final : public wire::Tracker {
     }
 
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+    [[nodiscard]] const TrackerOptions& options() const noexcept { return options_; }
     // The request that waits makes or asks for state of which stored code, run there by others, may have left some that the
     // server does not report: the backend has to be reset.
     [[nodiscard]] bool wants_clean(const MysqlLease& backend) const noexcept {

@@ -11,6 +11,8 @@ namespace {
 
 // A text with CONNECTION_ID() in it that is longer is passed on as it is.
 constexpr std::uint32_t max_renumbered = 16 * 1024;
+// The attributes of a connection have up to 64 KiB.
+constexpr std::uint32_t max_change_user = 128 * 1024;
 
 }  // namespace
 
@@ -56,7 +58,11 @@ Tracker::Step Tracker::on_process_kill(Incoming& packet) {
 }
 
 Tracker::Step Tracker::on_change_user(Incoming& packet) {
-    return answer(packet, Fault::not_supported, "COM_CHANGE_USER is not supported yet; connect anew as the other user");
+    if (packet.header.length > max_change_user) return answer(packet, Fault::packet_too_large);
+    if (!packet.whole()) return Step::wait;
+    const Bytes request = packet.visible().subspan(1);
+    if (!parse_change_user(request, options_.capabilities)) return answer(packet, Fault::unknown_command);
+    return send_on_errand(packet, {wire::Errand::Kind::log_in_again, 0, std::string(wire::as_text(request))});
 }
 
 // The session is as after its login. Its backend is not asked: it goes back to the pool, which rolls back and resets

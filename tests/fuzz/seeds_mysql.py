@@ -140,6 +140,12 @@ def mysql_logins():
     for name, parts in {"good": [packet(ok(), 1)], "switch": [switch, packet(ok(), 3)], "refused": [packet(err(1045), 1)], "gone": [],
                         "other": [packet(b"\xfesha256_password\0x", 1)], "many": [switch] * 5}.items():
         seed("mysql_change_user", name, turns(*parts))
+    returning = b"app\0\0shop\0\x2d\0mysql_native_password\0\x12\x0cprogram_name\x04test"
+    for name, request in {"good": returning, "answered": b"app\0\x14" + native(b"secret") + returning[5:], "old": returning[:10],
+                          "cut": returning[:8], "lying": b"app\0\xff" + returning[5:]}.items():
+        for choice in (0, 1, 5, 9, 17):
+            seed("mysql_returning", f"{name}-{choice}", turns(packet(native(b"secret"), 2),
+                                                              choices=bytes([choice]) + struct.pack("<H", len(request)) + request))
 
 
 def numbered(payloads, first=1):

@@ -25,18 +25,7 @@ PROGRAMS = {
 # What depends on the backend that serves next; the table in dialects/mysql/README.md says why.
 COUNTS = {"row counts outside a transaction": "counts of the statement before may be those of nothing on another backend",
           "warnings outside a transaction": "a session that moved to another backend sees no warnings of before"}
-_USER = "until COM_CHANGE_USER is answered"
-CHANGES_USER = {f"changeUser {what}": _USER for what in ("goes to another database and forgets",
-                                                         "with a transaction under way rolls it back",
-                                                         "with a wrong password is refused")}
-VARIES = {
-    "pymysql": COUNTS,
-    "mysqlclient": {**COUNTS, "another user takes over": _USER},
-    "node-mariadb": CHANGES_USER,
-    "node-mysql2": CHANGES_USER,
-    "php": {"another user takes over": _USER, "another user with a wrong password is refused": _USER},
-    "connector-c": {"a connection is reset, and changes its user": _USER},
-}
+VARIES = {"pymysql": COUNTS, "mysqlclient": COUNTS}
 
 
 def _node(driver):

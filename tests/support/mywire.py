@@ -11,7 +11,7 @@ import struct
 
 COM_QUIT, COM_INIT_DB, COM_QUERY, COM_PING = 1, 2, 3, 14
 
-COM_RESET_CONNECTION = 31
+COM_CHANGE_USER, COM_RESET_CONNECTION = 17, 31
 
 LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB = 1, 2, 4, 8
 PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PLUGIN_AUTH = 1 << 9, 1 << 13, 1 << 15, 1 << 17, 1 << 19
@@ -217,6 +217,13 @@ class Connection:
             raise ServerError(key)
         assert key[0] == 1, key
         self.send(rsa_encrypted(password, scramble, key[1:]))
+
+    def change_user(self, user, password, database="", plugin=None, charset=45):
+        """COM_CHANGE_USER: a login anew on this connection, by the answer to a new salt."""
+        plugin = plugin or self.plugin
+        body = user.encode() + b"\0\0" + database.encode() + b"\0" + struct.pack("<H", charset)
+        self.command(COM_CHANGE_USER, body + plugin.encode() + b"\0")
+        self._authenticate(plugin, password, b"")
 
     def reset_connection(self):
         self.command(COM_RESET_CONNECTION)

@@ -51,7 +51,7 @@ TEST_P(MysqlTracker, WhatNeedsNoBackendTakesNoLease) {
         EXPECT_EQ(s.client_error(), 0);
         EXPECT_FALSE(s.take_client().empty());
     }
-    const std::pair<Raw, int> refused[] = {{command(17, "x"), 1235},
+    const std::pair<Raw, int> refused[] = {{command(17, "x"), 1047},
                                            {command(0x77), 1047},
                                            {packet({}, 0), 1047},
                                            {command(23, "123456789"), 1243},
