@@ -147,6 +147,10 @@ class Login final : public dialects::Login {
         return greeting_.response().capabilities & greeting_.greeting().capabilities;
     }
 
+    [[nodiscard]] ConsoleIdentity identity() const {
+        return {greeting_.response().user + "@" + client_host_, greeting_.greeting().connection_id};
+    }
+
   private:
     static std::optional<wire::TlsFacts> tls_of(const dialects::ReturningClient& client) {
         if (!client.encrypted) return std::nullopt;
@@ -191,7 +195,8 @@ class Dialect final : public dialects::Dialect {
         return std::make_unique<Login>(std::move(again), was.salt, client);
     }
     [[nodiscard]] std::unique_ptr<dialects::LocalService> local_service(dialects::Login& login) const override {
-        return std::make_unique<LocalService>(static_cast<Login&>(login).capabilities());
+        const auto& known = static_cast<Login&>(login);  // of this dialect
+        return std::make_unique<LocalService>(known.capabilities(), known.identity());
     }
     [[nodiscard]] std::unique_ptr<dialects::Connector> connector(dialects::ConnectorParams params) const override {
         return std::make_unique<Connector>(std::move(params));

@@ -3,6 +3,7 @@
 
 #include "dialects/mysql/attributes.hpp"
 #include "dialects/mysql/errors.hpp"
+#include "dialects/mysql/local_courtesy.hpp"
 #include "dialects/mysql/messages.hpp"
 
 #include <algorithm>
@@ -17,22 +18,7 @@ constexpr std::size_t max_cell = 1024 * 1024;
 constexpr std::uint16_t utf8mb4 = 45;
 constexpr std::uint8_t type_long_long = 8, type_double = 5, type_var_string = 253;
 
-bool begins(std::string_view text, std::string_view word) noexcept {
-    if (text.size() < word.size()) return false;
-    for (std::size_t i = 0; i < word.size(); ++i) {
-        const char c = text[i] >= 'a' && text[i] <= 'z' ? static_cast<char>(text[i] - 32) : text[i];
-        if (c != word[i]) return false;
-    }
-    return text.size() == word.size() || text[word.size()] == ' ' || text[word.size()] == ';' ||
-           text[word.size()] == '\n';
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-    constexpr std::string_view blank = " \t\r\n;";
-    const std::size_t first = text.find_first_not_of(blank);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
+using Type = dialects::Column::Type;
 
 void column(Writer& out, const dialects::Column& column, bool extended, std::uint8_t sequence) {
     const std::size_t mark = begin_packet(out, sequence);
@@ -85,13 +71,30 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
                     write_error(to_client.own(), failure(Fault::malformed), 1);
                     break;
                 }
-                const std::string_view text = trimmed(wire::as_text(packet.payload.subspan(front.replaced)));
+                const std::string_view text = without_comments(wire::as_text(packet.payload.subspan(front.replaced)));
                 if (answered(text, to_client)) break;
                 command.kind = Command::Kind::query;
                 command.text = text;
                 return command;
             }
-            case mysql::Command::stmt_close: break;
+            case mysql::Command::stmt_close:
+            case mysql::Command::stmt_send_long_data: break;
+            // Drivers then send their statement as text.
+            case mysql::Command::stmt_prepare: write_error(to_client.own(), failure(Fault::unpreparable), 1); break;
+            // The command line asks for the columns of each table.
+            case mysql::Command::field_list: write_end_of_rows(to_client.own(), ok.status, false, 1); break;
+            case mysql::Command::statistics: {
+                const std::size_t mark = begin_packet(to_client.own(), 1);
+                to_client.own().text("leasehold " LEASEHOLD_VERSION ", console");
+                end_packet(to_client.own(), mark);
+                break;
+            }
+            case mysql::Command::process_kill: {
+                wire::Cursor cursor(packet.payload.subspan(1));
+                command.kind = Command::Kind::query;
+                command.text = "KILL_CLIENT " + std::to_string(cursor.u32le());
+                return command;
+            }
             case mysql::Command::change_user:
                 write_error(to_client.own(), failure(Fault::not_supported, "log in anew to leave the console"), 1);
                 break;
@@ -102,46 +105,17 @@ LocalService::Command LocalService::next(wire::Bytes in, wire::Outbox& to_client
 
 // What drivers and the command line send by themselves.
 bool LocalService::answered(std::string_view text, wire::Outbox& to_client) {
-    if (begins(text, "SET") || begins(text, "ROLLBACK") || begins(text, "COMMIT") || begins(text, "BEGIN") ||
-        begins(text, "USE")) {
-        Ok ok;
-        ok.status = status::autocommit;
-        write_ok(to_client.own(), ok, 1);
-        return true;
-    }
     if (begins(text, "SHOW") && begins(trimmed(text.substr(4)), "WARNINGS")) {
-        using Type = dialects::Column::Type;
         dialects::Result answer{{{"Level", Type::text}, {"Code", Type::integer}, {"Message", Type::text}}, {}, "SHOW"};
         for (const std::string& notice : notices_) answer.rows.push_back({"Note", "0", notice});
         notices_.clear();
         result(answer, to_client);
         return true;
     }
-    if (begins(text, "SELECT")) {
-        const std::string_view what = trimmed(text.substr(6));
-        dialects::Result answer;
-        if (begins(what, "DATABASE(), USER()")) {  // `status` of the command line
-            answer.columns = {{"DATABASE()", dialects::Column::Type::text}, {"USER()", dialects::Column::Type::text}};
-            answer.rows.push_back({"leasehold", std::nullopt});
-            result(answer, to_client);
-            return true;
-        }
-        std::string name(what.substr(0, what.find_first_of(" \t\n")));
-        const bool version = name.find("version") != std::string::npos || name.find("VERSION") != std::string::npos;
-        if (!version && what != "1" && !name.starts_with("@@") && !name.starts_with("$$") &&
-            !begins(what, "DATABASE()") && !begins(what, "USER()")) {
-            return false;
-        }
-        answer.columns.push_back({name, dialects::Column::Type::text});
-        std::optional<std::string> value;
-        if (version) value = "leasehold " LEASEHOLD_VERSION;
-        if (what == "1") value = "1";
-        if (begins(what, "DATABASE()")) value = "leasehold";
-        answer.rows.push_back({std::move(value)});
-        result(answer, to_client);
-        return true;
-    }
-    return false;
+    const std::optional<dialects::Result> polite = courtesy(text, identity_);
+    if (!polite) return false;
+    result(*polite, to_client);
+    return true;
 }
 
 void LocalService::result(const dialects::Result& result, wire::Outbox& to_client) {
@@ -179,8 +153,7 @@ void LocalService::error(const wire::Diagnostics& error, wire::Outbox& to_client
     write_error(to_client.own(), said(error), 1);
 }
 
-// A console's error may come without a number: then its SQLSTATE is another
-// protocol's.
+// A console's error may come without a number: then its SQLSTATE is another protocol's.
 wire::Diagnostics LocalService::said(const wire::Diagnostics& error) const {
     if (error.number != 0) return error;
     wire::Diagnostics made = failure(Fault::syntax, error.message);

@@ -57,9 +57,14 @@ def direct_side(server, database=DATABASE):
 
 @contextlib.contextmanager
 def leasehold_side(server, leasehold, database=DATABASE, pause=0.005, **pool):
-    """A daemon with three busy sessions; `leasehold` is the factory of the fixture, `pool` further keys of the pool."""
+    """A daemon with three busy sessions; `leasehold` is the factory of the fixture, `pool` further keys of the pool. Who logs
+    in again may go to `annex`."""
     fresh_databases(server, database)
-    daemon = leasehold(pools={database: {"url": server.url(database, USER, PASSWORD), **POOL, **pool}})
+    pools = {name: {"url": server.url(name, USER, PASSWORD), **POOL, **pool} for name in (database, "annex")}
+    daemon = leasehold(pools=pools, start=False)
+    daemon.config["listen"][-1]["default_pool"] = database
+    daemon.write_config()
+    daemon.start()
     with busy(lambda: daemon.connect_mysql(database, USER, PASSWORD), table="elsewhere.busy", pause=pause):
         yield MySQLSide("leasehold", daemon.mysql_port, server, daemon, database=database)
 
