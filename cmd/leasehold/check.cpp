@@ -114,7 +114,9 @@ std::vector<std::string> misfits(const config::Config& config, const Pool& pool,
     }
     for (std::size_t i = 0; report.refuses_native && i < config.users.size(); ++i) {
         const config::User& user = config.users[i];
-        const bool here = user.pools.empty() || std::ranges::count(user.pools, pool.name) > 0;
+        const auto named = [&](const std::string& name) { return std::ranges::count(user.pools, name) > 0; };
+        const bool here =
+            user.pools.empty() || pool.name == "*" || named(pool.name) || std::ranges::any_of(pool.alias, named);
         if (!here || user.as_pool || config::password_kind(user.password) != config::PasswordKind::native_hash)
             continue;
         out.push_back("users[" + std::to_string(i) + "].password of " + user.name +
@@ -230,7 +232,9 @@ int check(const CheckOptions& options) {
         failed = !print_report(config, config.pools[i], reports[i]) || failed;
         reached += reports[i].reachable ? 1 : 0;
     }
-    std::cout << reached << " of " << count(reports.size(), "server") << " reached\n";
+    const auto silent = static_cast<std::size_t>(std::ranges::count_if(config.pools, holds_hash));
+    std::cout << reached << " of " << count(reports.size(), "server") << " reached"
+              << (silent == 0 ? std::string() : ", " + std::to_string(silent) + " not asked") << '\n';
     if (print_mixed(config, reports)) return exit_configuration;
     return failed ? exit_unavailable : exit_ok;
 }
