@@ -2,6 +2,7 @@
 #include "dialects/postgres/assignment.hpp"
 
 #include "dialects/postgres/settings.hpp"
+#include "dialects/postgres/text_reader.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,88 +11,12 @@
 namespace leasehold::postgres {
 namespace {
 
-constexpr std::size_t longest_name = 63;  // the server cuts longer identifiers
-constexpr std::size_t longest_value = 128;
-
-[[nodiscard]] char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-[[nodiscard]] bool is_letter(char c) noexcept { return (lower(c) >= 'a' && lower(c) <= 'z') || c == '_'; }
-[[nodiscard]] bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-[[nodiscard]] bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
+constexpr std::size_t longest_value = 256;
 
 template <std::size_t n>
 [[nodiscard]] bool among(const std::array<std::string_view, n>& names, std::string_view name) noexcept {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
-
-// What stands in a text, from left to right. Every reader returns an empty string when it finds something else.
-class Text {
-  public:
-    explicit Text(std::string_view text) noexcept : left_(text) {}
-
-    void blanks() noexcept {
-        while (!left_.empty() && is_blank(left_.front())) left_.remove_prefix(1);
-    }
-    [[nodiscard]] char next() const noexcept { return left_.empty() ? '\0' : left_.front(); }
-    [[nodiscard]] bool take(char c) noexcept {
-        if (next() != c || left_.empty()) return false;
-        left_.remove_prefix(1);
-        return true;
-    }
-    [[nodiscard]] bool at_end() noexcept {
-        blanks();
-        if (take(';')) blanks();
-        return left_.empty();
-    }
-    // An identifier, in lower case; parts divided by dots where `dotted`.
-    [[nodiscard]] std::string word(bool dotted = false) {
-        std::string found;
-        while (is_letter(next()) ||
-               (!found.empty() && (is_digit(next()) || next() == '$' || (dotted && next() == '.')))) {
-            found += lower(next());
-            left_.remove_prefix(1);
-        }
-        return found;
-    }
-    // Digits with a sign and a fraction, when the server keeps them as they are written: 7, -1.5; not 007, +7, -0, .5.
-    [[nodiscard]] std::string number() {
-        std::string found;
-        if (take('-')) found = "-";
-        const std::string whole = digits();
-        if (whole.empty() || (whole.size() > 1 && whole.front() == '0')) return {};
-        found += whole;
-        if (take('.')) {
-            const std::string fraction = digits();
-            if (fraction.empty()) return {};
-            found += '.' + fraction;
-        } else if (found == "-0") {
-            return {};
-        }
-        return found;
-    }
-    // '...': false when it does not end or holds what is not plain.
-    [[nodiscard]] bool literal(std::string& value) {
-        if (!take('\'')) return false;
-        while (!left_.empty()) {
-            const char c = next();
-            if (c < ' ' || c > '~' || c == '\\') return false;
-            left_.remove_prefix(1);
-            if (c == '\'' && !take('\'')) return true;
-            value += c;
-        }
-        return false;
-    }
-
-  private:
-    [[nodiscard]] std::string digits() {
-        std::string found;
-        while (is_digit(next())) {
-            found += next();
-            left_.remove_prefix(1);
-        }
-        return found;
-    }
-    std::string_view left_;
-};
 
 // Words that begin another statement behind SET or RESET. A setting whose name begins so is left alone as well.
 [[nodiscard]] bool is_phrase(std::string_view name) noexcept {
@@ -102,14 +27,108 @@ class Text {
     return among(words, name.substr(0, name.find('.')));
 }
 
-[[nodiscard]] bool read_value(Text& text, std::string& value) {
-    if (text.next() == '\'') return text.literal(value);
-    if (is_letter(text.next())) {
-        value = text.word();
-        return value.size() <= longest_name && value != "default" && text.next() != '\'' && text.next() != '&';
+[[nodiscard]] bool contains_word(std::string_view words, std::string_view word) noexcept {
+    for (std::size_t at = words.find(word); at != std::string_view::npos; at = words.find(word, at + 1)) {
+        const std::size_t end = at + word.size();
+        if ((at == 0 || words[at - 1] == ' ') && (end == words.size() || words[end] == ' ')) return true;
     }
+    return false;
+}
+
+// Whether the server would quote a name of a list where it shows it. Nothing: that depends on its version.
+[[nodiscard]] std::optional<bool> wants_quotes(std::string_view name) noexcept {
+    constexpr std::string_view keywords =
+        "all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case "
+        "cast char character check coalesce collate collation column concurrently constraint create cross "
+        "current_catalog current_date current_role current_schema current_time current_timestamp current_user dec "
+        "decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign "
+        "freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect "
+        "interval into is isnull join lateral leading least left like limit localtime localtimestamp national natural "
+        "nchar none normalize not notnull null nullif numeric offset on only or order out outer overlaps overlay "
+        "placing position precision primary real references returning right row select session_user setof similar "
+        "smallint some substring symmetric table tablesample then time timestamp to trailing treat trim true union "
+        "unique user using values varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement "
+        "xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable";
+    const bool plain = !name.empty() && (name[0] < '0' || name[0] > '9') &&
+                       name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789") == std::string_view::npos;
+    if (!plain || contains_word(keywords, name)) return true;
+    if (name.starts_with("json") || name == "merge_action" || name == "system_user") return std::nullopt;
+    return false;
+}
+
+// The names of a search_path, as the server puts them together.
+[[nodiscard]] bool read_list(TextReader& text, std::string& value) {
+    do {
+        text.blanks();
+        std::string name;
+        const bool literal = text.next() == '\'';
+        if (literal ? !text.quoted('\'', name) : !text.identifier(name)) return false;
+        const std::optional<bool> quotes = wants_quotes(name);
+        if (!quotes) return false;
+        if (!value.empty()) value += ", ";
+        if (*quotes) value += '"';
+        for (const char c : name) {
+            if (c == '"') value += c;
+            value += c;
+        }
+        if (*quotes) value += '"';
+        text.blanks();
+    } while (text.take(','));
+    return true;
+}
+
+[[nodiscard]] bool read_value(TextReader& text, std::string& value) {
+    if (text.next() == '\'') return text.quoted('\'', value);
+    if (text.at_letter() || text.next() == '"') return text.identifier(value);
     value = text.number();
-    return !value.empty() && !is_letter(text.next());
+    return !value.empty() && !text.at_letter();
+}
+
+// ROLE, SCHEMA, TIME ZONE and what else is no setting's name. Where the server reports the setting its value is not read.
+[[nodiscard]] bool read_phrase(TextReader& text, Assignment& found) {
+    text.blanks();
+    if (found.name == "time") {
+        if (!text.keyword("zone")) return false;
+        found.name = "timezone";
+        if (found.reset || text.keyword("default") || text.keyword("local")) return found.reset = true;
+        text.blanks();
+        return read_value(text, found.value);
+    }
+    if (found.reset) return found.name == "role";
+    if (found.name == "schema") {
+        found.name = "search_path";
+        return text.next() == '\'' && read_list(text, found.value);
+    }
+    return found.name == "role" && read_value(text, found.value);
+}
+
+// SET SESSION CHARACTERISTICS AS TRANSACTION: the modes of transactions to come.
+[[nodiscard]] std::optional<Assignments> read_modes(TextReader& text) {
+    Assignments all;
+    if (!text.keyword("as") || !text.keyword("transaction")) return std::nullopt;
+    const auto add = [&all](std::string_view name, std::string_view value) {
+        all.push_back({.name = std::string(name), .value = std::string(value)});
+        return all.size() <= 8;
+    };
+    const auto isolation = [&] {
+        if (!text.keyword("level")) return false;
+        const std::string_view name = "default_transaction_isolation";
+        if (text.keyword("serializable")) return add(name, "serializable");
+        if (text.keyword("repeatable")) return text.keyword("read") && add(name, "repeatable read");
+        if (!text.keyword("read")) return false;
+        if (text.keyword("committed")) return add(name, "read committed");
+        return text.keyword("uncommitted") && add(name, "read uncommitted");
+    };
+    const auto access = [&] {
+        const std::string_view name = "default_transaction_read_only";
+        if (text.keyword("only")) return add(name, "on");
+        return text.keyword("write") && add(name, "off");
+    };
+    do {
+        if (text.keyword("isolation") ? !isolation() : !text.keyword("read") || !access()) return std::nullopt;
+        if (text.blanks().take(',')) continue;
+    } while (!text.at_end());
+    return all;
 }
 
 // A second or more, or none: leasehold's own statements between two sessions must not run into it.
@@ -125,54 +144,62 @@ class Text {
 
 }  // namespace
 
-std::optional<Assignment> read_assignment(std::string_view sql) {
-    Text text(sql);
-    text.blanks();
+std::optional<Assignments> read_assignment(std::string_view sql) {
+    TextReader text(sql);
     Assignment found;
-    const std::string verb = text.word();
+    const std::string verb = text.blanks().word();
     found.reset = verb == "reset";
     if (!found.reset && verb != "set") return std::nullopt;
-    text.blanks();
-    found.name = text.word(true);
+    found.name = text.blanks().word(true);
     if (!found.reset && found.name == "session") {
-        text.blanks();
-        found.name = text.word(true);
+        found.name = text.blanks().word(true);
+        if (found.name == "characteristics") return read_modes(text);
     }
-    if (found.name.size() > longest_name || !well_formed(found.name) || is_phrase(found.name)) return std::nullopt;
-    if (!found.reset) {
+    text.blanks();
+    const bool assigns = !found.reset && (text.take('=') || text.keyword("to"));
+    const bool role = found.name == "role";  // which is a setting's name as well
+    if (is_phrase(found.name) && !(role && assigns)) {
+        if (assigns || !read_phrase(text, found)) return std::nullopt;
+    } else if (!found.reset) {
+        if (!assigns) return std::nullopt;
         text.blanks();
-        if (!text.take('=') && text.word() != "to") return std::nullopt;
-        text.blanks();
-        if (!read_value(text, found.value) || found.value.size() > longest_value) return std::nullopt;
+        const bool list = found.name == "search_path";
+        if (text.keyword("default")) {
+            found.reset = true;
+        } else if (text.blanks(); list ? !read_list(text, found.value) : !read_value(text, found.value)) {
+            return std::nullopt;
+        }
     }
-    if (!text.at_end()) return std::nullopt;
-    return found;
+    if (found.name.size() > TextReader::longest_name || !well_formed(found.name) || !text.at_end()) return std::nullopt;
+    if (too_long(found)) return std::nullopt;
+    return Assignments{std::move(found)};
 }
 
+bool too_long(const Assignment& assignment) noexcept { return assignment.value.size() > longest_value; }
+
 bool repeatable(const Assignment& assignment) noexcept {
-    // Lists that SET quotes in its own way; who the session is; what counts for a transaction or at the connection's
+    // Lists that SET quotes in its own way; who logged in; what counts for a transaction or at the connection's
     // beginning; what a backend may refuse to take back; what ends or holds up a backend that waits for its next session.
-    constexpr std::array<std::string_view, 15> never{
+    constexpr std::array<std::string_view, 12> never{
         "backslash_quote",
         "default_transaction_deferrable",
         "exit_on_error",
         "idle_session_timeout",
         "is_superuser",
         "post_auth_delay",
-        "role",
-        "search_path",
         "seed",
         "session_authorization",
-        "standard_conforming_strings",
         "temp_buffers",
+        "standard_conforming_strings",
         "temp_tablespaces",
         "unix_socket_directories",
-        "session characteristics",
     };
     const std::string_view name = assignment.name;
     if (among(never, name) || name.starts_with("transaction_") || name.ends_with("_preload_libraries")) return false;
-    // A server that does not report it is too old for its name to be known here for certain.
-    if (is_reported(name) && name != "default_transaction_read_only") return false;
+    // Of a server that does not report it; older than its name, maybe.
+    const bool known = name == "default_transaction_read_only" || name == "search_path";
+    if (is_reported(name) && !known) return false;
+    if (name == "search_path" && assignment.value.find("pg_temp") != std::string::npos) return false;
     return assignment.reset || name != "statement_timeout" || leaves_time(assignment.value);
 }
 

@@ -8,21 +8,21 @@
 
 namespace leasehold::postgres {
 
-namespace {
-
-// Settings that decide what a text means when it is parsed, beside those that the server reports.
-[[nodiscard]] bool decides_reading(std::string_view name) noexcept {
+bool decides_reading(std::string_view name) noexcept {
     constexpr std::array<std::string_view, 6> names{"array_nulls",           "backslash_quote",
                                                     "lc_monetary",           "timezone_abbreviations",
                                                     "transform_null_equals", "xmloption"};
     return std::ranges::any_of(names, [name](std::string_view known) { return same_name(known, name); });
 }
 
-}  // namespace
+void Digester::pin(PinKind kind) noexcept {
+    if (digest_.pin == PinKind::none) digest_.pin = kind;
+}
 
-void Digester::pin(PinKind kind, std::string_view name) noexcept {
-    if (digest_.pin != PinKind::none) return;
-    digest_.pin = kind;
+void Digester::note_setting(PinKind kind, std::string_view name) noexcept {
+    digest_.settings = true;
+    if (digest_.setting_pin != PinKind::none) return;
+    digest_.setting_pin = kind;
     const std::size_t n = std::min(name.size(), digest_.name.size());
     std::copy_n(name.begin(), n, digest_.name.begin());
     digest_.length = static_cast<std::uint8_t>(n);
@@ -35,28 +35,35 @@ void Digester::take(const Statement& statement) noexcept {
     digest_.may_commit |= statement.may_commit();
     digest_.chains |= (statement.marks & mark::chain) != 0;
     digest_.discards = digest_.only(Kind::discard_all);
-    take_reset_all(statement.kind == Kind::reset_all);
     note_meaning(statement);
     switch (statement.kind) {
         case Kind::begin: digest_.begins = true; break;
         case Kind::commit:
         case Kind::rollback: digest_.ends = true; break;
-        case Kind::rollback_to: digest_.rolls_back_to = true; break;
+        case Kind::rollback_to:
+            digest_.rolls_back_to = true;
+            digest_.savepoints = true;
+            break;
+        case Kind::savepoint:
+        case Kind::release: digest_.savepoints = true; break;
         case Kind::set:
         case Kind::reset:
-            if (!carried_(context_, statement.variable())) pin(PinKind::setting, statement.variable());
+            digest_.settings = true;
+            if (!carried_(context_, statement.variable())) note_setting(PinKind::setting, statement.variable());
             break;
+        case Kind::reset_all: note_setting(PinKind::setting, "all"); break;
         case Kind::set_local:
             // How the texts behind it are read: they may be on their way already.
             if (same_name(statement.variable(), "standard_conforming_strings")) {
-                pin(PinKind::setting, statement.variable());
+                pin(PinKind::setting);
+                note_setting(PinKind::setting, statement.variable());
             }
             break;
         case Kind::discard_all:
         case Kind::deallocate_all: digest_.drops_statements = true; break;
         case Kind::deallocate: {
             const std::string_view name = statement.variable();
-            if (digest_.pin != PinKind::none) break;
+            if (digest_.setting_pin != PinKind::none) break;
             std::copy(name.begin(), name.end(), digest_.name.begin());
             digest_.length = static_cast<std::uint8_t>(name.size());
             break;
@@ -74,19 +81,10 @@ void Digester::take(const Statement& statement) noexcept {
     const std::uint16_t marks = statement.marks;
     if ((marks & (mark::pg_temp | mark::temporary)) != 0) pin(PinKind::temporary);
     if ((marks & mark::advisory_lock) != 0) pin(PinKind::advisory_lock);
-    if ((marks & mark::set_config) != 0) pin(PinKind::set_config);
+    if ((marks & mark::set_config) != 0) note_setting(PinKind::set_config);
     if ((marks & mark::last_value) != 0) pin(PinKind::last_value);
     if ((marks & mark::foreign_session) != 0) pin(PinKind::foreign_session);
     if ((marks & (mark::seed | mark::obscure)) != 0) digest_.soils = true;
-}
-
-// As the last of a text it leaves nothing behind; what is set behind it, or in a transaction with it, is to last.
-void Digester::take_reset_all(bool resets) noexcept {
-    const bool lasts = digest_.resets || (resets && (digest_.pin != PinKind::none || digest_.begins));
-    digest_.resets = resets && !lasts;
-    if (!lasts) return;
-    pin(PinKind::setting, "all");
-    digest_.reads = true;
 }
 
 // What texts parsed later may be understood by.
@@ -106,7 +104,6 @@ void Digester::note_meaning(const Statement& statement) noexcept {
     } else if ((statement.marks & mark::schema) != 0) {
         digest_.schema = true;
     }
-    if ((statement.marks & mark::set_config) != 0) digest_.reads = true;
 }
 
 std::string describe_pin(PinKind kind, std::string_view variable) {

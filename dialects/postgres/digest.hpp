@@ -29,19 +29,21 @@ struct Digest {
     std::uint32_t statements = 0;  // empty ones not counted
     Kind first = Kind::none;
     Kind last = Kind::none;
-    bool begins = false;            // BEGIN among them
-    bool may_commit = false;        // could make changes durable although a transaction is open
-    bool ends = false;              // ROLLBACK or COMMIT among them
-    bool chains = false;            // AND CHAIN among them
-    bool soils = false;             // may leave state that nobody saw: DO, CALL, EXECUTE
-    bool drops_statements = false;  // DISCARD ALL, DEALLOCATE ALL
-    bool discards = false;          // DISCARD ALL alone
-    bool resets = false;            // RESET ALL at its end
-    bool rolls_back_to = false;     // a savepoint
-    bool schema = false;            // names may mean something else afterwards: for everybody, ...
-    bool own_schema = false;        // ... or for this session: temporary objects, and what nobody saw
-    bool reads = false;             // sets what texts are parsed by, and the server does not report
-    PinKind pin = PinKind::none;    // the first reason found
+    bool begins = false;                  // BEGIN among them
+    bool may_commit = false;              // could make changes durable although a transaction is open
+    bool ends = false;                    // ROLLBACK or COMMIT among them
+    bool chains = false;                  // AND CHAIN among them
+    bool soils = false;                   // may leave state that nobody saw: DO, CALL, EXECUTE
+    bool drops_statements = false;        // DISCARD ALL, DEALLOCATE ALL
+    bool discards = false;                // DISCARD ALL alone
+    bool rolls_back_to = false;           // a savepoint
+    bool schema = false;                  // names may mean something else afterwards: for everybody, ...
+    bool own_schema = false;              // ... or for this session: temporary objects, and what nobody saw
+    bool reads = false;                   // sets what texts are parsed by, and the server does not report
+    bool settings = false;                // SET, RESET, set_config(): whose text has to be read
+    bool savepoints = false;              // made, released, rolled back to
+    PinKind pin = PinKind::none;          // the first reason found, ...
+    PinKind setting_pin = PinKind::none;  // ... and that of settings, unless what is done to them can be read
     std::uint8_t length = 0;
     std::array<char, 64> name{};  // of the setting that pins, or DEALLOCATE's statement
 
@@ -49,16 +51,16 @@ struct Digest {
     [[nodiscard]] bool only(Kind kind) const noexcept { return statements == 1 && first == kind; }
     // A ROLLBACK or ABORT and nothing else, after which no transaction is open.
     [[nodiscard]] bool rolls_back() const noexcept { return only(Kind::rollback) && !chains; }
-    // SET or RESET of a setting that the server does not report, alone, which changes nothing else.
-    [[nodiscard]] bool assigns() const noexcept {
-        return (only(Kind::set) || only(Kind::reset)) && pin == PinKind::setting && !soils && !reads && !schema &&
-               !own_schema;
-    }
+    // Its text has to be read for what it does to them.
+    [[nodiscard]] bool touches_settings() const noexcept { return settings || savepoints; }
     [[nodiscard]] bool commits() const noexcept { return only(Kind::commit) && !chains; }
 };
 
 // Whether the server announces changes of this setting, so that it follows the session by itself.
 using Carried = bool (*)(const void* context, std::string_view setting);
+
+// A setting that decides what a text means when it is parsed, beside those that the server reports.
+[[nodiscard]] bool decides_reading(std::string_view name) noexcept;
 
 class Digester {
   public:
@@ -67,9 +69,9 @@ class Digester {
     [[nodiscard]] const Digest& digest() const noexcept { return digest_; }
 
   private:
-    void pin(PinKind kind, std::string_view name = {}) noexcept;
+    void pin(PinKind kind) noexcept;
+    void note_setting(PinKind kind, std::string_view name = {}) noexcept;
     void note_meaning(const Statement& statement) noexcept;
-    void take_reset_all(bool resets) noexcept;
     Carried carried_;
     const void* context_;
     Digest digest_;

@@ -184,12 +184,14 @@ std::string diff_sql(const Settings& held, const Settings& wanted) {
     return sql;
 }
 
-Settings after_reset_all(const Settings& settings, Settings defaults) {
-    for (const std::string_view name : {std::string_view("session_authorization"), std::string_view("role")}) {
-        defaults.erase(name);
-        if (const std::optional<std::string_view> value = settings.find(name)) (void)defaults.set(name, *value);
+std::string missing_sql(const Settings& held, const Settings& wanted) {
+    std::string sql, identity;
+    for (const Settings::Setting& setting : wanted) {
+        const std::optional<std::string_view> now = held.find(setting.name);
+        if (now && *now == setting.value) continue;
+        append_set(is_identity(setting.name) ? identity : sql, setting.name, setting.value);
     }
-    return defaults;
+    return sql + identity;
 }
 
 bool is_reported(std::string_view name) noexcept { return reported_entry(name) != nullptr; }

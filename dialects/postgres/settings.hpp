@@ -56,8 +56,8 @@ class Settings {
 // equal. What `wanted` lacks is RESET to the backend's own default. Pure ASCII whatever the values hold, so that the
 // client encoding of the moment cannot change its meaning.
 [[nodiscard]] std::string diff_sql(const Settings& held, const Settings& wanted);
-// What RESET ALL makes of settings: `defaults`, and of role and session_authorization, which it spares, what they were.
-[[nodiscard]] Settings after_reset_all(const Settings& settings, Settings defaults);
+// One or several statements that set what `held` has not, or has otherwise, and touch nothing else; or nothing.
+[[nodiscard]] std::string missing_sql(const Settings& held, const Settings& wanted);
 
 // The server announces changes of it by ParameterStatus (GUC_REPORT), in any version up to 18.
 [[nodiscard]] bool is_reported(std::string_view name) noexcept;

@@ -73,7 +73,7 @@ void Tracker::detach() noexcept {
     if (lease_ == nullptr) return;
     if (watching_) watch_loss();
     write_unfinished();
-    change_.reset();
+    leave_trail();
     lease_ = nullptr;
 }
 
@@ -118,7 +118,8 @@ std::string_view Tracker::pin() const noexcept {
 }
 
 bool Tracker::dirty() const noexcept {
-    return soiled_ || change_ || encoding_pins_ || !pinned_.empty() || !pinned_in_transaction_.empty();
+    return soiled_ || (trail_ && !trail_->settled()) || encoding_pins_ || !pinned_.empty() ||
+           !pinned_in_transaction_.empty();
 }
 
 std::string_view Tracker::application() const noexcept {
@@ -183,10 +184,6 @@ void Tracker::pin_fresh(PinKind kind, std::string_view variable) {
 
 void Tracker::apply(const Digest& digest) {
     if (digest.pin != PinKind::none) pin_fresh(digest.pin, digest.variable());
-    if (digest.resets) {  // and no lease follows at once that would bring back what the client came with
-        pin_fresh(PinKind::setting, "all");
-        private_reading_ = true;
-    }
     if (digest.soils) soiled_ = true;
     if (digest.reads) private_reading_ = true;
     if (digest.rolls_back_to) end_schema_change();
@@ -311,6 +308,7 @@ void Tracker::end_stream(Flow& flow) {
                 const std::uint16_t added = bits(whole);
                 if ((added & Request::drops) != 0) ++dropping_;
                 request.bits = static_cast<std::uint16_t>((request.bits & ~Request::single) | added);
+                if (whole.touches_settings()) distrust(whole);
                 apply(whole);
             } else if (request.has(Request::sets_unnamed)) {
                 unnamed_.complete(whole);

@@ -13,9 +13,9 @@
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
-#include "dialects/postgres/assignment.hpp"
 #include "dialects/postgres/lease.hpp"
 #include "dialects/postgres/outstanding.hpp"
+#include "dialects/postgres/setting_trail.hpp"
 #include "dialects/postgres/transcript.hpp"
 #include "dialects/postgres/unnamed.hpp"
 
@@ -58,6 +58,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
     [[nodiscard]] wire::TransactionStatus status() const noexcept override;
     [[nodiscard]] bool busy() const noexcept override;
+    [[nodiscard]] bool cancellable() const noexcept override { return busy() && !restoring(); }
     [[nodiscard]] bool completes() const noexcept override { return !copy_in_ && !scope_open_ && request_left_ == 0; }
     [[nodiscard]] std::string_view pin() const noexcept override;
     [[nodiscard]] bool dirty() const noexcept override;
@@ -91,13 +92,6 @@ class Tracker final : public wire::Tracker {
         wire::Outbox& to_client;
     };
     enum class Passing : std::uint8_t { pass, drop, lost, fatal };
-    // A SET or RESET on its way.
-    struct Change {
-        Assignment what;
-        std::uint64_t scope = 0;
-        std::uint64_t request = 0;  // the number of the one that runs it; 0: none yet
-        bool done = false;          // the server has said so; it may fail still
-    };
 
     // tracker.cpp
     [[nodiscard]] static bool carried(const void* tracker, std::string_view setting);
@@ -177,7 +171,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] Passing on_reply(std::uint8_t type, Bytes body, wire::Outbox& to_client);
     [[nodiscard]] std::size_t stream_reply(Bytes rest, std::size_t size) noexcept;
     [[nodiscard]] Passing on_error(Bytes body, wire::Outbox& to_client);
-    [[nodiscard]] Passing on_parameter(Bytes body);
+    [[nodiscard]] Passing on_parameter(Bytes body, wire::Outbox& to_client);
     [[nodiscard]] Passing on_ready(Bytes body);
     [[nodiscard]] Passing on_complete(std::uint8_t type, Bytes body, wire::Outbox& to_client);
     [[nodiscard]] Passing on_copy_in();
@@ -187,7 +181,6 @@ class Tracker final : public wire::Tracker {
     void fail_scope();
     void undo(Effect& effect);
     void drop_all_statements(bool discard);
-    void reset_all_settings();
     void end_schema_change() noexcept;
     void advance(wire::Outbox& to_client);
     [[nodiscard]] bool has_local_turn() const noexcept;
@@ -199,12 +192,21 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool boundary() const noexcept;
 
     // tracker_settings.cpp
-    [[nodiscard]] bool stands_alone() const noexcept;
-    [[nodiscard]] bool begin_change(const Digest& digest, std::string_view sql);
-    void disturb_change();
-    void run_change() noexcept;
-    void change_complete(std::string_view tag) noexcept;
-    void end_change(const Request& ready);
+    [[nodiscard]] SettingTrail& trail();
+    [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
+    [[nodiscard]] bool has_room(const SettingSteps& steps) const noexcept;
+    void distrust(const Digest& digest);
+    void follow(SettingSteps steps);
+    void step_done(std::uint8_t type, Bytes body);
+    void settle(std::uint64_t answered, bool failed);
+    void leave_trail();
+    void restore(wire::Outbox& to_backend);
+    [[nodiscard]] Passing on_restoring(std::uint8_t type, Bytes body, wire::Outbox& to_client);
+    // In front is a statement of our own, which brings back settings.
+    [[nodiscard]] bool restoring() const noexcept {
+        return !outstanding_.empty() && outstanding_[0].type == frontend::query &&
+               outstanding_[0].reply == Request::Reply::swallow;
+    }
 
     // tracker_observed.cpp
     struct Watching;
@@ -240,11 +242,12 @@ class Tracker final : public wire::Tracker {
     bool own_schema_changing_ = false;   // ... or to itself alone
     std::uint64_t own_schema_ = 0;       // when it last changed what names mean to itself alone
     Settings settings_;
-    std::unique_ptr<Change> change_;
-    Settings told_;                   // every ParameterStatus as the client was told last
-    bool parameters_differ_ = false;  // the backend's are not what the client was told
-    bool conforming_ = true;          // standard_conforming_strings
-    bool encoding_pins_ = false;      // client_encoding has characters that hold a quote's or backslash's byte
+    std::unique_ptr<SettingTrail> trail_;  // while settings or savepoints are under way
+    SettingSteps portal_steps_;            // what executing the unnamed portal does to them
+    Settings told_;                        // every ParameterStatus as the client was told last
+    bool parameters_differ_ = false;       // the backend's are not what the client was told
+    bool conforming_ = true;               // standard_conforming_strings
+    bool encoding_pins_ = false;           // client_encoding has characters that hold a quote's or backslash's byte
 
     Outstanding outstanding_;
     char status_ = 'I';                // of the last ReadyForQuery
@@ -256,7 +259,7 @@ class Tracker final : public wire::Tracker {
     std::uint64_t scope_done_ = 0;     // the last that is answered completely
     std::uint64_t change_scope_ = 0;   // the last that changes named statements
     std::uint64_t unnamed_scope_ = 0;  // the last that may fail before it has set the unnamed statement
-    std::uint32_t dropping_ = 0;       // outstanding DISCARD ALL, DEALLOCATE ALL, RESET ALL
+    std::uint32_t dropping_ = 0;       // outstanding DISCARD ALL, DEALLOCATE ALL, and what restores settings
     bool unaligned_ = false;           // the backend has its defaults: what the session wants comes with the next lease
 
     std::uint16_t front_ran_ = 0;  // bits of what the scope in front has executed

@@ -31,7 +31,6 @@ constexpr std::size_t whole_error = 64 * 1024;
 
 wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox& to_backend) {
     using What = wire::Verdict::Kind;
-    (void)to_backend;
     if (parameters_differ_ && reply_left_ == 0) tell_parameters(to_client);
     std::size_t at = 0, run = 0;  // in[run, at) is passed on in one piece
     const auto pass_run = [&] {
@@ -53,7 +52,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         std::size_t taken = header.size();
         if (!acceptable(header, Sender::server, Stage::session)) {
             passing = Passing::fatal;
-        } else if (header_only(header.type)) {
+        } else if (header_only(header.type) && !restoring()) {
             if (on_header(header.type)) {
                 taken = stream_reply(rest, header.size());
             } else {
@@ -64,9 +63,9 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
             const std::size_t wanted = long_error ? whole_error : header.size();
             if (rest.size() < wanted) break;
             const std::size_t before = at - run;
-            // Errors and a tag may be written anew, behind what was passed.
-            const bool anew =
-                header.type == backend::error || (!outstanding_.empty() && outstanding_.front().has(Request::retagged));
+            // Errors, settings and a tag may be written anew, behind what was passed.
+            const bool anew = header.type == backend::error || header.type == backend::parameter_status ||
+                              (!outstanding_.empty() && outstanding_.front().has(Request::retagged));
             if (anew && before > 0) pass_run();
             passing = on_reply(header.type, rest.subspan(header_size, wanted - header_size), to_client);
             if (long_error && passing == Passing::pass) taken = stream_reply(rest, header.size());
@@ -88,6 +87,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
     }
     pass_run();
     if (watching_) watch_ends();
+    if (unaligned_) restore(to_backend);
     const bool ended = at == in.size() && boundary();
     return {ended ? What::boundary : What::more, at};
 }
@@ -139,6 +139,7 @@ bool Tracker::on_header(std::uint8_t type) {
 }
 
 Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& to_client) {
+    if (restoring()) return on_restoring(type, body, to_client);
     switch (type) {
         case backend::ready_for_query: return on_ready(body);
         case backend::command_complete:
@@ -149,7 +150,7 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
         case backend::close_complete: return confirm(frontend::close);
         case backend::no_data: return confirm(frontend::describe);
         case backend::error: return on_error(body, to_client);
-        case backend::parameter_status: return on_parameter(body);
+        case backend::parameter_status: return on_parameter(body, to_client);
         case backend::copy_in: return on_copy_in();
         case backend::copy_out:
         case backend::copy_done:
@@ -171,7 +172,6 @@ Tracker::Passing Tracker::confirm(std::uint8_t type) {
 
 void Tracker::succeeded(const Request& request) {
     if (request.has(Request::drops)) --dropping_;
-    if (request.has(Request::resets)) --dropping_;
     if (request.has(Request::drops_unnamed)) {
         unnamed_.confirm(0);
         lease_->unnamed = {};
@@ -188,7 +188,7 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
     copy_in_ = false;
     request.bits |= Request::done;
     if (watching_) watch_done();
-    if (change_ && type == backend::command_complete) change_complete(parse_command_complete(body).value_or(""));
+    if (trail_ && type != backend::empty_query) step_done(type, body);
     if (request.has(Request::drops) && type == backend::command_complete) {
         const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
         if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") drop_all_statements(tag == "DISCARD ALL");
@@ -204,6 +204,7 @@ void Tracker::drop_all_statements(bool discard) {
     lease_->statements.clear();
     names_.clear();
     if (!discard) return;
+    if (trail_) trail_->forget();
     pinned_.clear();
     pinned_in_transaction_.clear();
     session_pinned_ = soiled_ = false;
@@ -215,23 +216,25 @@ void Tracker::drop_all_statements(bool discard) {
     unaligned_ = true;
 }
 
-// The backend is as after its login, but for the role; what the client asked for when it came comes with the next lease.
-void Tracker::reset_all_settings() {
-    lease_->held = after_reset_all(lease_->held, {});
-    settings_ = after_reset_all(settings_, options_.startup);
-    unaligned_ = true;
-}
-
-Tracker::Passing Tracker::on_parameter(Bytes body) {
+Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
     const std::optional<Parameter> said = parse_parameter_status(body);
     if (!said) return Passing::fatal;
     // Some twenty are reported; names without end would be kept for ever.
     if (told_.size() >= max_parameters && !told_.contains(said->name)) return Passing::fatal;
     lease_->report(said->name, said->value);
-    const bool discarding =
-        discarded_ || (!outstanding_.empty() && outstanding_.front().has(Request::discards | Request::resets));
-    // What the startup packet asked for comes back with the next lease: to the client it does not change.
-    if (discarding && options_.startup.contains(said->name)) return Passing::drop;
+    const bool discarding = discarded_ || (!outstanding_.empty() && outstanding_.front().has(Request::discards));
+    // What the startup packet asked for comes back: to the client that is its value already.
+    std::optional<std::string_view> back;
+    if (discarding) back = options_.startup.find(said->name);
+    if (trail_ && !outstanding_.empty()) back = trail_->restored(outstanding_.first(), said->name);
+    if (back) {
+        if (is_carriable(said->name)) (void)settings_.set(said->name, *back);
+        if (told_.find(said->name) == back) return Passing::drop;
+        parameter_status(to_client.own(), said->name, *back);
+        told_.set(said->name, *back);
+        note_parameter(said->name, *back);
+        return Passing::drop;
+    }
     if (is_carriable(said->name)) {
         const auto usual = lease_->defaults.find(said->name);
         if (!options_.startup.contains(said->name) && usual && *usual == said->value) {
@@ -262,14 +265,14 @@ Tracker::Passing Tracker::on_ready(Bytes body) {
     copy_in_ = false;
     if (request.number > scope_done_) scope_done_ = request.number;
     succeeded(request);
+    const std::uint64_t answered = outstanding_.first();
     outstanding_.pop();
-    end_change(request);
+    if (trail_) settle(answered, request.has(Request::failed));
     ++counts_.requests;
     if (status_ == 'I') {
         ++counts_.transactions;
         transaction_over();
     }
-    if (request.has(Request::resets) && !request.has(Request::failed)) reset_all_settings();
     discarded_ = false;
     front_ran_ = 0;
     if (outstanding_.empty()) all_answered();

@@ -2,6 +2,8 @@
 // A client's messages while a backend is attached: what is passed on, what is noted about it, what has to wait.
 #include "dialects/postgres/tracker.hpp"
 
+#include <utility>
+
 namespace leasehold::postgres {
 
 Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
@@ -23,7 +25,7 @@ Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
         return Step::taken;
     }
     // DISCARD ALL takes settings and statements with it: what follows begins anew, with another lease if nothing pins.
-    if (dropping_ > 0) return hold(flow);
+    if (dropping_ > 0 || (trail_ && trail_->resetting() && !scope_open_)) return hold(flow);
     if (unaligned_ && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) return hold(flow);
     switch (message.type) {
         case frontend::query: return on_query(message, flow);
@@ -108,33 +110,27 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (!ready_after_) ready_for_query(flow.to_client.own(), status_);
         return Step::taken;
     }
-    disturb_change();
-    const bool changes = message.whole() && begin_change(what, sql);
+    std::optional<SettingSteps> steps;
+    if (message.whole() && what.touches_settings()) steps = read_steps(what, sql);
     start_record();
     const std::uint32_t text = transcript_.add(sql);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
     if (!message.whole()) all |= Request::partial;
     if (what.drops_statements) ++dropping_;
-    if (what.resets && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) {
-        all |= Request::resets;
-        what.resets = false;
-        ++dropping_;
-    }
     outstanding_.push(
         {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
     if (watching_) watch_query(sql, message.size - header_size - 1);
-    if (changes) change_->request = outstanding_.pushed();
+    if (steps) follow(std::move(*steps));
     unnamed_.send_drop();
     if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
-    if (!changes) apply(what);
+    apply(what);
     forward(message, flow);
     start_stream(message, Rest::forward);
     return Step::taken;
 }
 
 Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
-    disturb_change();
     start_record();
     const std::uint32_t text = transcript_.add("function call");
     std::uint16_t all = Request::single;
@@ -155,7 +151,6 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
     if (!cursor.ok()) return Step::fatal;
     if (portal.empty() && !portal_deallocates_.empty()) return execute_deallocate(message, flow);
     begin_scope(flow, false);
-    if (!portal.empty() || (change_ && change_->request != 0)) disturb_change();
     const std::uint16_t what = portal.empty() ? portal_bits_ : named_portal_bits_;
     if ((what & Request::drops) != 0) ++dropping_;
     outstanding_.push({
@@ -164,7 +159,7 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
         .text = portal_text_,
     });
     if (watching_) watch_execute(portal);
-    run_change();
+    if (portal.empty() && !portal_steps_.empty()) follow(std::exchange(portal_steps_, {}));
     forward(message, flow);
     return Step::taken;
 }

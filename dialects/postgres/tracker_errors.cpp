@@ -50,6 +50,7 @@ Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
     if (severity == "FATAL" || severity == "PANIC") return Passing::lost;
     if (outstanding_.empty()) return Passing::fatal;
     copy_in_ = false;
+    if (trail_) trail_->failed();
     if (watching_) watch_error(body);
     Request& request = outstanding_.front();
     if (request.readies()) {

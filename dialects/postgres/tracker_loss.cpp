@@ -33,6 +33,7 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     if (ends) {
         const std::string what = pinned_.empty() ? why(loss) : pinned_ + " was lost: " + why(loss);
         farewell(failure(loss.kind == wire::Loss::Kind::killed ? Fault::killed : Fault::state_lost, what), to_client);
+        leave_trail();
         lease_ = nullptr;
         return wire::Aftermath::ends;
     }
@@ -41,6 +42,7 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
 }
 
 void Tracker::answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client) {
+    if (restoring()) outstanding_.pop();  // nobody waits for it
     Answering how{to_client, why(loss), unknown_outcome(loss), status_, front_ran_};
     const bool open = scope_open_, nothing = outstanding_.empty();
     const bool was_skipping = skipping_;
@@ -180,7 +182,7 @@ void Tracker::clear_after_loss() {
     scanner_.reset();
     digester_.reset();
     pinned_in_transaction_.clear();
-    change_.reset();
+    leave_trail();
     named_portal_bits_ = portal_bits_ = 0;
     status_ = 'I';
     transaction_over_ = true;

@@ -250,9 +250,18 @@ Tracker::Step Tracker::parse_taken(std::string_view name, const Message& message
 // What a portal does counts when it is executed; what its statement leaves behind is counted now.
 void Tracker::bound(std::string_view portal, const Digest* digest, std::string_view sql) {
     const std::uint16_t what = digest == nullptr ? std::uint16_t{0} : bits(*digest);
-    disturb_change();
-    if (digest != nullptr && !(portal.empty() && begin_change(*digest, sql))) apply(*digest);
+    std::optional<SettingSteps> steps;
+    if (digest != nullptr && digest->touches_settings()) {
+        if (portal.empty()) {
+            steps = read_steps(*digest, sql);
+        } else {
+            distrust(*digest);
+        }
+    }
+    if (digest != nullptr) apply(*digest);
     if (portal.empty()) {
+        portal_steps_.clear();
+        if (steps) portal_steps_ = std::move(*steps);
         portal_bits_ = what;
         portal_deallocates_.clear();
     } else {
@@ -332,7 +341,6 @@ Tracker::Step Tracker::execute_deallocate(const Message& message, Flow& flow) {
         poison(Fault::unknown_statement, portal_deallocates_, flow);
         return Step::taken;
     }
-    disturb_change();
     constexpr std::uint16_t added = Request::executes | Request::retagged;
     const auto all = static_cast<std::uint16_t>(portal_bits_ | added);
     outstanding_.push({.type = frontend::execute, .bits = all, .text = portal_text_});

@@ -1,67 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settings that the server does not report, carried all the same: a SET or RESET that stands alone, outside of a
-// transaction, and whose success was seen to the end. Until then nothing counts; whatever else comes in between pins.
+// Settings that the server does not report, carried all the same: what each statement does to them is read from its text,
+// counts when the server says that it is done, and is undone with its transaction. What cannot be read pins.
 #include "dialects/postgres/tracker.hpp"
 
+#include <algorithm>
+
 namespace leasehold::postgres {
+namespace {
 
-// Outside of a transaction, and nothing has run or can still run in the same segment before it.
-bool Tracker::stands_alone() const noexcept {
-    if (change_ || status_ != 'I' || skipping_ || copy_in_) return false;
-    if (!scope_open_) return outstanding_.empty();
-    if ((front_ran_ & Request::executes) != 0) return false;
-    for (std::size_t i = 0; i < outstanding_.size(); ++i) {
-        const std::uint8_t type = outstanding_[i].type;
-        if (type != frontend::parse && type != frontend::describe && type != frontend::close) return false;
+constexpr std::size_t most_requests = 1000;  // on their way, that change settings
+
+}  // namespace
+
+SettingTrail& Tracker::trail() {
+    if (!trail_) trail_ = std::make_unique<SettingTrail>(settings_, lease_->held, options_.startup);
+    return *trail_;
+}
+
+// What the text's statements do to settings and savepoints. Nothing when that is not known: what it takes then is done.
+std::optional<SettingSteps> Tracker::read_steps(const Digest& digest, std::string_view sql) {
+    std::optional<SettingSteps> steps = read_setting_steps(sql, conforming_, &Tracker::carried, this);
+    if (steps && steps->size() == digest.statements && has_room(*steps)) return steps;
+    distrust(digest);
+    return std::nullopt;
+}
+
+bool Tracker::has_room(const SettingSteps& steps) const noexcept {
+    std::size_t added = 0;
+    bool changes = false;
+    for (const SettingStep& step : steps) {
+        changes |= step.kind == SettingStep::Kind::assign || step.kind == SettingStep::Kind::reset_all;
+        for (const Assignment& each : step.assigns) {
+            if (!each.reset && !each.reported && !settings_.contains(each.name)) ++added;
+        }
     }
-    return true;
+    if (trail_ && (trail_->requests() >= most_requests || (changes && trail_->blind()))) return false;
+    if (added == 0) return true;
+    return settings_.size() + added + (trail_ ? trail_->underway() : 0) <= options_.max_settings;
 }
 
-// Whether the statement's setting is carried if it succeeds. Then it pins nothing.
-bool Tracker::begin_change(const Digest& digest, std::string_view sql) {
-    if (!digest.assigns() || !stands_alone()) return false;
-    std::optional<Assignment> what = read_assignment(sql);
-    if (!what || !repeatable(*what)) return false;
-    const bool known = settings_.contains(what->name);
-    if (what->reset && (!known || options_.startup.contains(what->name))) return false;
-    if (!known && settings_.size() >= options_.max_settings) return false;
-    change_ = std::make_unique<Change>(Change{std::move(*what), scope_});
-    return true;
+// The text does to settings what nobody here knows.
+void Tracker::distrust(const Digest& digest) {
+    if (digest.settings) private_reading_ = true;
+    if (digest.setting_pin != PinKind::none) pin_fresh(digest.setting_pin, digest.variable());
+    if (!digest.savepoints) return;
+    if (trail_ && !trail_->settled()) pin_fresh(PinKind::setting, "before a savepoint");
+    trail().lose_sight();
 }
 
-// Called before anything that runs beside it in its segment.
-void Tracker::disturb_change() {
-    if (!change_ || change_->scope != scope_) return;
-    pin_fresh(PinKind::setting, change_->what.name);
-    change_.reset();
+// The request that was pushed last does this.
+void Tracker::follow(SettingSteps steps) {
+    // Up to its end texts are parsed by the server's defaults, where the startup packet asked for others.
+    const auto resets = [](const SettingStep& step) { return step.kind == SettingStep::Kind::reset_all; };
+    private_reading_ |= startup_reading_ != 0 && std::ranges::any_of(steps, resets);
+    trail().send(outstanding_.pushed(), std::move(steps));
 }
 
-// The request that was pushed last runs it.
-void Tracker::run_change() noexcept {
-    if (change_ && change_->scope == scope_) change_->request = outstanding_.pushed();
+void Tracker::step_done(std::uint8_t type, Bytes body) {
+    // A portal that gives one row at a time has given the only one.
+    const std::string_view tag =
+        type == backend::portal_suspended ? "SELECT 1" : parse_command_complete(body).value_or(std::string_view());
+    if (!trail_->complete(outstanding_.first(), tag)) pin_fresh(PinKind::setting, "of unknown outcome");
 }
 
-void Tracker::change_complete(std::string_view tag) noexcept {
-    if (!change_ || change_->request == 0 || change_->request != outstanding_.pushed() - outstanding_.size() + 1)
-        return;
-    change_->done = tag == (change_->what.reset ? "RESET" : "SET");
+void Tracker::settle(std::uint64_t answered, bool failed) {
+    trail_->ready(answered, status_ == 'I', failed);
+    if (outstanding_.empty()) unaligned_ = !(lease_->held == settings_);
+    if (trail_->idle()) trail_.reset();
 }
 
-// Its segment is answered.
-void Tracker::end_change(const Request& ready) {
-    if (!change_ || change_->scope != ready.number) return;
-    const std::unique_ptr<const Change> change = std::move(change_);
-    if (ready.has(Request::failed) || change->request == 0) return;  // nothing has changed
-    const Assignment& what = change->what;
-    if (!change->done || status_ != 'I') {
-        pin_fresh(PinKind::setting, what.name);
-    } else if (what.reset) {
-        settings_.erase(what.name);
-        lease_->held.erase(what.name);
-    } else {
-        (void)settings_.set(what.name, what.value);
-        (void)lease_->held.set(what.name, what.value);
+// The lease is over, or its backend is gone with whatever it had not committed.
+void Tracker::leave_trail() {
+    if (trail_) trail_->roll_back();
+    trail_.reset();
+    portal_steps_.clear();
+}
+
+// What the session began with, and its backend has not any more: at once, where no other lease follows that brings it.
+void Tracker::restore(wire::Outbox& to_backend) {
+    if (lease_ == nullptr || !outstanding_.empty() || scope_open_ || skipping_ || copy_in_) return;
+    if (status_ == 'T' && trail_ && trail_->hidden()) return;
+    if (reply_left_ > 0 || request_left_ > 0 || status_ == 'E' || (status_ == 'I' && pin().empty())) return;
+    const std::string sql = missing_sql(lease_->held, settings_);
+    unaligned_ = false;
+    if (sql.empty()) return;
+    query(to_backend.own(), sql);
+    outstanding_.push({.type = frontend::query, .reply = Request::Reply::swallow});
+    ++dropping_;
+}
+
+// The reply to that. Nothing of the session runs without it.
+Tracker::Passing Tracker::on_restoring(std::uint8_t type, Bytes body, wire::Outbox& to_client) {
+    switch (type) {
+        case backend::row_description:
+        case backend::data_row:
+        case backend::command_complete:
+        case backend::notice: return Passing::drop;
+        case backend::notification: return Passing::pass;
+        case backend::parameter_status: {
+            const std::optional<Parameter> said = parse_parameter_status(body);
+            const bool known = said && told_.find(said->name) == said->value;
+            const Passing passing = on_parameter(body, to_client);
+            return known && passing == Passing::pass ? Passing::drop : passing;
+        }
+        case backend::ready_for_query: break;
+        default: return Passing::lost;
     }
+    if (parse_ready_for_query(body) != status_) return Passing::lost;
+    outstanding_.pop();
+    --dropping_;
+    trail().aligned(status_ == 'I');
+    if (trail_->idle()) trail_.reset();
+    return Passing::drop;
 }
 
 }  // namespace leasehold::postgres

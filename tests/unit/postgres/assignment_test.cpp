@@ -7,9 +7,14 @@ namespace leasehold::postgres {
 namespace {
 
 [[nodiscard]] std::string read(std::string_view sql) {
-    const std::optional<Assignment> found = read_assignment(sql);
+    const std::optional<Assignments> found = read_assignment(sql);
     if (!found) return "none";
-    return found->reset ? "reset " + found->name : found->name + " to [" + found->value + "]";
+    std::string all;
+    for (const Assignment& each : *found) {
+        if (!all.empty()) all += ", ";
+        all += each.reset ? "reset " + each.name : each.name + " to [" + each.value + "]";
+    }
+    return all;
 }
 
 TEST(PostgresAssignment, ReadsOneConstantAsTheServerKeepsIt) {
@@ -23,7 +28,46 @@ TEST(PostgresAssignment, ReadsOneConstantAsTheServerKeepsIt) {
     EXPECT_EQ(read("SET seq_page_cost = 1.50"), "seq_page_cost to [1.50]");
     EXPECT_EQ(read("SET a.b = -0.0"), "a.b to [-0.0]");
     EXPECT_EQ(read("RESET App.User$1"), "reset app.user$1");
-    EXPECT_EQ(read("SET a.b = '" + std::string(128, 'x') + "'"), "a.b to [" + std::string(128, 'x') + "]");
+    EXPECT_EQ(read("SET a.b = '" + std::string(256, 'x') + "'"), "a.b to [" + std::string(256, 'x') + "]");
+    EXPECT_EQ(read("SET a.b = \"Mixed Case\""), "a.b to [Mixed Case]");
+}
+
+TEST(PostgresAssignment, ReadsDefaultAsAReset) {
+    EXPECT_EQ(read("SET work_mem = DEFAULT"), "reset work_mem");
+    EXPECT_EQ(read("SET SESSION search_path TO default;"), "reset search_path");
+    EXPECT_EQ(read("SET role = default"), "reset role");
+    EXPECT_EQ(read("SET TIME ZONE DEFAULT"), "reset timezone");
+    EXPECT_EQ(read("SET TIME ZONE local"), "reset timezone");
+    EXPECT_EQ(read("RESET TIME ZONE"), "reset timezone");
+}
+
+TEST(PostgresAssignment, ReadsPhrases) {
+    EXPECT_EQ(read("SET ROLE reports"), "role to [reports]");
+    EXPECT_EQ(read("set session role 'Some One' ;"), "role to [Some One]");
+    EXPECT_EQ(read("SET ROLE NONE"), "role to [none]");
+    EXPECT_EQ(read("SET ROLE \"A\"\"b\""), "role to [A\"b]");
+    EXPECT_EQ(read("SET role = x"), "role to [x]");
+    EXPECT_EQ(read("RESET ROLE"), "reset role");
+    EXPECT_EQ(read("SET SCHEMA 'My'"), "search_path to [\"My\"]");
+    EXPECT_EQ(read("SET TIME ZONE 'UTC'"), "timezone to [UTC]");
+    EXPECT_EQ(read("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"), "default_transaction_read_only to [on]");
+    EXPECT_EQ(read("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE"),
+              "default_transaction_isolation to [repeatable read], default_transaction_read_only to [off]");
+    EXPECT_EQ(read("set session characteristics as transaction read write isolation level read committed;"),
+              "default_transaction_read_only to [off], default_transaction_isolation to [read committed]");
+}
+
+TEST(PostgresAssignment, PutsASearchPathTogetherAsTheServerDoes) {
+    EXPECT_EQ(read("SET search_path TO a, \"B c\", 'user', '', 'x''y', Public, \"$user\""),
+              "search_path to [a, \"B c\", \"user\", \"\", \"x'y\", public, \"$user\"]");
+    EXPECT_EQ(read("SET search_path = 'a,b'"), "search_path to [\"a,b\"]");
+    EXPECT_EQ(read("SET search_path = true,on"), "search_path to [\"true\", \"on\"]");
+    EXPECT_EQ(read("SET search_path = '1a', _a"), "search_path to [\"1a\", _a]");
+    for (const std::string_view sql :
+         {"SET search_path = a,", "SET search_path = a b", "SET search_path = 5", "SET search_path = a.b",
+          "SET search_path = e'a'", "SET search_path = json", "SET search_path = \"\"", "SET search_path ="}) {
+        EXPECT_EQ(read(sql), "none") << sql;
+    }
 }
 
 TEST(PostgresAssignment, LeavesAloneWhatItDoesNotUnderstandToTheLastByte) {
@@ -36,8 +80,6 @@ TEST(PostgresAssignment, LeavesAloneWhatItDoesNotUnderstandToTheLastByte) {
              "SET work_mem 1",
              "SET = 1",
              "RESET",
-             "SET work_mem = DEFAULT",
-             "SET work_mem TO default",
              "SET work_mem FROM CURRENT",
              "SET work_mem = $1",
              "SET work_mem = E'1'",
@@ -52,7 +94,7 @@ TEST(PostgresAssignment, LeavesAloneWhatItDoesNotUnderstandToTheLastByte) {
              "SET a.b = 'open",
              "SET a.b = '",
              "SET a.b = 'x''",
-             "SET a.b = \"x\"",
+             "SET a.b = \"\"",
              "SET \"work_mem\" = 1",
              "SET a.b = 'x' y",
              "SET a.b = x y",
@@ -89,26 +131,27 @@ TEST(PostgresAssignment, LeavesAloneWhatItDoesNotUnderstandToTheLastByte) {
              "SET local.b = 1",
              "SET SESSION SESSION a.b = 1",
              "SET session.b = 1",
-             "SET TIME ZONE 'UTC'",
              "SET TIME ZONE = 1",
+             "SET TIME ZONE INTERVAL '1' HOUR",
              "SET NAMES 'utf8'",
              "SET names.x = 1",
-             "SET SCHEMA 'x'",
+             "SET SCHEMA x",
              "SET schema.x = 1",
-             "SET ROLE x",
-             "SET ROLE = x",
+             "SET ROLE x, y",
+             "SET ROLE",
+             "SET role.x = 1",
              "SET SESSION AUTHORIZATION x",
              "SET SESSION AUTHORIZATION = x",
-             "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+             "SET SESSION CHARACTERISTICS AS TRANSACTION DEFERRABLE",
+             "SET SESSION CHARACTERISTICS AS TRANSACTION",
+             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL x",
              "SET TRANSACTION READ ONLY",
              "SET transaction.x = 1",
              "SET CONSTRAINTS ALL DEFERRED",
              "SET XML OPTION DOCUMENT",
              "RESET ALL",
-             "RESET TIME ZONE",
              "RESET a.b = 1",
              "RESET SESSION AUTHORIZATION",
-             "RESET ROLE",
              "RESET TRANSACTION ISOLATION LEVEL",
              "RESET a.b; RESET c.d",
              "RESET a.b, c.d",
@@ -117,7 +160,7 @@ TEST(PostgresAssignment, LeavesAloneWhatItDoesNotUnderstandToTheLastByte) {
          }) {
         EXPECT_EQ(read(sql), "none") << sql;
     }
-    EXPECT_EQ(read("SET a.b = '" + std::string(129, 'x') + "'"), "none");
+    EXPECT_EQ(read("SET a.b = '" + std::string(257, 'x') + "'"), "none");
     EXPECT_EQ(read("SET a.b = " + std::string(64, 'x')), "none");
     EXPECT_EQ(read("SET " + std::string(64, 'x') + " = 1"), "none");
     EXPECT_EQ(read(std::string_view("SET a.b = 'x\0y'", 15)), "none");
@@ -126,18 +169,18 @@ TEST(PostgresAssignment, LeavesAloneWhatItDoesNotUnderstandToTheLastByte) {
 
 TEST(PostgresAssignment, RepeatsOnlyWhatMeansTheSameOnAnyBackend) {
     const auto repeats = [](std::string_view sql) {
-        const std::optional<Assignment> found = read_assignment(sql);
-        return found && repeatable(*found);
+        const std::optional<Assignments> found = read_assignment(sql);
+        return found && repeatable(found->front());
     };
     for (const std::string_view sql :
          {"SET work_mem = '7MB'", "SET a.b = c", "SET row_security = off", "SET session_replication_role = replica",
           "SET default_transaction_isolation = serializable", "SET default_transaction_read_only = on",
           "SET statement_timeout = 0", "SET statement_timeout = 1000", "SET statement_timeout = '1s'",
-          "SET statement_timeout = '1000ms'", "SET statement_timeout = '5min'", "RESET statement_timeout",
-          "SET lock_timeout = '1ms'"}) {
+          "SET statement_timeout = '1000ms'", "SET statement_timeout = '5min'", "SET search_path = x",
+          "RESET search_path", "SET ROLE x", "RESET statement_timeout", "SET lock_timeout = '1ms'"}) {
         EXPECT_TRUE(repeats(sql)) << sql;
     }
-    for (const std::string_view sql : {"SET search_path = x",
+    for (const std::string_view sql : {"SET search_path = x, pg_temp",
                                        "SET temp_tablespaces = x",
                                        "SET is_superuser = on",
                                        "SET seed = 0.5",
@@ -159,8 +202,7 @@ TEST(PostgresAssignment, RepeatsOnlyWhatMeansTheSameOnAnyBackend) {
                                        "SET statement_timeout = '0.5s'",
                                        "SET statement_timeout = '-1'",
                                        "SET statement_timeout = x",
-                                       "RESET temp_buffers",
-                                       "RESET search_path"}) {
+                                       "RESET temp_buffers"}) {
         EXPECT_FALSE(repeats(sql)) << sql;
     }
 }

@@ -64,7 +64,15 @@ class Server {
         std::string statement, parameters;
     };
     std::map<std::string, Portal> portals_;
-    std::map<std::string, std::string> reported_ = settings, before_;
+    void assign(std::string_view name, std::string_view value, bool local);
+    using Values = std::map<std::string, std::string>;
+    Values reported_ = settings, before_;
+    Values lasting_;  // of those that SET LOCAL hides; none: it had no value
+    struct Savepoint {
+        std::string name;
+        Values settings, lasting;
+    };
+    std::vector<Savepoint> savepoints_;
 };
 
 // One backend behind leasehold.

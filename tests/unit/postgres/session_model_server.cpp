@@ -86,6 +86,9 @@ void Server::start() {
 
 void Server::end_transaction(bool commit) {
     if (!commit) settings = before_;
+    for (const auto& [name, value] : commit ? std::exchange(lasting_, {}) : Values()) assign(name, value, false);
+    lasting_.clear();
+    savepoints_.clear();
     portals_.clear();
     status_ = 'I';
     open_ = false;
@@ -290,6 +293,16 @@ std::optional<Server::Failure> Server::execute(const std::string& name) {
     return failure;
 }
 
+void Server::assign(std::string_view name, std::string_view value, bool local) {
+    const std::string key(name);
+    if (!local) {
+        lasting_.erase(key);
+    } else if (status_ == 'T') {
+        lasting_.emplace(key, settings[key]);
+    }
+    if (!local || status_ == 'T') settings[key] = value;
+}
+
 std::optional<Server::Failure> Server::run(const std::string& statement, const std::string& parameters) {
     executed.push_back(statement + parameters);
     std::string tag = statement.substr(0, statement.find(' '));
@@ -299,11 +312,25 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
     } else if (starts(statement, "COMMIT")) {
         if (status_ == 'E') tag = "ROLLBACK";
         end_transaction(status_ != 'E');
+    } else if (starts(statement, "SAVEPOINT ")) {
+        savepoints_.push_back({statement.substr(10), settings, lasting_});
+    } else if (starts(statement, "ROLLBACK TO ") || starts(statement, "RELEASE ")) {
+        const bool back = tag == "ROLLBACK";
+        const std::string name = statement.substr(back ? 12 : 8);
+        while (!savepoints_.empty() && savepoints_.back().name != name) savepoints_.pop_back();
+        if (savepoints_.empty()) return Failure{"3B001", "savepoint \"" + name + "\" does not exist"};
+        if (back) {
+            settings = savepoints_.back().settings;
+            lasting_ = savepoints_.back().lasting;
+            status_ = 'T';
+        } else {
+            savepoints_.pop_back();
+        }
     } else if (starts(statement, "ROLLBACK")) {
         end_transaction(status_ == 'I');
     } else if (starts(statement, "SET ")) {
-        const std::size_t equals = statement.find('=');
-        settings[statement.substr(4, equals - 4)] = statement.substr(equals + 1);
+        const std::size_t equals = statement.find('='), from = starts(statement, "SET LOCAL ") ? 10 : 4;
+        assign(statement.substr(from, equals - from), statement.substr(equals + 1), from == 10);
         tag = "SET";
     } else if (starts(statement, "DEALLOCATE ALL")) {
         prepared.clear();
@@ -319,6 +346,11 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
         tag = "DISCARD ALL";
     } else if (starts(statement, "RESET ALL")) {
         settings = Server().settings;
+        lasting_.clear();
+    } else if (starts(statement, "RESET ")) {
+        const std::string name = statement.substr(6);
+        const auto usual = Server().settings;
+        assign(name, usual.count(name) > 0 ? usual.at(name) : "", false);
     } else if (starts(statement, "COPY IN")) {
         copying_ = true;
         const Framed framed(out_, backend::copy_in);
@@ -328,6 +360,13 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
     } else if (has_rows(statement)) {
         std::string value = statement + parameters;
         if (starts(statement, "SHOW ")) value = settings[statement.substr(5)];
+        const std::size_t call = statement.find("set_config('");
+        if (call != std::string::npos) {  // set_config('name','value',true)
+            const std::string rest = statement.substr(call + 12);
+            const std::size_t middle = rest.find("','"), last = rest.find("',", middle + 3);
+            value = rest.substr(middle + 3, last - middle - 3);
+            assign(rest.substr(0, middle), value, rest.find("true", last) != std::string::npos);
+        }
         data_row(out_, std::array<std::optional<std::string>, 1>{value});
         tag = "SELECT 1";
     }

@@ -80,11 +80,13 @@ TEST(PostgresSettings, ValuesCannotBreakOutOfTheirLiteral) {
     EXPECT_NE(sql.find("'835c273b2053454c454354'"), std::string::npos);
 }
 
-// RESET ALL is no RESET ROLE: who believes that it is leaves a foreign role to the next session.
-TEST(PostgresSettings, KeepsTheRoleThroughResetAll) {
-    const Settings after =
-        after_reset_all(settings({{"role", "a"}, {"x", "1"}}), settings({{"session_authorization", "b"}, {"x", "2"}}));
-    EXPECT_EQ(after, settings({{"role", "a"}, {"x", "2"}}));
+TEST(PostgresSettings, BringsBackWhatIsMissingAndTouchesNothingElse) {
+    EXPECT_EQ(missing_sql(settings({{"role", "a"}, {"x", "1"}, {"y", "1"}}),
+                          settings({{"role", "a"}, {"x", "2"}, {"z", "3"}})),
+              "SELECT pg_catalog.set_config('x','2',false);SELECT pg_catalog.set_config('z','3',false);");
+    EXPECT_EQ(missing_sql({}, settings({{"role", "a"}, {"x", "2"}})),
+              "SELECT pg_catalog.set_config('x','2',false);SELECT pg_catalog.set_config('role','a',false);");
+    EXPECT_EQ(missing_sql(settings({{"x", "1"}}), {}), "");
 }
 
 TEST(PostgresSettings, IdentityIsGivenUpFirstAndTakenLast) {

@@ -340,8 +340,8 @@ TEST(Digests, NameTheFirstThingThatPins) {
         {"SET work_mem = 1", "SET work_mem"},
         {"SET TIME ZONE 'UTC'", ""},
         {"SET TIME ZONE 'UTC'; SET a.b = 1", "SET a.b"},
-        {"RESET ALL", ""},
-        {"SELECT 1; RESET ALL", ""},
+        {"RESET ALL", "SET all"},
+        {"SELECT 1; RESET ALL", "SET all"},
         {"RESET ALL; SELECT 1", "SET all"},
         {"BEGIN; RESET ALL", "SET all"},
         {"RESET ALL; RESET ALL", "SET all"},
@@ -355,12 +355,14 @@ TEST(Digests, NameTheFirstThingThatPins) {
         {"SELECT lastval()", "currval() or lastval()"},
         {"SELECT 1; BEGIN; COMMIT", ""},
         {"SET LOCAL work_mem = 1", ""},
+        {"SAVEPOINT a", ""},
         {"DO ''", ""},
         {"SELECT nextval('s')", ""},
     };
     for (const auto& [sql, reason] : cases) {
         const Digest found = digest(sql);
-        EXPECT_EQ(describe_pin(found.pin, found.variable()), reason) << sql;
+        const PinKind pin = found.setting_pin != PinKind::none ? found.setting_pin : found.pin;
+        EXPECT_EQ(describe_pin(pin, found.variable()), reason) << sql;
     }
 }
 

@@ -111,16 +111,35 @@ TEST_P(Resetting, LetsNothingSentBehindItRunBeforeThatIsBack) {
               "C(RESET) S(DateStyle=ISO, MDY) Z(I) T D(shop) C(SELECT 1) Z(I)");
 }
 
-TEST_P(Resetting, PinsWhereNoLeaseFollowsThatWouldBringItBack) {
-    EXPECT_EQ(told(client.query("BEGIN").query("RESET ALL").query("COMMIT")),
-              "S(application_name=shop) C(BEGIN) Z(T) C(RESET) S(application_name=) Z(T) C(COMMIT) Z(I)");
-    EXPECT_EQ(session->tracker.pin(), "SET all");
+TEST_P(Resetting, BringsItBackAtOnceWhereNoOtherLeaseFollows) {
+    EXPECT_EQ(told(client.query("BEGIN").query("RESET ALL").query("SHOW application_name").query("COMMIT")),
+              "S(application_name=shop) C(BEGIN) Z(T) C(RESET) Z(T) T D(shop) C(SELECT 1) Z(T) C(COMMIT) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(told(client.query("SHOW application_name")), "T D(shop) C(SELECT 1) Z(I)");
+    told(client.query("LISTEN x"));
+    EXPECT_EQ(told(client.query("SET application_name=till").query("RESET application_name")),
+              "C(SET) S(application_name=till) Z(I) C(RESET) S(application_name=shop) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "LISTEN");
+    EXPECT_EQ(told(client.query("SHOW application_name")), "T D(shop) C(SELECT 1) Z(I)");
+    EXPECT_EQ(told(client.query("DISCARD ALL").query("SHOW application_name")),
+              "C(DISCARD ALL) Z(I) T D(shop) C(SELECT 1) Z(I)");
 }
 
-TEST_P(Resetting, PinsByTheExtendedProtocol) {
-    EXPECT_EQ(told(client.parse("", "RESET ALL").bind("").execute().sync()),
-              "S(application_name=shop) 1 2 C(RESET) S(application_name=) Z(I)");
-    EXPECT_EQ(session->tracker.pin(), "SET all");
+TEST_P(Resetting, IsUndoneWithItsTransaction) {
+    EXPECT_EQ(told(client.query("SET application_name=till")),
+              "S(application_name=shop) C(SET) S(application_name=till) Z(I)");
+    EXPECT_EQ(told(client.query("BEGIN").query("RESET application_name").query("SHOW application_name")),
+              "C(BEGIN) Z(T) C(RESET) S(application_name=shop) Z(T) T D(shop) C(SELECT 1) Z(T)");
+    EXPECT_EQ(told(client.query("ROLLBACK")), "C(ROLLBACK) S(application_name=till) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(told(client.query("SHOW application_name")), "T D(till) C(SELECT 1) Z(I)");
+    EXPECT_EQ(session->tracker.settings().find("application_name"), "till");
+}
+
+TEST_P(Resetting, WorksByTheExtendedProtocol) {
+    EXPECT_EQ(told(client.parse("", "RESET ALL").bind("").execute().sync().query("SHOW application_name")),
+              "S(application_name=shop) 1 2 C(RESET) Z(I) T D(shop) C(SELECT 1) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "");
 }
 
 TEST_P(Resetting, ChangesNothingWhenItFails) {

@@ -100,11 +100,13 @@ TEST_P(Setting, ChangesNothingWhenItFails) {
     carries("1");
 }
 
-TEST_P(Setting, PinsWhereSomethingElseRunsBesideIt) {
+// Each leaves work_mem=1 to the session, whatever runs beside it.
+TEST_P(Setting, IsCarriedWhateverRunsBesideIt) {
     const std::vector<std::function<void()>> requests{
         [this] { client.query("SET work_mem=1;SELECT 1"); },
-        [this] { client.query("SELECT 1;SET work_mem=1"); },
+        [this] { client.query("SELECT 1;SET work_mem=2;;SET work_mem=1"); },
         [this] { client.query("BEGIN").query("SET work_mem=1").query("COMMIT"); },
+        [this] { client.query("BEGIN;SET work_mem=1").query("COMMIT;SELECT 1"); },
         [this] { client.query("BEGIN").parse("", "SET work_mem=1").bind("").execute().sync().query("COMMIT"); },
         [this] { client.query("SELECT 1").query("SET work_mem=1"); },
         [this] { client.query("SET a.b=1").query("SET work_mem=1"); },
@@ -116,26 +118,83 @@ TEST_P(Setting, PinsWhereSomethingElseRunsBesideIt) {
         },
         [this] { client.parse("", "SET work_mem=1").bind("").execute().query("SELECT 1").sync(); },
         [this] { client.parse("", "SET work_mem=1").bind("").execute().bind("").execute().sync(); },
-        [this] { client.parse("", "SET work_mem=1").bind("", "portal").execute("portal").sync(); },
+        [this] { client.query("SELECT set_config('work_mem','1',false)"); },
+        [this] { client.parse("", "SELECT set_config('work_mem','1',false)").bind("").execute().sync(); },
+        [this] { client.query("BEGIN;SET work_mem=1;SET LOCAL work_mem=2").query("COMMIT"); },
+        [this] { client.query("BEGIN;SET LOCAL work_mem=2;SET work_mem=1").query("COMMIT"); },
+        [this] { client.query("SET work_mem=1;COMMIT;SET work_mem=2;ERR"); },
+        [this] { client.query("SET work_mem=1").query("SET work_mem=2;ERR"); },
+        [this] { client.query("SET work_mem=1").query("BEGIN").query("SET work_mem=2").query("ROLLBACK"); },
+        [this] { client.query("SET work_mem=1").query("BEGIN;RESET work_mem;RESET ALL").query("ERR").query("COMMIT"); },
+        [this] { client.query("SET work_mem=1").query("BEGIN;SET work_mem=2;ROLLBACK;SELECT 1"); },
+        [this] {
+            client.query("SET work_mem=1").parse("", "SET work_mem=2").bind("").execute();
+            client.parse("", "ERR").bind("").execute().parse("", "SET work_mem=3").bind("").execute().sync();
+        },
+        [this] {
+            client.query("BEGIN;SET work_mem=1;SAVEPOINT a").query("SET work_mem=2;SAVEPOINT b;SET work_mem=3");
+            client.query("ERR").query("ROLLBACK TO a").query("COMMIT");
+        },
+        [this] {
+            client.query("BEGIN;SAVEPOINT a").query("SET work_mem=5;SAVEPOINT b;SET work_mem=1;RELEASE b");
+            client.query("RELEASE a;SAVEPOINT c;SET work_mem=2;ROLLBACK TO c;COMMIT");
+        },
     };
     for (std::size_t i = 0; i < requests.size(); ++i) {
         open(options());
         requests[i]();
         ask(client);
         SCOPED_TRACE(i);
-        pins();
+        carries("1");
+    }
+}
+
+TEST_P(Setting, PinsWhereItsPortalIsNamed) {
+    client.parse("", "SET work_mem=1").bind("", "portal").execute("portal").sync();
+    ask(client);
+    pins();
+}
+
+TEST_P(Setting, PinsBesideWhatNobodySees) {
+    for (const std::string_view sql : {"SET work_mem=1;DO x", "CALL x;SET work_mem=1",
+                                       "SELECT set_config('work_mem','1',x)", "SET work_mem=1;SELECT U&\"x\""}) {
+        open(options());
+        ask(client.query(sql));
+        EXPECT_NE(session->tracker.pin(), "") << sql;
         ask(client.query("DISCARD ALL"));
     }
 }
 
-TEST_P(Setting, PinsBehindWhatHasRunInItsSegment) {
+TEST_P(Setting, LeavesNothingBehindThatEndsWithItsTransaction) {
+    for (const std::string_view sql :
+         {"SET LOCAL work_mem=1", "SELECT set_config('work_mem',$1,true)", "SELECT set_config('work_mem','1',true)"}) {
+        ask(client.query("BEGIN").query(sql).query("COMMIT"));
+        EXPECT_EQ(session->tracker.pin(), "");
+        EXPECT_FALSE(session->tracker.dirty());
+        EXPECT_TRUE(session->tracker.settings().empty());
+    }
+    carries("");
+}
+
+TEST_P(Setting, IsCarriedAfterWhatHasRunInItsSegment) {
     EXPECT_EQ(ask(client.parse("", "SELECT 1").bind("").execute().flush()), "1 2 D(SELECT 1) C(SELECT 1)");
     EXPECT_EQ(ask(client.parse("", "SET work_mem=1").bind("").execute().sync()), "1 2 C(SET) Z(I)");
-    pins();
+    carries("1");
+}
+
+TEST_P(Setting, PinsBehindASavepointThatIsNotUnderstood) {
+    ask(client.query("BEGIN").query("SAVEPOINT \"\xc3\xa4\"").query("SET work_mem=1"));
+    EXPECT_EQ(session->tracker.pin(), "SET work_mem");
+    open(options());
+    ask(client.query("BEGIN").query("SET work_mem=1").query("SAVEPOINT \"\xc3\xa4\""));
+    EXPECT_EQ(session->tracker.pin(), "SET before a savepoint");
+    open(options());
+    ask(client.query("BEGIN").query("SAVEPOINT \"\xc3\xa4\"").query("COMMIT").query("SET work_mem=1"));
+    carries("1");
 }
 
 TEST_P(Setting, PinsWhereItsValueIsNotCertain) {
-    for (const std::string_view sql : {"SET work_mem=DEFAULT", "SET work_mem=E'1'", "SET work_mem=1,2"}) {
+    for (const std::string_view sql : {"SET work_mem=$$1$$", "SET work_mem=E'1'", "SET work_mem=1,2"}) {
         open(options());
         ask(client.query(sql));
         pins();
@@ -156,8 +215,11 @@ TEST_P(Setting, GoesBackByResetAndByDiscardAll) {
     EXPECT_EQ(session->tracker.settings().find("jit"), "on");
     EXPECT_EQ(ask(client.query("DISCARD ALL")), "C(DISCARD ALL) Z(I)");
     EXPECT_EQ(session->tracker.settings(), with.startup);
-    ask(client.query("RESET jit"));
-    EXPECT_EQ(session->tracker.pin(), "SET jit") << "its default is not what the client asked for";
+    ask(client.query("SET jit=on"));
+    EXPECT_EQ(ask(client.query("RESET jit")), "C(RESET) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(session->tracker.settings(), with.startup) << "not the server's default";
+    EXPECT_EQ(ask(client.query("SHOW jit")), "T D(off) C(SELECT 1) Z(I)");
 }
 
 TEST_P(Setting, PinsBeyondTheLimitOfSettings) {

@@ -6,8 +6,8 @@ namespace leasehold::postgres::model {
 namespace {
 
 TEST_F(Tracking, PinsWhatCannotBeCarriedToTheSessionsEnd) {
-    EXPECT_EQ(ask(client.query("SET role=reader")), "C(SET) Z(I)");
-    EXPECT_EQ(session->tracker.pin(), "SET role");
+    EXPECT_EQ(ask(client.query("SET temp_buffers=900")), "C(SET) Z(I)");
+    EXPECT_EQ(session->tracker.pin(), "SET temp_buffers");
     EXPECT_TRUE(session->tracker.dirty());
     EXPECT_TRUE(session->tracker.attached());
     ask(client.query("SELECT 1"));
@@ -19,10 +19,10 @@ TEST_F(Tracking, PinsWhatCannotBeCarriedToTheSessionsEnd) {
 }
 
 TEST_F(Tracking, PinsByPreparedStatementsToo) {
-    EXPECT_EQ(ask(client.parse("a", "SET role=reader").sync()), "1 Z(I)");
+    EXPECT_EQ(ask(client.parse("a", "SET temp_buffers=900").sync()), "1 Z(I)");
     EXPECT_EQ(session->tracker.pin(), "");
     EXPECT_EQ(ask(client.bind("a").execute().sync()), "2 C(SET) Z(I)");
-    EXPECT_EQ(session->tracker.pin(), "SET role");
+    EXPECT_EQ(session->tracker.pin(), "SET temp_buffers");
 }
 
 TEST_F(Tracking, SoilsWithoutPinning) {
@@ -60,8 +60,9 @@ TEST_F(Tracking, BringsStartupSettingsAndTheirChangesAlong) {
     ask(client.query("SET extra_float_digits=1"));
     EXPECT_EQ(session->tracker.pin(), "");
     EXPECT_EQ(session->tracker.settings().find("extra_float_digits"), "1");
-    ask(client.query("RESET extra_float_digits"));  // to the server's default, not to what was asked for
-    EXPECT_EQ(session->tracker.pin(), "SET extra_float_digits");
+    ask(client.query("RESET extra_float_digits"));  // to what was asked for, not to the server's default
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_EQ(ask(client.query("SHOW extra_float_digits")), "T D(2) C(SELECT 1) Z(I)");
 }
 
 TEST_F(Tracking, PinsTheRuleByWhichTextsAreRead) {

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings that a session changes in a transaction, by the server's own rules: what ROLLBACK and ROLLBACK TO undo,
+// what COMMIT keeps. What SET LOCAL sets needs no record: it ends with the transaction and hides, but does not change,
+// what lasts. Pure.
+#pragma once
+
+#include "dialects/postgres/assignment.hpp"
+#include "dialects/postgres/settings.hpp"
+
+namespace leasehold::postgres {
+
+class SettingLog {
+  public:
+    // What can be undone; beyond it the log is full.
+    static constexpr std::size_t most_changes = 4096, most_savepoints = 4096;
+
+    // `session`: what the client wants to last; `backend`: what its backend has beyond its own defaults; `start`: what
+    // the session began with, and goes back to. All outlive the log.
+    SettingLog(Settings& session, Settings& backend, const Settings& start)
+        : session_(session), backend_(backend), start_(start) {}
+
+    void assign(const Assignment& assignment);
+    // RESET ALL, which spares who the session is.
+    void reset_all();
+    // The backend was given what it lacked.
+    void align();
+    void savepoint(std::string_view name);
+    void release(std::string_view name);
+    void rollback_to(std::string_view name);
+    void commit() noexcept;
+    void roll_back();
+
+    // Changes have been made that may be undone.
+    [[nodiscard]] bool pending() const noexcept { return !changes_.empty(); }
+    [[nodiscard]] bool idle() const noexcept { return changes_.empty() && savepoints_.empty(); }
+    // More was done than can be undone: what the session's settings are after a rollback is not known.
+    [[nodiscard]] bool full() const noexcept { return full_; }
+
+  private:
+    struct Change {
+        std::string name;
+        std::optional<std::string> session, backend;  // before it
+    };
+    struct Savepoint {
+        std::string name;
+        std::size_t changes = 0;  // that were made before it
+    };
+    [[nodiscard]] bool record(std::string_view name);
+    void undo(std::size_t down_to);
+    [[nodiscard]] std::vector<Savepoint>::iterator find(std::string_view name);
+
+    Settings& session_;
+    Settings& backend_;
+    const Settings& start_;
+    std::vector<Change> changes_;
+    std::vector<Savepoint> savepoints_;
+    bool full_ = false;
+};
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/setting_steps.hpp"
+
+#include "dialects/postgres/settings.hpp"
+#include "dialects/postgres/text_reader.hpp"
+
+#include <algorithm>
+
+namespace leasehold::postgres {
+namespace {
+
+using Step = SettingStep;
+
+struct Known {
+    Carried carried;
+    const void* context;
+    [[nodiscard]] bool operator()(std::string_view name) const { return carried(context, name); }
+};
+
+[[nodiscard]] bool admit(Assignment& assignment, const Known& known) {
+    assignment.reported = known(assignment.name);
+    return assignment.reported || repeatable(assignment);
+}
+
+[[nodiscard]] bool read_set(std::string_view sql, const Statement& statement, const Known& known, Step& step) {
+    step.kind = Step::Kind::assign;
+    step.tag = statement.kind == Kind::reset ? "RESET" : "SET";
+    if (std::optional<Assignments> read = read_assignment(sql)) {
+        step.assigns = std::move(*read);
+        return std::ranges::all_of(step.assigns, [&known](Assignment& each) { return admit(each, known); });
+    }
+    if (!known(statement.variable())) return false;
+    step.assigns.push_back({.reported = true, .name = std::string(statement.variable())});
+    return true;
+}
+
+// What stands as set_config()'s value: a constant, or nothing that matters for a value that ends with its transaction.
+struct Value {
+    std::string text;
+    bool constant = false, null = false;
+};
+[[nodiscard]] bool read_config_value(TextReader& text, Value& value) {
+    text.blanks();
+    if (text.next() == '\'') {
+        value.constant = text.quoted('\'', value.text);
+        if (!value.constant) return false;
+    } else if (text.take('$')) {
+        if (text.digits().empty()) return false;
+    } else if (text.keyword("null")) {
+        value.constant = value.null = true;
+    } else {
+        return false;
+    }
+    if (text.blanks().take(':')) return text.take(':') && text.blanks().word() == "text";
+    return true;
+}
+
+[[nodiscard]] bool read_local(TextReader& text, bool& local) {
+    text.blanks();
+    std::string word;
+    if (text.next() == '\'' ? !text.quoted('\'', word) : (word = text.word()).empty()) return false;
+    local = word == "true";
+    return local || word == "false";
+}
+
+// set_config('name', 'value', false) AS alias
+[[nodiscard]] bool read_call(TextReader& text, const Known& known, Step& step) {
+    const std::string function = text.blanks().word(true);
+    if (function != "set_config" && function != "pg_catalog.set_config") return false;
+    Value name, value;
+    bool local = false;
+    if (!text.blanks().take('(') || !read_config_value(text, name) || !name.constant || name.null) return false;
+    if (!text.blanks().take(',') || !read_config_value(text, value)) return false;
+    if (!text.blanks().take(',') || !read_local(text, local) || !text.blanks().take(')')) return false;
+    text.blanks();
+    if (text.at_letter() || text.next() == '"') {
+        std::string alias;
+        if (text.keyword("as")) text.blanks();
+        if (!text.identifier(alias) || alias == "from" || alias == "where") return false;
+    }
+    std::ranges::transform(name.text, name.text.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (!well_formed(name.text) || decides_reading(name.text) || name.text == "standard_conforming_strings")
+        return false;
+    if (local) step.locals.push_back(name.text);
+    if (local) return true;
+    Assignment made{.reset = value.null, .name = std::move(name.text), .value = std::move(value.text)};
+    if (!value.constant || too_long(made) || !admit(made, known)) return false;
+    step.assigns.push_back(std::move(made));
+    return true;
+}
+
+[[nodiscard]] bool read_calls(std::string_view sql, const Known& known, Step& step) {
+    constexpr std::size_t most = 100;
+    TextReader text(sql);
+    if (text.blanks().word() != "select") return false;
+    step.kind = Step::Kind::assign;
+    step.tag = "SELECT 1";
+    std::size_t calls = 0;
+    do {
+        if (++calls > most || !read_call(text, known, step)) return false;
+    } while (text.blanks().take(','));
+    return text.at_end();
+}
+
+// SAVEPOINT a, RELEASE [SAVEPOINT] a, ROLLBACK [WORK] TO [SAVEPOINT] a
+[[nodiscard]] bool read_savepoint(std::string_view sql, Kind kind, Step& step) {
+    TextReader text(sql);
+    (void)text.blanks().word();
+    if (kind == Kind::rollback_to) {
+        if (!text.keyword("work")) (void)text.keyword("transaction");
+        if (!text.keyword("to")) return false;
+    }
+    step.kind = kind == Kind::savepoint ? Step::Kind::savepoint
+                : kind == Kind::release ? Step::Kind::release
+                                        : Step::Kind::rollback_to;
+    step.tag = kind == Kind::savepoint ? "SAVEPOINT" : kind == Kind::release ? "RELEASE" : "ROLLBACK";
+    text.blanks();
+    if (!text.identifier(step.savepoint)) return false;
+    if (kind == Kind::savepoint || step.savepoint != "savepoint" || text.at_end()) return text.at_end();
+    return text.identifier(step.savepoint) && text.at_end();
+}
+
+[[nodiscard]] bool read_step(std::string_view sql, const Statement& statement, const Known& known, Step& step) {
+    if ((statement.marks & mark::obscure) != 0) return false;
+    const bool calls = (statement.marks & mark::set_config) != 0;
+    if (calls && statement.kind != Kind::other) return false;
+    switch (statement.kind) {
+        case Kind::set:
+        case Kind::reset: return !decides_reading(statement.variable()) && read_set(sql, statement, known, step);
+        case Kind::set_local:
+            step.locals.emplace_back(statement.variable() == "time" ? "timezone" : statement.variable());
+            return true;
+        case Kind::reset_all:
+            step.kind = Step::Kind::reset_all;
+            step.tag = "RESET";
+            return true;
+        case Kind::savepoint:
+        case Kind::release:
+        case Kind::rollback_to: return read_savepoint(sql, statement.kind, step);
+        default: return !calls || read_calls(sql, known, step);
+    }
+}
+
+// It may end the transaction by itself, or do what nobody sees, between two settings.
+[[nodiscard]] bool blurs(Kind kind) noexcept {
+    return kind == Kind::run_do || kind == Kind::call || kind == Kind::execute;
+}
+
+}  // namespace
+
+std::optional<SettingSteps> read_setting_steps(std::string_view sql, bool conforming, Carried carried,
+                                               const void* context) {
+    const Known known{carried, context};
+    SettingSteps steps;
+    Scanner scanner(conforming);
+    bool blurred = false;
+    while (!sql.empty() || !scanner.ended()) {
+        std::string_view one = sql;
+        if (!sql.empty()) {
+            one = sql.substr(0, scanner.feed(sql));
+            sql.remove_prefix(one.size());
+        }
+        if (!scanner.ended()) scanner.finish();
+        const Statement& statement = scanner.statement();
+        if (statement.kind != Kind::none) {
+            Step step;
+            if (!read_step(one, statement, known, step)) return std::nullopt;
+            blurred |= blurs(statement.kind);
+            steps.push_back(std::move(step));
+        }
+        if (sql.empty()) break;
+    }
+    if (blurred && steps.size() > 1) return std::nullopt;
+    return steps;
+}
+
+}  // namespace leasehold::postgres

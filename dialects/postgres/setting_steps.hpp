@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each statement of a text does to settings and savepoints, once the server has said that it is done: SET, RESET,
+// set_config() with constants, SAVEPOINT and what undoes it. Read to the last byte, or not at all. Pure.
+#pragma once
+
+#include "dialects/postgres/assignment.hpp"
+#include "dialects/postgres/digest.hpp"
+
+namespace leasehold::postgres {
+
+struct SettingStep {
+    enum class Kind : std::uint8_t { other, assign, reset_all, savepoint, rollback_to, release };
+    Kind kind = Kind::other;
+    std::string_view tag{};  // of its CommandComplete; empty: whatever comes
+    Assignments assigns{};   // in order
+    std::string savepoint{};
+    std::vector<std::string> locals{};  // settings that it sets up to the transaction's end
+};
+using SettingSteps = std::vector<SettingStep>;
+
+// A step for each statement that the server answers. Nothing: some statement changes settings in a way that is not
+// understood, or that must not be repeated on another backend.
+[[nodiscard]] std::optional<SettingSteps> read_setting_steps(std::string_view sql, bool conforming, Carried carried,
+                                                             const void* context);
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings of a session while it has a backend: what the requests on their way will do to them, what has been done
+// and may still be rolled back, and what is reset and has to come back as the client asked for it when it came. Pure.
+#pragma once
+
+#include "dialects/postgres/setting_log.hpp"
+#include "dialects/postgres/setting_steps.hpp"
+
+#include <deque>
+
+namespace leasehold::postgres {
+
+class SettingTrail {
+  public:
+    // As SettingLog.
+    SettingTrail(Settings& session, Settings& backend, const Settings& start)
+        : start_(start), log_(session, backend, start) {}
+
+    // A request was sent whose statements do this; requests are numbered as they are sent.
+    void send(std::uint64_t request, SettingSteps steps);
+    // The next statement of that request is done. False: it is not what was read.
+    [[nodiscard]] bool complete(std::uint64_t request, std::string_view tag);
+    void failed() noexcept { restored_.clear(); }
+    // ReadyForQuery answers that request; `idle`: no transaction is open any more.
+    void ready(std::uint64_t request, bool idle, bool failed);
+    // The backend was given what it lacked, in the transaction if one is open.
+    void aligned(bool idle) {
+        log_.align();
+        if (idle) log_.commit();
+    }
+    // What was not committed is undone: the backend is gone.
+    void roll_back() { log_.roll_back(); }
+    // DISCARD ALL is done.
+    void forget() noexcept { log_.commit(); }
+    // Savepoints are made or undone that are not known here: what follows up to the transaction's end is not either.
+    void lose_sight() noexcept { blind_ = true; }
+
+    // What the client is to see where the server, carrying out that request, reports what it has reset.
+    [[nodiscard]] std::optional<std::string_view> restored(std::uint64_t request, std::string_view name) const noexcept;
+    // A request is on its way that resets what the client asked for when it came.
+    // What is missing is hidden up to the transaction's end, and to bring it back would uncover it.
+    [[nodiscard]] bool hidden() const noexcept { return hidden_; }
+    [[nodiscard]] bool resetting() const noexcept { return resetting_ > ready_; }
+    // Nothing that is on its way or done may still change what lasts.
+    [[nodiscard]] bool settled() const noexcept { return sent_.empty() && !log_.pending(); }
+    [[nodiscard]] bool idle() const noexcept { return sent_.empty() && log_.idle() && !blind_; }
+    [[nodiscard]] bool blind() const noexcept { return blind_ || log_.full(); }
+    // How many settings the requests on their way may add.
+    [[nodiscard]] std::size_t underway() const noexcept { return underway_; }
+    [[nodiscard]] std::size_t requests() const noexcept { return sent_.size(); }
+
+  private:
+    struct Sent {
+        std::uint64_t request = 0;
+        SettingSteps steps;
+        std::size_t next = 0;
+    };
+    [[nodiscard]] bool resets(const SettingStep& step, std::string_view name) const noexcept;
+    void drop_front() noexcept;
+    void carry_out(const SettingStep& step);
+
+    const Settings& start_;
+    SettingLog log_;
+    std::deque<Sent> sent_;
+    Settings restored_;  // by the request in front
+    std::uint64_t resetting_ = 0, ready_ = 0;
+    std::size_t underway_ = 0;
+    bool blind_ = false, hidden_ = false;
+};
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/setting_log.hpp"
+
+#include <gtest/gtest.h>
+
+namespace leasehold::postgres {
+namespace {
+
+class Log : public ::testing::Test {
+  protected:
+    static Assignment to(std::string name, std::string value) {
+        return {.name = std::move(name), .value = std::move(value)};
+    }
+    static Assignment back(std::string name) { return {.reset = true, .name = std::move(name)}; }
+    // name=session/backend
+    std::string seen(std::string_view name) const {
+        const auto show = [name](const Settings& all) { return std::string(all.find(name).value_or("-")); };
+        return show(session) + "/" + show(backend);
+    }
+    Settings session, backend, start;
+    SettingLog log{session, backend, start};
+};
+
+TEST_F(Log, KeepsWhatIsCommittedAndUndoesTheRest) {
+    log.assign(to("x", "1"));
+    EXPECT_TRUE(log.pending());
+    log.commit();
+    EXPECT_FALSE(log.pending());
+    log.assign(to("x", "2"));
+    log.assign(to("x", "3"));
+    log.assign(to("y", "1"));
+    log.assign(back("x"));
+    EXPECT_EQ(seen("x"), "-/-");
+    log.roll_back();
+    EXPECT_EQ(seen("x"), "1/1");
+    EXPECT_EQ(seen("y"), "-/-");
+}
+
+TEST_F(Log, UndoesDownToASavepointThatStays) {
+    log.assign(to("x", "1"));
+    log.savepoint("a");
+    log.assign(to("x", "2"));
+    log.savepoint("b");
+    log.assign(to("x", "3"));
+    log.rollback_to("a");
+    EXPECT_EQ(seen("x"), "1/1");
+    log.assign(to("x", "4"));
+    log.rollback_to("b");  // gone with what was undone: the server has said so
+    log.rollback_to("a");
+    EXPECT_EQ(seen("x"), "1/1");
+    log.commit();
+    EXPECT_TRUE(log.idle());
+}
+
+TEST_F(Log, FindsTheLatestSavepointOfAName) {
+    log.savepoint("a");
+    log.assign(to("x", "1"));
+    log.savepoint("a");
+    log.assign(to("x", "2"));
+    log.rollback_to("a");
+    EXPECT_EQ(seen("x"), "1/1");
+    log.release("a");
+    log.rollback_to("a");
+    EXPECT_EQ(seen("x"), "-/-");
+}
+
+TEST_F(Log, KeepsWhatAReleasedSavepointHas) {
+    log.savepoint("a");
+    log.assign(to("x", "1"));
+    log.savepoint("b");
+    log.assign(to("x", "2"));
+    log.release("b");
+    EXPECT_EQ(seen("x"), "2/2");
+    log.release("a");
+    log.roll_back();
+    EXPECT_EQ(seen("x"), "-/-");
+}
+
+TEST_F(Log, GoesBackToWhatTheSessionBeganWith) {
+    start.set("x", "s");
+    session = backend = start;
+    log.assign(to("x", "1"));
+    log.assign(back("x"));
+    EXPECT_EQ(seen("x"), "s/-") << "the backend knows nothing of it";
+    log.roll_back();
+    EXPECT_EQ(seen("x"), "s/s");
+}
+
+TEST_F(Log, ResetsAllButWhoTheSessionIs) {
+    start.set("x", "s");
+    session = backend = start;
+    log.assign(to("role", "r"));
+    log.assign(to("x", "1"));
+    log.assign(to("y", "1"));
+    log.commit();
+    log.reset_all();
+    EXPECT_EQ(seen("x"), "s/-");
+    EXPECT_EQ(seen("y"), "-/-");
+    EXPECT_EQ(seen("role"), "r/r");
+    log.roll_back();
+    EXPECT_EQ(seen("x"), "1/1");
+    EXPECT_EQ(seen("y"), "1/1");
+}
+
+TEST_F(Log, LeavesWhatTheServerReportsToItsReports) {
+    log.assign({.reported = true, .name = "TimeZone", .value = "UTC"});
+    EXPECT_FALSE(log.pending());
+    EXPECT_TRUE(session.empty());
+}
+
+TEST_F(Log, IsFullAtItsLimits) {
+    for (std::size_t i = 0; i < SettingLog::most_savepoints; ++i) log.savepoint("a");
+    EXPECT_FALSE(log.full());
+    log.savepoint("a");
+    EXPECT_TRUE(log.full());
+    SettingLog other(session, backend, start);
+    for (std::size_t i = 0; i <= SettingLog::most_changes; ++i) other.assign(to("a.b" + std::to_string(i), "1"));
+    EXPECT_TRUE(other.full());
+    other.roll_back();
+    EXPECT_TRUE(session.empty());
+}
+
+}  // namespace
+}  // namespace leasehold::postgres
