@@ -91,7 +91,7 @@ def test_pins_are_counted_by_reason_and_never_by_what_a_client_chose(start):
     sessions = [login(daemon) for _ in range(3)]
     sessions[0].ok("CREATE TEMPORARY TABLE secret_name (n int)")
     sessions[1].ok("SELECT pg_advisory_lock(4711)")
-    sessions[2].ok("SET search_path = 'chosen_by_a_client'")
+    sessions[2].ok("SET app.chosen_by_a_client = $$chosen$$")
     metrics = scrape(daemon.http_port)
     reasons = {labels["reason"]: value for labels, value in metrics.series("leasehold_pool_pinned")}
     assert reasons["temporary object"] == 1 and reasons["session advisory lock"] == 1

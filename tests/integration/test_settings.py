@@ -133,8 +133,10 @@ def test_in_a_transaction_a_setting_is_as_on_a_dedicated_connection(single):
         assert session.value("SHOW work_mem") == "7MB"
         assert other.value("SHOW work_mem") == "4MB"
     session.ok("BEGIN; SET work_mem = '9MB'; COMMIT")
-    assert session.value("SHOW work_mem") == "9MB"
-    assert pins(daemon) == ["SET work_mem"]
+    for _ in range(2):
+        assert session.value("SHOW work_mem") == "9MB"
+        assert other.value("SHOW work_mem") == "4MB"
+    assert not pins(daemon)
     session.ok("DISCARD ALL")
     assert session.value("SHOW work_mem") == "4MB"
     assert not pins(daemon)
@@ -143,8 +145,8 @@ def test_in_a_transaction_a_setting_is_as_on_a_dedicated_connection(single):
     assert [session.value("SHOW work_mem"), other.value("SHOW work_mem")] == ["8MB", "4MB"]
 
 
-@pytest.mark.parametrize("sql", ["SET ROLE NONE", "SET temp_buffers = 800", "SET transaction_isolation = serializable",
-                                 "SET array_nulls = off", "SET work_mem = DEFAULT", "SET statement_timeout = '150ms'",
+@pytest.mark.parametrize("sql", ["SET SESSION AUTHORIZATION DEFAULT", "SET temp_buffers = 800", "SET transaction_isolation = serializable",
+                                 "SET array_nulls = off", "SET work_mem = $$5MB$$", "SET statement_timeout = '150ms'",
                                  "SET local.a = 1", "SET transaction.a = 1", "SET names.a = 1", "SET schema.a = 1"])
 def test_what_is_not_certain_to_mean_the_same_elsewhere_pins(single, sql):
     daemon = single()
