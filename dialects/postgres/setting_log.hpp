@@ -12,7 +12,7 @@ namespace leasehold::postgres {
 class SettingLog {
   public:
     // What can be undone; beyond it the log is full.
-    static constexpr std::size_t most_changes = 4096, most_savepoints = 4096;
+    static constexpr std::size_t most_changes = 1024, most_savepoints = 1024;
 
     // `session`: what the client wants to last; `backend`: what its backend has beyond its own defaults; `start`: what
     // the session began with, and goes back to. All outlive the log.

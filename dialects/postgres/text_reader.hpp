@@ -88,6 +88,7 @@ class TextReader {
     }
     // A name or "a name".
     [[nodiscard]] bool identifier(std::string& name) {
+        name.clear();
         if (next() == '"') return quoted('"', name) && !name.empty() && name.size() <= longest_name;
         name = word();
         const bool prefix = next() == '\'' || next() == '"' || next() == '&';  // of a literal
