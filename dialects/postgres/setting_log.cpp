@@ -40,7 +40,7 @@ bool SettingLog::record(std::string_view name) {
 }
 
 void SettingLog::assign(const Assignment& assignment) {
-    if (assignment.reported || !record(assignment.name)) return;
+    if (reported(assignment.name) || !record(assignment.name)) return;
     if (assignment.reset) {
         put(session_, assignment.name, copy(start_.find(assignment.name)));
         backend_.erase(assignment.name);
@@ -54,8 +54,7 @@ void SettingLog::reset_all() {
     std::vector<std::string> names;
     for (const Settings* settings : {&std::as_const(session_), &std::as_const(backend_), &start_}) {
         for (const auto& setting : *settings) {
-            // Of what the server reports it also says what becomes of it in the end.
-            if (!spared(setting.name)) names.push_back(setting.name);
+            if (!spared(setting.name) && !reported(setting.name)) names.push_back(setting.name);
         }
     }
     for (const std::string& name : names) assign({.reset = true, .name = name});
@@ -65,7 +64,7 @@ void SettingLog::align() {
     for (const auto& setting : std::as_const(session_)) {
         const auto now = backend_.find(setting.name);
         if (now && *now == setting.value) continue;
-        if (record(setting.name)) (void)backend_.set(setting.name, setting.value);
+        if (reported(setting.name) || record(setting.name)) (void)backend_.set(setting.name, setting.value);
     }
 }
 

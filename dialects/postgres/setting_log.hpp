@@ -15,9 +15,10 @@ class SettingLog {
     static constexpr std::size_t most_changes = 1024, most_savepoints = 1024;
 
     // `session`: what the client wants to last; `backend`: what its backend has beyond its own defaults; `start`: what
-    // the session began with, and goes back to. All outlive the log.
-    SettingLog(Settings& session, Settings& backend, const Settings& start)
-        : session_(session), backend_(backend), start_(start) {}
+    // the session began with, and goes back to; `told`: what the server reports, and so takes back by itself. All outlive
+    // the log.
+    SettingLog(Settings& session, Settings& backend, const Settings& start, const Settings& told)
+        : session_(session), backend_(backend), start_(start), told_(told) {}
 
     void assign(const Assignment& assignment);
     // RESET ALL, which spares who the session is.
@@ -45,6 +46,9 @@ class SettingLog {
         std::string name;
         std::size_t changes = 0;  // that were made before it
     };
+    [[nodiscard]] bool reported(std::string_view name) const noexcept {
+        return is_carriable(name) && told_.contains(name);
+    }
     [[nodiscard]] bool record(std::string_view name);
     void undo(std::size_t down_to);
     [[nodiscard]] std::vector<Savepoint>::iterator find(std::string_view name);
@@ -52,6 +56,7 @@ class SettingLog {
     Settings& session_;
     Settings& backend_;
     const Settings& start_;
+    const Settings& told_;
     std::vector<Change> changes_;
     std::vector<Savepoint> savepoints_;
     bool full_ = false;

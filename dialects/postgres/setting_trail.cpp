@@ -43,8 +43,8 @@ bool SettingTrail::complete(std::uint64_t request, std::string_view tag) {
     const SettingStep& step = front.steps[front.next++];
     if (!step.tag.empty() && tag != step.tag) return false;
     for (const std::string& name : step.locals) {
+        hidden_ |= restored_.contains(name);
         restored_.erase(name);
-        hidden_ |= resetting();
     }
     if (step.kind == Does::other) {
         if (tag != "COMMIT" && tag != "ROLLBACK") return true;

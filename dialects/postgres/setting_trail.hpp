@@ -13,8 +13,8 @@ namespace leasehold::postgres {
 class SettingTrail {
   public:
     // As SettingLog.
-    SettingTrail(Settings& session, Settings& backend, const Settings& start)
-        : start_(start), log_(session, backend, start) {}
+    SettingTrail(Settings& session, Settings& backend, const Settings& start, const Settings& told)
+        : start_(start), log_(session, backend, start, told) {}
 
     // A request was sent whose statements do this; requests are numbered as they are sent.
     void send(std::uint64_t request, SettingSteps steps);

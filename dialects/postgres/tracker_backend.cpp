@@ -222,11 +222,12 @@ Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
     // Some twenty are reported; names without end would be kept for ever.
     if (told_.size() >= max_parameters && !told_.contains(said->name)) return Passing::fatal;
     lease_->report(said->name, said->value);
-    const bool discarding = discarded_ || (!outstanding_.empty() && outstanding_.front().has(Request::discards));
+    const bool discards = !outstanding_.empty() && outstanding_.front().has(Request::discards);
+    const bool discarding = discarded_ || (discards && !outstanding_.front().has(Request::failed));
     // What the startup packet asked for comes back: to the client that is its value already.
     std::optional<std::string_view> back;
     if (discarding) back = options_.startup.find(said->name);
-    if (trail_ && !outstanding_.empty()) back = trail_->restored(outstanding_.first(), said->name);
+    if (!back && trail_ && !outstanding_.empty()) back = trail_->restored(outstanding_.first(), said->name);
     if (back) {
         if (is_carriable(said->name)) (void)settings_.set(said->name, *back);
         if (told_.find(said->name) == back) return Passing::drop;

@@ -13,7 +13,7 @@ constexpr std::size_t most_requests = 1000;  // on their way, that change settin
 }  // namespace
 
 SettingTrail& Tracker::trail() {
-    if (!trail_) trail_ = std::make_unique<SettingTrail>(settings_, lease_->held, options_.startup);
+    if (!trail_) trail_ = std::make_unique<SettingTrail>(settings_, lease_->held, options_.startup, told_);
     return *trail_;
 }
 

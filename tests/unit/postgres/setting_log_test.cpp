@@ -17,8 +17,8 @@ class Log : public ::testing::Test {
         const auto show = [name](const Settings& all) { return std::string(all.find(name).value_or("-")); };
         return show(session) + "/" + show(backend);
     }
-    Settings session, backend, start;
-    SettingLog log{session, backend, start};
+    Settings session, backend, start, told;
+    SettingLog log{session, backend, start, told};
 };
 
 TEST_F(Log, KeepsWhatIsCommittedAndUndoesTheRest) {
@@ -103,9 +103,29 @@ TEST_F(Log, ResetsAllButWhoTheSessionIs) {
 }
 
 TEST_F(Log, LeavesWhatTheServerReportsToItsReports) {
+    told.set("TimeZone", "UTC");
+    session.set("TimeZone", "CET");
     log.assign({.reported = true, .name = "TimeZone", .value = "UTC"});
+    log.reset_all();
     EXPECT_FALSE(log.pending());
-    EXPECT_TRUE(session.empty());
+    EXPECT_EQ(seen("TimeZone"), "CET/-");
+    log.assign(to("x", "1"));
+    log.align();
+    EXPECT_EQ(seen("TimeZone"), "CET/CET");
+    log.roll_back();
+    EXPECT_EQ(seen("x"), "-/-");
+    EXPECT_EQ(seen("TimeZone"), "CET/CET");
+}
+
+TEST_F(Log, UndoesWhatTheBackendWasGivenBehindASavepoint) {
+    start.set("x", "s");
+    session = backend = start;
+    log.assign(back("x"));
+    log.savepoint("a");
+    log.align();
+    EXPECT_EQ(seen("x"), "s/s");
+    log.rollback_to("a");
+    EXPECT_EQ(seen("x"), "s/-");
 }
 
 TEST_F(Log, IsFullAtItsLimits) {
@@ -113,7 +133,7 @@ TEST_F(Log, IsFullAtItsLimits) {
     EXPECT_FALSE(log.full());
     log.savepoint("a");
     EXPECT_TRUE(log.full());
-    SettingLog other(session, backend, start);
+    SettingLog other(session, backend, start, told);
     for (std::size_t i = 0; i <= SettingLog::most_changes; ++i) other.assign(to("a.b" + std::to_string(i), "1"));
     EXPECT_TRUE(other.full());
     other.roll_back();
