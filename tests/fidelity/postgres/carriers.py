@@ -37,9 +37,9 @@ CARRIERS = {
     _no_pin("PREPARE"): _program(
         "prepared", (0, "PREPARE q AS SELECT 1"), (1, "SELECT 1"), (0, "EXECUTE q"), (0, "DEALLOCATE q")),
     _no_pin("set_config()"): _program(
-        "settings", (0, "SELECT set_config('work_mem', '1MB', false)"), (1, "SELECT 1"), (0, "SHOW work_mem")),
+        "settings", (0, "SELECT set_config('work_mem', '1' || 'MB', false)"), (1, "SELECT 1"), (0, "SHOW work_mem")),
     _no_pin("SET "): _program(
-        "settings", (0, "BEGIN"), (0, "SET work_mem = '1MB'"), (0, "COMMIT"), (1, "SELECT 1"), (0, "SHOW work_mem")),
+        "settings", (0, "SET work_mem = $$1MB$$"), (1, "SELECT 1"), (0, "SHOW work_mem")),
     "no_reset": _program(
         "departures", (0, "SELECT pg_advisory_lock(5)"), (0, ("leave", "terminate")),
         (1, "SELECT pg_try_advisory_xact_lock(5)"), (1, "SELECT pg_try_advisory_xact_lock(5)")),
