@@ -65,6 +65,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
             const std::size_t before = at - run;
             // Errors, settings and a tag may be written anew, behind what was passed.
             const bool anew = header.type == backend::error || header.type == backend::parameter_status ||
+                              (trail_ && header.type == backend::ready_for_query) ||
                               (!outstanding_.empty() && outstanding_.front().has(Request::retagged));
             if (anew && before > 0) pass_run();
             passing = on_reply(header.type, rest.subspan(header_size, wanted - header_size), to_client);
@@ -141,7 +142,19 @@ bool Tracker::on_header(std::uint8_t type) {
 Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& to_client) {
     if (restoring()) return on_restoring(type, body, to_client);
     switch (type) {
-        case backend::ready_for_query: return on_ready(body);
+        case backend::ready_for_query:
+            if (!trail_ || outstanding_.empty() || outstanding_.front().has(Request::failed)) return on_ready(body);
+            // Reset to the server's default that it had already, and so not reported: to the client it has changed.
+            for (const auto& setting : options_.startup) {
+                const auto back = trail_->restored(outstanding_.first(), setting.name);
+                if (!back || !is_carriable(setting.name) || !told_.contains(setting.name)) continue;
+                (void)settings_.set(setting.name, *back);
+                if (told_.find(setting.name) == back) continue;
+                parameter_status(to_client.own(), setting.name, *back);
+                told_.set(setting.name, *back);
+                note_parameter(setting.name, *back);
+            }
+            return on_ready(body);
         case backend::command_complete:
         case backend::empty_query:
         case backend::portal_suspended: return on_complete(type, body, to_client);

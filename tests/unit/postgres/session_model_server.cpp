@@ -179,6 +179,7 @@ void Server::query(std::string_view sql) {
     if (statements.empty() && !failure) empty_query_response(out_);
     for (const std::string& statement : statements) {
         if (failure) break;
+        start();
         failure = aborted(statement);
         if (!failure && starts(statement, "DISCARD ALL") && (statements.size() > 1 || status_ != 'I')) {
             failure = Failure{"25001", "DISCARD ALL cannot run inside a transaction block"};

@@ -73,8 +73,7 @@ TEST_P(Setting, IsCarriedAStepAtATime) {
     EXPECT_EQ(ask(client.parse("", "SET work_mem=1").describe('S', "").flush()), "1 t n");
     EXPECT_EQ(ask(client.bind("").flush()), "2");
     EXPECT_EQ(ask(client.execute().flush()), "C(SET)");
-    EXPECT_FALSE(session->tracker.settings().contains("work_mem")) << "it may fail still";
-    EXPECT_TRUE(session->tracker.dirty());
+    EXPECT_TRUE(session->tracker.dirty()) << "it may fail still";
     EXPECT_TRUE(session->tracker.attached());
     EXPECT_EQ(ask(client.sync()), "Z(I)");
     carries("1");
@@ -185,11 +184,14 @@ TEST_P(Setting, IsCarriedAfterWhatHasRunInItsSegment) {
 TEST_P(Setting, PinsBehindASavepointThatIsNotUnderstood) {
     ask(client.query("BEGIN").query("SAVEPOINT \"\xc3\xa4\"").query("SET work_mem=1"));
     EXPECT_EQ(session->tracker.pin(), "SET work_mem");
+    ask(client.query("ROLLBACK").query("DISCARD ALL"));
     open(options());
     ask(client.query("BEGIN").query("SET work_mem=1").query("SAVEPOINT \"\xc3\xa4\""));
     EXPECT_EQ(session->tracker.pin(), "SET before a savepoint");
+    ask(client.query("ROLLBACK").query("DISCARD ALL"));
     open(options());
-    ask(client.query("BEGIN").query("SAVEPOINT \"\xc3\xa4\"").query("COMMIT").query("SET work_mem=1"));
+    ask(client.query("BEGIN").query("SAVEPOINT \"\xc3\xa4\"").query("COMMIT"));
+    ask(client.query("SET work_mem=1"));
     carries("1");
 }
 
