@@ -48,7 +48,7 @@ bool SettingTrail::complete(std::uint64_t request, std::string_view tag) {
     }
     if (step.kind == Does::other) {
         if (tag != "COMMIT" && tag != "ROLLBACK") return true;
-        restored_.clear();
+        if (tag == "ROLLBACK") restored_.clear();
         tag == "COMMIT" ? log_.commit() : log_.roll_back();
         return true;
     }
