@@ -53,6 +53,7 @@ void Digester::take(const Statement& statement) noexcept {
             break;
         case Kind::reset_all: note_setting(PinKind::setting, "all"); break;
         case Kind::set_local:
+            digest_.locals = true;
             // How the texts behind it are read: they may be on their way already.
             if (same_name(statement.variable(), "standard_conforming_strings")) {
                 pin(PinKind::setting);

@@ -41,6 +41,7 @@ struct Digest {
     bool own_schema = false;              // ... or for this session: temporary objects, and what nobody saw
     bool reads = false;                   // sets what texts are parsed by, and the server does not report
     bool settings = false;                // SET, RESET, set_config(): whose text has to be read
+    bool locals = false;                  // SET LOCAL
     bool savepoints = false;              // made, released, rolled back to
     PinKind pin = PinKind::none;          // the first reason found, ...
     PinKind setting_pin = PinKind::none;  // ... and that of settings, unless what is done to them can be read
@@ -51,8 +52,10 @@ struct Digest {
     [[nodiscard]] bool only(Kind kind) const noexcept { return statements == 1 && first == kind; }
     // A ROLLBACK or ABORT and nothing else, after which no transaction is open.
     [[nodiscard]] bool rolls_back() const noexcept { return only(Kind::rollback) && !chains; }
-    // Its text has to be read for what it does to them.
-    [[nodiscard]] bool touches_settings() const noexcept { return settings || savepoints; }
+    // Its text has to be read for what it does to them; `following`: to those of a transaction, too.
+    [[nodiscard]] bool touches_settings(bool following) const noexcept {
+        return settings || savepoints || (locals && following);
+    }
     [[nodiscard]] bool commits() const noexcept { return only(Kind::commit) && !chains; }
 };
 

@@ -60,8 +60,9 @@ void SettingLog::reset_all() {
     for (const std::string& name : names) assign({.reset = true, .name = name});
 }
 
-void SettingLog::align() {
+void SettingLog::align(const Settings& but) {
     for (const auto& setting : std::as_const(session_)) {
+        if (but.contains(setting.name)) continue;
         const auto now = backend_.find(setting.name);
         if (now && *now == setting.value) continue;
         if (reported(setting.name) || record(setting.name)) (void)backend_.set(setting.name, setting.value);

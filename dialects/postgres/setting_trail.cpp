@@ -31,71 +31,106 @@ void SettingTrail::drop_front() noexcept {
     sent_.pop_front();
 }
 
+std::vector<SettingTrail::Savepoint>::iterator SettingTrail::find(std::string_view name) {
+    const auto found = std::find_if(savepoints_.rbegin(), savepoints_.rend(),
+                                    [name](const Savepoint& each) { return each.name == name; });
+    return found == savepoints_.rend() ? savepoints_.end() : std::prev(found.base());
+}
+
+void SettingTrail::commit() noexcept {
+    log_.commit();
+    savepoints_.clear();
+    hidden_.clear();
+    kept_ = reset_;
+}
+
+void SettingTrail::undo() {
+    log_.roll_back();
+    savepoints_.clear();
+    hidden_.clear();
+    reset_ = kept_;
+}
+
+void SettingTrail::failed() {
+    failed_ = true;
+    reset_ = savepoints_.empty() ? kept_ : savepoints_.back().reset;
+    hidden_ = savepoints_.empty() ? Settings() : savepoints_.back().hidden;
+}
+
 bool SettingTrail::complete(std::uint64_t request, std::string_view tag) {
     while (!sent_.empty() && sent_.front().request < request) drop_front();
-    if (sent_.empty() || sent_.front().request != request) {
-        if (tag == "COMMIT") log_.commit();
-        if (tag == "ROLLBACK") log_.roll_back();
-        return true;
+    static const SettingStep unread;
+    const SettingStep* step = &unread;
+    if (!sent_.empty() && sent_.front().request == request) {
+        Sent& front = sent_.front();
+        if (front.next >= front.steps.size()) return false;
+        step = &front.steps[front.next++];
     }
-    Sent& front = sent_.front();
-    if (front.next >= front.steps.size()) return false;
-    const SettingStep& step = front.steps[front.next++];
-    if (!step.tag.empty() && tag != step.tag) return false;
-    for (const std::string& name : step.locals) {
-        hidden_ |= restored_.contains(name);
-        restored_.erase(name);
-    }
-    if (step.kind == Does::other) {
-        if (tag != "COMMIT" && tag != "ROLLBACK") return true;
-        if (tag == "ROLLBACK") restored_.clear();
-        tag == "COMMIT" ? log_.commit() : log_.roll_back();
-        return true;
-    }
-    carry_out(step);
+    if (!step->tag.empty() && tag != step->tag) return false;
+    if (step->kind == Does::other && tag == "COMMIT") commit();
+    if (step->kind == Does::other && tag == "ROLLBACK") undo();
+    carry_out(*step);
     return !log_.full();
 }
 
 void SettingTrail::carry_out(const SettingStep& step) {
     switch (step.kind) {
         case Does::other: break;
-        case Does::savepoint: log_.savepoint(step.savepoint); break;
-        case Does::release: log_.release(step.savepoint); break;
+        case Does::savepoint:
+            log_.savepoint(step.savepoint);
+            if (!log_.full()) savepoints_.push_back({step.savepoint, reset_, hidden_});
+            break;
+        case Does::release:
+            log_.release(step.savepoint);
+            savepoints_.erase(find(step.savepoint), savepoints_.end());
+            break;
         case Does::rollback_to:
             log_.rollback_to(step.savepoint);
-            restored_.clear();
+            if (const auto at = find(step.savepoint); at != savepoints_.end()) {
+                reset_ = at->reset;
+                hidden_ = at->hidden;
+                savepoints_.erase(std::next(at), savepoints_.end());
+            }
             break;
         case Does::reset_all:
             log_.reset_all();
-            for (const auto& setting : start_) (void)restored_.set(setting.name, setting.value);
+            reset_ = start_;
+            hidden_.clear();
             break;
         case Does::assign:
             for (const Assignment& each : step.assigns) {
                 log_.assign(each);
+                hidden_.erase(each.name);
                 const auto began = start_.find(each.name);
                 if (each.reset && began) {
-                    (void)restored_.set(each.name, *began);
+                    (void)reset_.set(each.name, *began);
                 } else {
-                    restored_.erase(each.name);
+                    reset_.erase(each.name);
                 }
             }
             break;
+    }
+    for (const std::string& name : step.locals) {
+        if (reset_.contains(name)) (void)hidden_.set(name, {});
     }
 }
 
 void SettingTrail::ready(std::uint64_t request, bool idle, bool failed) {
     while (!sent_.empty() && sent_.front().request <= request) drop_front();
     ready_ = request;
-    restored_.clear();
+    failed_ = false;
     if (!idle) return;
-    failed ? log_.roll_back() : log_.commit();
-    blind_ = hidden_ = false;
+    failed ? undo() : commit();
+    reset_.clear();
+    kept_.clear();
+    blind_ = false;
 }
 
 std::optional<std::string_view> SettingTrail::restored(std::uint64_t request, std::string_view name) const noexcept {
-    if (const auto value = restored_.find(name)) return value;
+    if (blind_ || hidden_.contains(name)) return std::nullopt;
+    if (const auto value = reset_.find(name)) return value;
     // Servers before 14 report while the statement is carried out.
-    if (sent_.empty() || sent_.front().request != request) return std::nullopt;
+    if (failed_ || sent_.empty() || sent_.front().request != request) return std::nullopt;
     const Sent& front = sent_.front();
     if (front.next < front.steps.size() && resets(front.steps[front.next], name)) return start_.find(name);
     return std::nullopt;

@@ -20,30 +20,37 @@ class SettingTrail {
     void send(std::uint64_t request, SettingSteps steps);
     // The next statement of that request is done. False: it is not what was read.
     [[nodiscard]] bool complete(std::uint64_t request, std::string_view tag);
-    void failed() noexcept { restored_.clear(); }
+    // An error: what was done since the last savepoint, or in the transaction, is undone.
+    void failed();
     // ReadyForQuery answers that request; `idle`: no transaction is open any more.
     void ready(std::uint64_t request, bool idle, bool failed);
     // The backend was given what it lacked, in the transaction if one is open.
     void aligned(bool idle) {
-        log_.align();
+        log_.align(hidden_);
         if (idle) log_.commit();
     }
     // What was not committed is undone: the backend is gone.
     void roll_back() { log_.roll_back(); }
     // DISCARD ALL is done.
-    void forget() noexcept { log_.commit(); }
+    void forget() noexcept {
+        commit();
+        reset_.clear();
+        kept_.clear();
+    }
     // Savepoints are made or undone that are not known here: what follows up to the transaction's end is not either.
     void lose_sight() noexcept { blind_ = true; }
 
     // What the client is to see where the server, carrying out that request, reports what it has reset.
     [[nodiscard]] std::optional<std::string_view> restored(std::uint64_t request, std::string_view name) const noexcept;
+    // The transaction is over: what it has hidden comes to light.
+    void uncover() noexcept { hidden_.clear(); }
     // A request is on its way that resets what the client asked for when it came.
-    // What is missing is hidden up to the transaction's end, and to bring it back would uncover it.
-    [[nodiscard]] bool hidden() const noexcept { return hidden_; }
+    // What was reset and then set up to the transaction's end: to bring it back would uncover it.
+    [[nodiscard]] const Settings& hidden() const noexcept { return hidden_; }
     [[nodiscard]] bool resetting() const noexcept { return resetting_ > ready_; }
     // Nothing that is on its way or done may still change what lasts.
     [[nodiscard]] bool settled() const noexcept { return sent_.empty() && !log_.pending(); }
-    [[nodiscard]] bool idle() const noexcept { return sent_.empty() && log_.idle() && !blind_; }
+    [[nodiscard]] bool idle() const noexcept { return sent_.empty() && log_.idle() && !blind_ && reset_.empty(); }
     [[nodiscard]] bool blind() const noexcept { return blind_ || log_.full(); }
     // How many settings the requests on their way may add.
     [[nodiscard]] std::size_t underway() const noexcept { return underway_; }
@@ -62,10 +69,22 @@ class SettingTrail {
     const Settings& start_;
     SettingLog log_;
     std::deque<Sent> sent_;
-    Settings restored_;  // by the request in front
+    struct Savepoint {
+        std::string name;
+        Settings reset, hidden;
+    };
+    [[nodiscard]] std::vector<Savepoint>::iterator find(std::string_view name);
+    void commit() noexcept;
+    void undo();
+
+    Settings reset_;   // what the transaction has reset: with the value that the client began with
+    Settings hidden_;  // and set once more up to its end
+    Settings kept_;    // what was reset and committed in front of it
+    std::vector<Savepoint> savepoints_;
+    bool failed_ = false;
     std::uint64_t resetting_ = 0, ready_ = 0;
     std::size_t underway_ = 0;
-    bool blind_ = false, hidden_ = false;
+    bool blind_ = false;
 };
 
 }  // namespace leasehold::postgres

@@ -308,7 +308,7 @@ void Tracker::end_stream(Flow& flow) {
                 const std::uint16_t added = bits(whole);
                 if ((added & Request::drops) != 0) ++dropping_;
                 request.bits = static_cast<std::uint16_t>((request.bits & ~Request::single) | added);
-                if (whole.touches_settings()) distrust(whole);
+                if (whole.touches_settings(false)) distrust(whole);
                 apply(whole);
             } else if (request.has(Request::sets_unnamed)) {
                 unnamed_.complete(whole);

@@ -143,7 +143,8 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
     if (restoring()) return on_restoring(type, body, to_client);
     switch (type) {
         case backend::ready_for_query:
-            if (!trail_ || outstanding_.empty() || outstanding_.front().has(Request::failed)) return on_ready(body);
+            if (!trail_ || outstanding_.empty()) return on_ready(body);
+            if (parse_ready_for_query(body) == 'I') trail_->uncover();
             // Reset to the server's default that it had already, and so not reported: to the client it has changed.
             for (const auto& setting : options_.startup) {
                 const auto back = trail_->restored(outstanding_.first(), setting.name);

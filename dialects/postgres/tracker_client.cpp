@@ -111,7 +111,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         return Step::taken;
     }
     std::optional<SettingSteps> steps;
-    if (message.whole() && what.touches_settings()) steps = read_steps(what, sql);
+    if (message.whole() && what.touches_settings(trail_ != nullptr)) steps = read_steps(what, sql);
     start_record();
     const std::uint32_t text = transcript_.add(sql);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);

@@ -251,7 +251,7 @@ Tracker::Step Tracker::parse_taken(std::string_view name, const Message& message
 void Tracker::bound(std::string_view portal, const Digest* digest, std::string_view sql) {
     const std::uint16_t what = digest == nullptr ? std::uint16_t{0} : bits(*digest);
     std::optional<SettingSteps> steps;
-    if (digest != nullptr && digest->touches_settings()) {
+    if (digest != nullptr && digest->touches_settings(trail_ != nullptr)) {
         if (portal.empty()) {
             steps = read_steps(*digest, sql);
         } else {

@@ -43,8 +43,8 @@ bool Tracker::has_room(const SettingSteps& steps) const noexcept {
 void Tracker::distrust(const Digest& digest) {
     if (digest.settings) private_reading_ = true;
     if (digest.setting_pin != PinKind::none) pin_fresh(digest.setting_pin, digest.variable());
-    if (!digest.savepoints) return;
-    if (trail_ && !trail_->settled()) pin_fresh(PinKind::setting, "before a savepoint");
+    if (!digest.savepoints && !trail_) return;
+    if (digest.savepoints && trail_ && !trail_->settled()) pin_fresh(PinKind::setting, "before a savepoint");
     trail().lose_sight();
 }
 
@@ -79,9 +79,12 @@ void Tracker::leave_trail() {
 // What the session began with, and its backend has not any more: at once, where no other lease follows that brings it.
 void Tracker::restore(wire::Outbox& to_backend) {
     if (lease_ == nullptr || !outstanding_.empty() || scope_open_ || skipping_ || copy_in_) return;
-    if (status_ == 'T' && trail_ && trail_->hidden()) return;
     if (reply_left_ > 0 || request_left_ > 0 || status_ == 'E' || (status_ == 'I' && pin().empty())) return;
-    const std::string sql = missing_sql(lease_->held, settings_);
+    Settings wanted = settings_;
+    if (trail_) {
+        for (const auto& setting : trail_->hidden()) wanted.erase(setting.name);
+    }
+    const std::string sql = missing_sql(lease_->held, wanted);
     unaligned_ = false;
     if (sql.empty()) return;
     query(to_backend.own(), sql);

@@ -119,22 +119,16 @@ def statement(dice):
                         "ROLLBACK TO SAVEPOINT b", "RELEASE a", "RELEASE SAVEPOINT b"])
 
 
-def beside(sql):
-    """What a RESET brings back of the connection's start is there behind the ReadyForQuery: such a one stands alone."""
-    return "RESET lock_timeout" if sql.startswith("RESET ") or sql.endswith(" DEFAULT") else sql
-
-
 def step(dice, both):
     deed = dice.randrange(10)
     if deed < 5:
         sql = statement(dice)
         both.send(sql, pgwire.query(sql))
     elif deed < 7:
-        sql = "; ".join(beside(statement(dice)) for _ in range(dice.randrange(2, 6)))
+        sql = "; ".join(statement(dice) for _ in range(dice.randrange(2, 6)))
         both.send(sql, pgwire.query(sql))
     elif deed < 9:
         texts = [statement(dice) for _ in range(dice.choice([1, 1, 2, 4]))]
-        texts = texts if len(texts) == 1 else [beside(text) for text in texts]
         both.send("pipeline: " + " | ".join(texts), *[pgwire.run(sql) for sql in texts], pgwire.SYNC)
     else:
         both.send("DISCARD ALL", pgwire.query("DISCARD ALL"))

@@ -110,7 +110,7 @@ TEST_F(Log, LeavesWhatTheServerReportsToItsReports) {
     EXPECT_FALSE(log.pending());
     EXPECT_EQ(seen("TimeZone"), "CET/-");
     log.assign(to("x", "1"));
-    log.align();
+    log.align({});
     EXPECT_EQ(seen("TimeZone"), "CET/CET");
     log.roll_back();
     EXPECT_EQ(seen("x"), "-/-");
@@ -122,7 +122,7 @@ TEST_F(Log, UndoesWhatTheBackendWasGivenBehindASavepoint) {
     session = backend = start;
     log.assign(back("x"));
     log.savepoint("a");
-    log.align();
+    log.align({});
     EXPECT_EQ(seen("x"), "s/s");
     log.rollback_to("a");
     EXPECT_EQ(seen("x"), "s/-");

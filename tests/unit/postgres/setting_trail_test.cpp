@@ -90,5 +90,31 @@ TEST_F(Trail, ShowsTheClientWhatItBeganWith) {
     EXPECT_FALSE(trail.resetting());
 }
 
+TEST_F(Trail, KeepsWhatIsResetThroughACommitAndAnError) {
+    start.set("TimeZone", "UTC");
+    send(1, "RESET TIME ZONE; COMMIT; SET TIME ZONE 'CET'; SELECT 1");
+    EXPECT_TRUE(trail.complete(1, "RESET"));
+    EXPECT_TRUE(trail.complete(1, "COMMIT"));
+    EXPECT_TRUE(trail.complete(1, "SET"));
+    trail.failed();
+    EXPECT_EQ(trail.restored(1, "TimeZone"), "UTC");
+    trail.ready(1, true, true);
+    EXPECT_TRUE(trail.idle());
+}
+
+TEST_F(Trail, LeavesWhatIsHiddenUpToTheTransactionsEnd) {
+    start.set("TimeZone", "UTC");
+    send(1, "RESET ALL; SAVEPOINT a; SET LOCAL TIME ZONE 'CET'");
+    EXPECT_TRUE(trail.complete(1, "RESET"));
+    EXPECT_TRUE(trail.complete(1, "SAVEPOINT"));
+    EXPECT_TRUE(trail.complete(1, "SET"));
+    trail.ready(1, false, false);
+    EXPECT_TRUE(trail.hidden().contains("TimeZone"));
+    EXPECT_EQ(trail.restored(1, "TimeZone"), std::nullopt);
+    send(2, "ROLLBACK TO a");
+    EXPECT_TRUE(trail.complete(2, "ROLLBACK"));
+    EXPECT_EQ(trail.restored(2, "TimeZone"), "UTC");
+}
+
 }  // namespace
 }  // namespace leasehold::postgres
