@@ -145,10 +145,13 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
         case backend::ready_for_query:
             if (!trail_ || outstanding_.empty()) return on_ready(body);
             if (parse_ready_for_query(body) == 'I') trail_->uncover();
-            // Reset to the server's default that it had already, and so not reported: to the client it has changed.
+            // Reset to a value that the server had already, or back to one that it was reset to, and so not reported: to
+            // the client it has changed.
             for (const auto& setting : options_.startup) {
-                const auto back = trail_->restored(outstanding_.first(), setting.name);
-                if (!back || !is_carriable(setting.name) || !told_.contains(setting.name)) continue;
+                if (!is_carriable(setting.name) || !told_.contains(setting.name)) continue;
+                auto back = trail_->restored(outstanding_.first(), setting.name);
+                if (!back) back = lease_->reported.find(setting.name);
+                if (!back) continue;
                 (void)settings_.set(setting.name, *back);
                 if (told_.find(setting.name) == back) continue;
                 parameter_status(to_client.own(), setting.name, *back);
