@@ -49,6 +49,13 @@ awaitable<std::error_code> Backend::run(wire::Exchange& exchange, pool::Deadline
     co_return ec;
 }
 
+// A Query, which drops the unnamed statement.
+awaitable<std::error_code> Backend::run(Round& round, pool::Deadline deadline) {
+    lease_.unnamed = {};
+    wire::Exchange& exchange = round;
+    co_return co_await run(exchange, deadline);
+}
+
 awaitable<std::error_code> Backend::ping(pool::Deadline deadline) {
     Ping exchange;
     co_return co_await run(exchange, deadline);

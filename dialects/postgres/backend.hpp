@@ -52,6 +52,7 @@ class Backend final : public dialects::Backend {
     [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
     void note(const Changes& changes);
     [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
+    [[nodiscard]] wire::awaitable<std::error_code> run(Round& round, pool::Deadline deadline);
 
     std::unique_ptr<wire::Transport> transport_;
     wire::Inbox inbox_;

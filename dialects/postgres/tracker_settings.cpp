@@ -112,6 +112,9 @@ Tracker::Passing Tracker::on_restoring(std::uint8_t type, Bytes body, wire::Outb
     if (parse_ready_for_query(body) != status_) return Passing::lost;
     outstanding_.pop();
     --dropping_;
+    // A Query drops the unnamed statement.
+    lease_->unnamed = {};
+    in_sync_ = holds_unnamed();
     trail().aligned(status_ == 'I');
     if (trail_->idle()) trail_.reset();
     return Passing::drop;

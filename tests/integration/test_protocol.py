@@ -153,6 +153,25 @@ def test_an_unnamed_statement_survives_until_its_session_replaces_it(login):
     assert first.reply().sqlstate == "26000"
 
 
+def test_an_unnamed_statement_survives_what_leasehold_asks_its_backend(login):
+    session = login()
+    session.send(parse("", "SELECT 'kept'"), SYNC)
+    assert session.reply().kinds == "1Z"
+    time.sleep(1.2)  # a backend that was idle for a second is pinged
+    session.send(bind(), execute(), SYNC)
+    assert session.reply().rows == [("kept",)]
+
+
+def test_an_unnamed_statement_survives_that_leasehold_brings_a_reset_setting_back(login):
+    session = login(options="-c work_mem=5MB")
+    session.query("BEGIN")
+    session.send(parse("", "RESET work_mem"), bind(), execute(), SYNC)
+    assert session.reply().kinds == "12CZ"
+    session.send(bind(), execute(), SYNC)
+    assert session.reply().kinds == "2CZ"
+    assert session.query("SHOW work_mem").rows == [("5MB",)]
+
+
 def test_an_unknown_statement_is_26000_and_the_session_lives(login):
     session = login()
     for messages in (bind("nowhere") + execute(), describe("S", "nowhere")):
