@@ -9,11 +9,6 @@ import programs  # noqa: E402
 import pytest  # noqa: E402
 from clients import USER, sides  # noqa: E402, F401
 
-# What does not pass through leasehold, and why.
-DIFFERENCES = {
-    "RESET goes back to the options": "RESET goes back to the server's default",
-    "RESET ALL and DISCARD ALL bring back what the connection began with": "as RESET",
-}
 # What depends on the backend that serves next.
 VARIES = {
     "lastval in a session that took no number": "the backend remembers the number of its last session",
@@ -28,4 +23,4 @@ def server(postgres):
 
 
 def test_pgjdbc_does_through_leasehold_what_it_does_directly(sides):  # noqa: F811
-    programs.compare(sides, programs.java(), at_least=200, differs=DIFFERENCES, varies=VARIES)
+    programs.compare(sides, programs.java(), at_least=200, varies=VARIES)
