@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the integration tests: one PostgreSQL, one MariaDB and one MySQL per file, a daemon per test."""
+import os
 import pathlib
 import signal
 import sys
@@ -69,6 +70,14 @@ def mysql97():
 def mysql_server(request):
     """Each of the two, one after the other: for what holds on both."""
     return request.getfixturevalue(request.param)
+
+
+def both_in_long_runs(usual):
+    """A file's own mysql_server, where its minutes count: that one, and in long runs each of the two."""
+    @pytest.fixture(scope="session", params=["mariadb", "mysql97"] if os.environ.get("LEASEHOLD_LONG") else [usual])
+    def mysql_server(request):
+        return request.getfixturevalue(request.param)
+    return mysql_server
 
 
 @pytest.fixture

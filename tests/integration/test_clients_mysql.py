@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drivers of MySQL and MariaDB in seven languages: the cases of tests/clients/mysql, directly and through leasehold, on both
-servers."""
+"""Drivers of MySQL and MariaDB in seven languages: the cases of tests/clients/mysql, directly and through leasehold, each on one
+of the servers, and in long runs on both."""
+import os
 import pathlib
 import sys
 
@@ -33,7 +34,11 @@ def _node(driver):
     return [*command, driver], environment
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+ALL = [(server, program) for server in ("mariadb", "mysql97") for program in PROGRAMS]
+HALF = [(("mysql97", "mariadb")[number % 2], program) for number, program in enumerate(PROGRAMS)]
+
+
+@pytest.mark.parametrize("mysql_server, program", ALL if os.environ.get("LEASEHOLD_LONG") else HALF, indirect=["mysql_server"])
 def test_a_driver_does_through_leasehold_what_it_does_directly(sides, program):  # noqa: F811
     make, at_least = PROGRAMS[program]
     programs.compare(sides, make(), at_least, varies=VARIES.get(program, {}))

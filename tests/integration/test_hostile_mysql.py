@@ -9,7 +9,7 @@ import time
 
 import mywire
 import pytest
-from conftest import PASSWORD, USER
+from conftest import PASSWORD, USER, both_in_long_runs
 from hostile import SANITIZED, Bystander, Unharmed
 from hostile_mysql import COLUMN, FakeMySQL, err, greeting, ok, packet, rows
 from leasehold import MEMORY_FACTOR, Leasehold
@@ -18,6 +18,8 @@ from servers import wait_until
 MB = 1 << 20
 HANDSHAKE_TIMEOUT = 2
 SECRET = "hush"
+
+mysql_server = both_in_long_runs("mariadb")
 
 
 # --- clients --------------------------------------------------------------------------------------------------------
