@@ -161,8 +161,8 @@ TEST(MysqlAttributes, AsManyParametersAsThereCanBeHaveRoomForTheirTypes) {
     Raw counted = Raw{23} + u32(1) + Raw{8, 1, 0, 0, 0, 0xFC, 0xFF, 0xFF} + Raw(8192, 0xFF) + Raw{1};
     Raw plain = Raw{23} + u32(70) + Raw{0, 1, 0, 0, 0} + Raw(8192, 0xFF) + Raw{1};
     for (unsigned n = 0; n < count; ++n) {
-        counted = std::move(counted) + Raw{6, 0, 0};
-        plain = std::move(plain) + Raw{6, 0};
+        counted.insert(counted.end(), {6, 0, 0});
+        plain.insert(plain.end(), {6, 0});
     }
     const Raw sent = packet(counted, 0);
     for (std::size_t at = 0; at < sent.size(); at += 100'000) {
