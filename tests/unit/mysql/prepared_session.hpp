@@ -13,7 +13,10 @@ inline Raw prepare(std::string_view sql) { return command(22, sql); }
 inline Raw prepared(std::uint32_t number, unsigned parameters = 0) {
     Raw made = packet(Raw{0} + u32(number) + u16(0) + u16(parameters) + Raw{0, 0, 0}, 1);
     std::uint8_t sequence = 2;
-    for (unsigned n = 0; n < parameters; ++n) made = made + column(sequence++);
+    for (unsigned n = 0; n < parameters; ++n) {
+        const Raw one = column(sequence++);
+        made.insert(made.end(), one.begin(), one.end());
+    }
     return parameters == 0 ? made : made + eof(sequence);
 }
 inline Raw execute(std::uint32_t number, const Raw& rest = {}, std::uint8_t flags = 0) {
