@@ -54,14 +54,15 @@ void Drain::begin(Shutdown how) {
             if (step_ >= Step::overdue) return;
             break;
     }
-    log_info("draining", {{"how", to_string(how)},
-                          {"drain_timeout_ms", how == Shutdown::drain ? shared_.config()->drain_timeout : 0ms},
-                          {"clients", shared_.places.clients()}});
     if (fresh) {
         began_ = now;
         shared_.draining.store(true);
         actions_.close_doors();
     }
+    // Whoever reads of it finds it so.
+    log_info("draining", {{"how", to_string(how)},
+                          {"drain_timeout_ms", how == Shutdown::drain ? shared_.config()->drain_timeout : 0ms},
+                          {"clients", shared_.places.clients()}});
     switch (how) {
         case Shutdown::wait_for_clients: enter(Step::clients); break;
         case Shutdown::wait_for_servers:
