@@ -39,6 +39,8 @@ wire::awaitable<Relay::Outcome> Relay::next() {
         finish({Event::align, {}});
     } else if (leaving_ && backend_ == nullptr) {
         finish({Event::close, {}});  // what was to be carried out behind the goodbye is lost
+    } else if (std::exchange(audited_, false) && backend_ != nullptr) {
+        go_on_audited();
     } else {
         if (backend_ != nullptr) arm_backend();  // behind an errand
         go_on();
@@ -233,6 +235,7 @@ void Relay::take(pool::Lease lease) {
     backend_ = static_cast<dialects::Backend*>(&lease_.backend());  // pools of the daemon hold nothing else
     ++leases_;
     transaction_since_ = quiet_since_ = lease_.since();
+    pinned_since_ = wire::Clock::time_point::min();
 }
 
 void Relay::attach() {
@@ -317,7 +320,7 @@ void Relay::boundary() {
         return;
     }
     if (!tracker_.pin().empty()) {
-        arm_backend();
+        if (!stays()) return;
     } else if (tracker_.dirty()) {
         pool::Lease lease = release();
         lease.checkin();
@@ -333,15 +336,6 @@ void Relay::boundary() {
         return;
     }
     go_on();
-}
-
-void Relay::backend_gone(std::string reason) {
-    backend_->mark_dead();
-    wire::Loss loss;
-    loss.kind = wire::Loss::Kind::backend;
-    loss.reason = std::move(reason);
-    loss.unwritten = backend_->transport().sent() == sent_mark_;
-    finish({Event::lost, std::move(loss)});
 }
 
 // --- writing ---------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ class Relay {
     enum class Event : std::uint8_t {
         checkout,     // the held request needs a backend and none is free: take() one, or refuse()
         align,        // a lease was taken whose settings differ: align it and attach()
+        audit,        // the backend is to say what it holds of the session: audit() it, then audited()
         own,          // the held request makes the backend the session's own: release() and take_input(), or refuse()
         close,        // the client took its leave
         client_gone,  // FIN or RST
@@ -55,6 +56,8 @@ class Relay {
     [[nodiscard]] pool::Lease release();  // gives the lease up, tracker detached; the caller ends it
     // What the client sent and the tracker has not taken; the relay is over then.
     [[nodiscard]] wire::Inbox take_input() noexcept { return std::exchange(client_in_, wire::Inbox()); }
+    // The backend has said what it holds; next() ends the lease if that is nothing.
+    void audited() noexcept { audited_ = true; }
     // Bytes of our own for the client, outside a relay step.
     void say(wire::Outbox& to_client);
     // While a lease is waited for: reads on, so that a client's end is seen; calls `gone` then.
@@ -74,6 +77,8 @@ class Relay {
     [[nodiscard]] wire::Clock::time_point transaction_since() const noexcept { return transaction_since_; }
     // When the client last sent something for its backend; its epoch: never.
     [[nodiscard]] wire::Clock::time_point request_since() const noexcept { return request_since_; }
+    // Since when the lease outlasts its boundaries; min(): it does not.
+    [[nodiscard]] wire::Clock::time_point pinned_since() const noexcept { return pinned_since_; }
     [[nodiscard]] std::uint64_t leases() const noexcept { return leases_; }
 
   private:
@@ -94,6 +99,8 @@ class Relay {
     void flush_to_client();
     [[nodiscard]] bool leave();
     void boundary();
+    [[nodiscard]] bool stays();
+    void go_on_audited();
     void ask_in_time();
     void ask();
     void keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox);
@@ -125,12 +132,14 @@ class Relay {
     bool gone_ = false;
     bool stopping_ = false;
     bool draining_ = false;
-    bool leaving_ = false;        // the client said goodbye behind a request that still runs
-    bool boundary_held_ = false;  // a boundary came while a cancel was on its way
+    bool leaving_ = false;  // the client said goodbye behind a request that still runs
+    bool audited_ = false;
+    bool boundary_held_ = false;                                // a boundary came while a cancel was on its way
     bool timing_request_ = false, timing_transaction_ = false;  // since busy_since_, transaction_since_
     std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding
     std::uint64_t leases_ = 0;
     wire::Clock::time_point transaction_since_{}, quiet_since_{}, request_since_{}, busy_since_{};
+    wire::Clock::time_point pinned_since_ = wire::Clock::time_point::min(), audit_again_at_{};
     wire::Clock::time_point cancel_again_at_{};             // query_timeout
     std::shared_ptr<boost::asio::steady_timer> ask_timer_;  // made when a tracker is unsure for the first time
 };

@@ -11,6 +11,7 @@ using wire::Loss;
 
 constexpr auto cancel_within = std::chrono::seconds(5);
 constexpr auto cancel_again_after = std::chrono::seconds(1);
+constexpr auto audit_again_after = std::chrono::seconds(1);
 constexpr auto ask_when_idle_for = std::chrono::milliseconds(10);
 
 std::string seconds(wire::Clock::duration passed) {
@@ -44,7 +45,33 @@ void Relay::tick(wire::Clock::time_point now) {
         finish({Event::lost, Loss{Loss::Kind::pin_idle, reason, false}});
     } else if (boundary_held_) {
         cancel_finished();
+    } else if (!in_transaction && !busy && now >= audit_again_at_ && pool_.stats().waiting > 0 &&
+               backend_->transport().unsent() == 0 && tracker_.audit() == wire::Tracker::Audit::possible) {
+        // Somebody could use the backend: what pins may have gone by a way that was not seen.
+        audit_again_at_ = now + audit_again_after;
+        finish({Event::audit, {}});
     }
+}
+
+// At a boundary, pinned. False: the backend is asked first.
+bool Relay::stays() {
+    if (tracker_.audit() == wire::Tracker::Audit::due) {
+        finish({Event::audit, {}});
+        return false;
+    }
+    if (pinned_since_ == wire::Clock::time_point::min()) {
+        pinned_since_ = transaction_since_;
+        if (traffic_ != nullptr) traffic_->pinned(tracker_.pin());
+    }
+    arm_backend();
+    return true;
+}
+
+// What came behind the backend's answer is the client's.
+void Relay::go_on_audited() {
+    if (tracker_.pin().empty() || backend_->inbox().empty()) return boundary();
+    on_backend(backend_->inbox().bytes(), true);
+    if (mode_ == Mode::running && !outcome_) go_on();
 }
 
 // The tracker does not know whether the lease may end here. The client's next request would tell; while it is idle, or
@@ -65,6 +92,15 @@ void Relay::ask() {
     if (mode_ != Mode::running || backend_ == nullptr || !tracker_.attached()) return;
     tracker_.ask(to_backend_);
     if (!to_backend_.empty()) ship_to_backend();
+}
+
+void Relay::backend_gone(std::string reason) {
+    backend_->mark_dead();
+    wire::Loss loss;
+    loss.kind = wire::Loss::Kind::backend;
+    loss.reason = std::move(reason);
+    loss.unwritten = backend_->transport().sent() == sent_mark_;
+    finish({Event::lost, std::move(loss)});
 }
 
 pool::Lease Relay::release() {

@@ -87,6 +87,7 @@ wire::awaitable<Session::Requests> Session::serve_requests() {
                 if (tracker_->errand().kind == wire::Errand::Kind::log_in_again) co_return Requests::logs_in_again;
                 lives = co_await carry_out();
                 break;
+            case Relay::Event::audit: lives = co_await audit(); break;
             case Relay::Event::lost: lives = lose(outcome.loss); break;
             case Relay::Event::close:
                 end_lease(pool::EndReason::orderly);
@@ -169,6 +170,19 @@ wire::awaitable<bool> Session::align() {
     align_losses_ = 0;
     relay_->attach();
     co_return true;
+}
+
+// The backend says what it holds of the session: whether what pins it is still there.
+wire::awaitable<bool> Session::audit() {
+    const auto deadline = wire::Clock::now() + std::chrono::seconds(10);
+    wire::Outbox out;
+    const std::error_code ec = co_await relay_->backend()->audit(*tracker_, deadline, out);
+    relay_->say(out);
+    relay_->audited();
+    if (!ec) co_return true;
+    wire::Loss loss;
+    loss.reason = ec == wire::errc::closed ? "the server closed the connection" : ec.message();
+    co_return lose(loss);
 }
 
 bool Session::refuse_request(wire::Diagnostics error) {

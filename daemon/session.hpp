@@ -22,7 +22,9 @@ struct SessionView {
     std::string user, database, address, application;
     std::string state;  // login, idle, waiting, active, transaction, console, replication
     std::string pin;
-    std::string transaction;  // idle, active, failed
+    std::string pin_statement;               // what made it, literals masked
+    wire::Clock::time_point pinned_since{};  // min(): not pinned
+    std::string transaction;                 // idle, active, failed
     wire::Clock::time_point connected{};
     wire::Clock::time_point waiting_since{};      // min(): not waiting
     wire::Clock::time_point transaction_since{};  // min(): no transaction
@@ -152,6 +154,7 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<Requests> serve_requests();
     [[nodiscard]] wire::awaitable<bool> checkout();
     [[nodiscard]] wire::awaitable<bool> align();
+    [[nodiscard]] wire::awaitable<bool> audit();
     // session_errands.cpp
     struct Asker;
     [[nodiscard]] wire::awaitable<bool> carry_out();

@@ -18,7 +18,7 @@ SessionView Session::view() const {
     view.application = tracker_ ? std::string(tracker_->application()) : application_;
     view.connected = connected_;
     view.waiting_since = waiting_since_;
-    view.transaction_since = no_time;
+    view.transaction_since = view.pinned_since = no_time;
     view.state = console_ ? "console" : replica_ ? "replication" : waiting_ ? "waiting" : "login";
     if (home_) view.pool = home_->name();
     view.listener = listen_->host;
@@ -33,6 +33,8 @@ SessionView Session::view() const {
     }
     if (!relay_) return view;
     view.pin = std::string(tracker_->pin());
+    if (!view.pin.empty()) view.pin_statement = tracker_->pin_statement();
+    view.pinned_since = relay_->pinned_since();
     view.running = tracker_->busy();
     view.requested = relay_->request_since();
     view.leased = relay_->leased();

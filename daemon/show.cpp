@@ -4,6 +4,7 @@
 #include "daemon/admin/events.hpp"
 #include "daemon/admin/records.hpp"
 #include "daemon/admin/stats.hpp"
+#include "daemon/metrics/traffic.hpp"
 #include "daemon/snapshots.hpp"
 #include "daemon/worker.hpp"
 
@@ -50,9 +51,12 @@ void register_live(Tables& tables, Shared& shared) {
     tables.add(from_workers<WaiterRow>(shared, "WAITERS", waiters_columns(), "who waits for a backend, in its order",
                                        waiters_of,
                                        [](const std::vector<WaiterRow>& all) { return waiters_rows(all, wall()); }));
-    tables.add(from_workers<LeaseRow>(shared, "PINS", pins_columns(),
-                                      "why leases do not end with their transactions, counted by reason", leases_of,
-                                      [](const std::vector<LeaseRow>& all) { return pins_rows(all); }));
+    tables.add(from_workers<LeaseRow>(
+        shared, "PINS", pins_columns(), "who keeps a backend beyond its transactions, why, and since when", leases_of,
+        [](std::vector<LeaseRow> all) {
+            std::ranges::stable_sort(all, std::greater{}, [](const LeaseRow& lease) { return lease.holder.pin_time; });
+            return pins_rows(all, wall());
+        }));
 }
 
 Counts added_up(const std::vector<Counts>& all) {
@@ -105,29 +109,54 @@ void register_tables(Tables& tables, Shared& shared, QuarantineRecords& records,
 
 namespace {
 
-// "3 in transactions, 1 pinned; the oldest for 31 s by app@10.0.0.1:50000 (billing), pinned: temporary table"
+// "3 of 10 pinned: 2 by temporary object, 1 by LISTEN, the oldest for 41 s"
+std::string described(const std::map<std::string, int, std::less<>>& pins, std::size_t backends,
+                      wire::Clock::time_point oldest) {
+    int all = 0;
+    for (const auto& [label, count] : pins) all += count;
+    std::string text = std::to_string(all) + " of " + std::to_string(backends) + " pinned";
+    bool first = true;
+    for (const auto& [label, count] : pins) {
+        text += (std::exchange(first, false) ? ": " : ", ") + std::to_string(count) + " by " + label;
+    }
+    if (all == 0) return text;
+    const auto passed = std::chrono::duration_cast<std::chrono::seconds>(wire::Clock::now() - oldest);
+    return text + ", the oldest for " + std::to_string(passed.count()) + " s";
+}
+
+// "3 in transactions, 1 of 4 pinned: 1 by temporary object, the oldest for 12 s; longest, for 31 s by
+// app@10.0.0.1:50000 (billing), pinned: temporary object"
 std::string described(const Home& home) {
     int in_transaction = 0;
-    int pinned = 0;
+    std::map<std::string, int, std::less<>> pins;
+    auto oldest_pin = wire::Clock::now();
+    const std::vector<pool::BackendRow> backends = home.pool->backends();
     std::optional<SessionView> oldest;
     wire::Clock::time_point since = wire::Clock::time_point::max();
-    for (const pool::BackendRow& backend : home.pool->backends()) {
+    for (const pool::BackendRow& backend : backends) {
         Session* const session = backend.session == 0 ? nullptr : home.worker->find(backend.session);
         if (session == nullptr) continue;
         SessionView view = session->view();
         if (!view.leased) continue;
         if (view.transaction_since != no_time) ++in_transaction;
-        if (!view.pin.empty()) ++pinned;
-        const auto began = view.transaction_since != no_time ? view.transaction_since : wire::Clock::now();
+        if (!view.pin.empty()) {
+            ++pins[std::string(metrics::pin_label(view.pin))];
+            if (view.pinned_since != no_time) oldest_pin = std::min(oldest_pin, view.pinned_since);
+        }
+        auto began = wire::Clock::now();
+        for (const auto from : {view.transaction_since, view.pinned_since}) {
+            if (from != no_time) began = std::min(began, from);
+        }
         if (began < since) {
             since = began;
             oldest = std::move(view);
         }
     }
-    std::string text = std::to_string(in_transaction) + " in transactions, " + std::to_string(pinned) + " pinned";
+    std::string text =
+        std::to_string(in_transaction) + " in transactions, " + described(pins, backends.size(), oldest_pin);
     if (!oldest) return text;
     const auto passed = std::chrono::duration_cast<std::chrono::seconds>(wire::Clock::now() - since);
-    text += "; the oldest for " + std::to_string(passed.count()) + " s by " + oldest->user + "@" + oldest->address;
+    text += "; longest, for " + std::to_string(passed.count()) + " s by " + oldest->user + "@" + oldest->address;
     if (!oldest->application.empty()) text += " (" + oldest->application + ")";
     if (!oldest->pin.empty()) text += ", pinned: " + oldest->pin;
     return text;

@@ -62,6 +62,8 @@ ClientRow client_row(const Session& session, const Now& now) {
     if (view.requested != wire::Clock::time_point{}) row.requested = now.on_the_wall(view.requested);
     row.application = std::move(view.application);
     row.pin = std::move(view.pin);
+    row.pin_statement = std::move(view.pin_statement);
+    row.pin_time = now.since<std::chrono::milliseconds>(view.pinned_since);
     row.waiting = now.since<std::chrono::microseconds>(view.waiting_since);
     row.transaction_time = now.since<std::chrono::milliseconds>(view.transaction_since);
     if (view.transaction == "active") row.transaction = wire::TransactionStatus::active;

@@ -3,6 +3,10 @@
 
 namespace leasehold::dialects {
 
+awaitable<std::error_code> Backend::audit(wire::Tracker&, pool::Deadline, wire::Outbox&) {
+    co_return std::error_code();
+}
+
 awaitable<Backend::Tried> Backend::try_login(const Login&, pool::Deadline) { co_return Tried{}; }
 
 awaitable<std::error_code> Backend::recover_drained(pool::Deadline deadline, pool::RecoverSink* sink) {

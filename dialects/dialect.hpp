@@ -190,6 +190,10 @@ class Backend : public pool::Backend {
         Facts facts;
     };
     [[nodiscard]] virtual awaitable<Tried> try_login(const Login& login, pool::Deadline deadline);
+    // Tells the session's tracker what state of the session the backend holds, where that pins it (wire::Tracker::audit()).
+    // What comes for the client meanwhile is put into `to_client`. An error: the backend is lost.
+    [[nodiscard]] virtual awaitable<std::error_code> audit(wire::Tracker& session, pool::Deadline deadline,
+                                                           wire::Outbox& to_client);
     // Where messages end in what it sends once it is a session's own (Verdict::own); null: it never is.
     [[nodiscard]] virtual std::unique_ptr<wire::Seam> seam() const { return nullptr; }
     // The session made state that reset() must remove before the next lessee.

@@ -83,29 +83,34 @@ Rows waiters_rows(std::span<const WaiterRow> waiters, SystemTime now) {
 
 const Columns& pins_columns() {
     static const Columns columns{
-        {"database", Type::text},       {"pin", Type::text}, {"leases", Type::integer}, {"users", Type::text},
-        {"oldest_seconds", Type::real},
+        {"database", Type::text},
+        {"user", Type::text},
+        {"addr", Type::text},
+        {"port", Type::integer},
+        {"application_name", Type::text},
+        {"session", Type::integer},
+        {"pin", Type::text},
+        {"pin_time", Type::text},
+        {"pin_seconds", Type::real},
+        {"statement", Type::text},
+        {"remote_pid", Type::integer},
+        {"server", Type::text},
     };
     return columns;
 }
 
-Rows pins_rows(std::span<const LeaseRow> leases) {
-    struct Pinned {
-        int leases = 0;
-        std::set<std::string> users;
-        std::chrono::milliseconds oldest{0};
-    };
-    std::map<std::pair<std::string, std::string>, Pinned> pins;
-    for (const LeaseRow& lease : leases) {
-        if (lease.holder.pin.empty()) continue;
-        Pinned& pin = pins[{lease.pool, lease.holder.pin}];
-        ++pin.leases;
-        pin.users.insert(lease.holder.user);
-        pin.oldest = std::max(pin.oldest, lease.backend.in_state);
-    }
+Rows pins_rows(std::span<const LeaseRow> leases, SystemTime now) {
     Rows rows;
-    for (const auto& [key, pin] : pins) {
-        rows.push_back({key.first, key.second, text(pin.leases), listed(pin.users), in_seconds(pin.oldest)});
+    for (const LeaseRow& lease : leases) {
+        const ClientRow& holder = lease.holder;
+        if (holder.pin.empty()) continue;
+        // One whose transaction has made it is pinned for as long as the lease lasts.
+        const auto time = holder.pin_time.count() > 0 ? holder.pin_time : lease.backend.in_state;
+        const std::string& statement = holder.pin_statement.empty() ? lease.statement : holder.pin_statement;
+        rows.push_back({lease.pool, holder.user, unless_empty(holder.address), text(holder.port),
+                        unless_empty(holder.application), unless_zero(holder.id), holder.pin, in_utc(now - time),
+                        in_seconds(time), unless_empty(statement), unless_zero(lease.backend.server_id),
+                        lease.backend.address});
     }
     return rows;
 }

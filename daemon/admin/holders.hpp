@@ -28,6 +28,6 @@ struct WaiterRow {
 [[nodiscard]] Rows waiters_rows(std::span<const WaiterRow> waiters, SystemTime now);
 
 [[nodiscard]] const Columns& pins_columns();
-[[nodiscard]] Rows pins_rows(std::span<const LeaseRow> leases);
+[[nodiscard]] Rows pins_rows(std::span<const LeaseRow> leases, SystemTime now);
 
 }  // namespace leasehold::daemon::admin

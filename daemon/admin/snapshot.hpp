@@ -47,7 +47,9 @@ struct ClientRow {
     SystemTime requested{};                // when it last sent something for a backend; the epoch: never
     std::chrono::microseconds waiting{0};  // in the queue, up to now
     std::string application;
-    std::string pin;  // the reason, empty when not pinned
+    std::string pin;                        // the reason, empty when not pinned
+    std::string pin_statement;              // what made it, masked; empty: not known
+    std::chrono::milliseconds pin_time{0};  // since when, up to now
     wire::TransactionStatus transaction = wire::TransactionStatus::idle;
     std::chrono::milliseconds transaction_time{0};
     std::uint64_t server_id = 0;  // of the backend it holds, 0: none

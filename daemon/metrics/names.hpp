@@ -44,6 +44,7 @@ inline constexpr std::string_view quarantined = "leasehold_pool_quarantined";
 inline constexpr std::string_view waiting = "leasehold_pool_waiting";
 inline constexpr std::string_view oldest_wait = "leasehold_pool_oldest_wait_seconds";
 inline constexpr std::string_view oldest_transaction = "leasehold_pool_oldest_transaction_seconds";
+inline constexpr std::string_view pins = "leasehold_pool_pins_total";       // + reason
 inline constexpr std::string_view pinned = "leasehold_pool_pinned";         // + reason
 inline constexpr std::string_view pool_clients = "leasehold_pool_clients";  // + state
 inline constexpr std::string_view paused = "leasehold_pool_paused";

@@ -15,4 +15,20 @@ Traffic::Traffic(Registry& registry, int worker, const std::string& pool)
     transaction_ = scope_.histogram(names::transaction_seconds, "Time a transaction was open", {}, short_bounds());
 }
 
+std::string_view pin_label(std::string_view pin) noexcept { return pin.starts_with("SET ") ? "SET" : pin; }
+
+void Traffic::pinned(std::string_view pin) const {
+    std::string_view label = pin_label(pin);
+    if (pins_.size() >= most_pin_labels && !pins_.contains(label)) label = "other";
+    auto at = pins_.find(label);
+    if (at == pins_.end()) {
+        const std::string reason(label);
+        at = pins_
+                 .emplace(reason, scope_.counter(names::pins, "Leases that began to outlast their transaction, by why",
+                                                 {{"reason", reason}}))
+                 .first;
+    }
+    at->second.add(worker_);
+}
+
 }  // namespace leasehold::daemon::metrics

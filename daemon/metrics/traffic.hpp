@@ -5,9 +5,15 @@
 
 #include "daemon/metrics/registry.hpp"
 
+#include <map>
 #include <string>
+#include <string_view>
 
 namespace leasehold::daemon::metrics {
+
+// A pin's reason as a label: what a client chose (the variable of a SET) is left out.
+[[nodiscard]] std::string_view pin_label(std::string_view pin) noexcept;
+inline constexpr std::size_t most_pin_labels = 40;
 
 class Traffic {
   public:
@@ -19,14 +25,17 @@ class Traffic {
         queries_.add(worker_, requests);
         if (transactions > 0) transactions_.add(worker_, transactions);
     }
+    // A lease outlasts a boundary.
+    void pinned(std::string_view pin) const;
     void query(std::chrono::nanoseconds took) const noexcept { query_.observe(worker_, took); }
     void transaction(std::chrono::nanoseconds took) const noexcept { transaction_.observe(worker_, took); }
 
   private:
     const int worker_;
-    Scope scope_;
+    mutable Scope scope_;  // reasons of pins come when they are met
     Counter transactions_, queries_, received_, sent_;
     Histogram query_, transaction_;
+    mutable std::map<std::string, Counter, std::less<>> pins_;  // by label
 };
 
 }  // namespace leasehold::daemon::metrics

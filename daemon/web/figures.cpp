@@ -8,7 +8,6 @@
 namespace leasehold::daemon::web {
 namespace {
 
-constexpr std::size_t most_pin_labels = 40;
 constexpr auto no_time = wire::Clock::time_point::min();
 
 ClientState state_of(const Session::Glance& session) noexcept {
@@ -48,7 +47,7 @@ void count_session(const Session::Glance& session, ClientState state, wire::Cloc
     }
     if (!session.pinned) return;
     const std::string_view label = pin_label(session.pin);
-    const bool room = pool.pinned.size() < most_pin_labels || pool.pinned.contains(label);
+    const bool room = pool.pinned.size() < metrics::most_pin_labels || pool.pinned.contains(label);
     ++pool.pinned[room ? std::string(label) : "other"];
 }
 
@@ -92,8 +91,6 @@ void Figures::add(const Figures& more) {
     }
     for (std::size_t i = 0; i < clients.size(); ++i) clients[i] += more.clients[i];
 }
-
-std::string_view pin_label(std::string_view pin) noexcept { return pin.starts_with("SET ") ? "SET" : pin; }
 
 Figures figures_of(const Worker& worker) {
     Figures figures;

@@ -3,6 +3,7 @@
 // one that does not answer in time is missing, and is asked nothing more until it has answered.
 #pragma once
 
+#include "daemon/metrics/traffic.hpp"
 #include "daemon/shared.hpp"
 #include "pool/stats.hpp"
 
@@ -42,8 +43,7 @@ struct Figures {
     void add(const Figures& more);
 };
 
-// A pin's reason as a label: what a client chose (the variable of a SET) is left out.
-[[nodiscard]] std::string_view pin_label(std::string_view pin) noexcept;
+using metrics::pin_label;
 // On the worker's thread.
 [[nodiscard]] Figures figures_of(const Worker& worker);
 

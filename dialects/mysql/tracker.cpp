@@ -103,6 +103,7 @@ std::string_view Tracker::state_pin() const noexcept {
     if (!pin_.empty()) return pin_;
     if (!lock_.empty()) return lock_;
     if (one_shot_) return "SET TRANSACTION";
+    if (by_hand_) return "by hand";
     std::string_view statement;
     if (lease_ != nullptr) {
         lease_->statements.each_owned([&statement](const HeldStatement& held) {
@@ -139,7 +140,7 @@ void Tracker::reset_session() {
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = lock_ = {};
     suspect_ = false;
-    one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
+    by_hand_ = one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
     prepared_.clear();
     if (lease_ != nullptr && !statement_pin().empty()) {
         // Nothing of the session holds the backend any more; its cursors and long data are for a reset to end.

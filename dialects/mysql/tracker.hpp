@@ -282,6 +282,7 @@ class Tracker final : public wire::Tracker {
     std::string_view pin_;         // to the session's end
     std::string_view lock_;        // LOCK TABLES and the like, until they are unlocked
     bool session_pinned_ = false;  // session mode, from the first lease on
+    bool by_hand_ = false;         // a comment of the client's
     bool pin_young_ = false;       // made in the transaction in progress
     bool one_shot_ = false;        // SET TRANSACTION waits for its transaction
     bool dirty_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tracker's half that reads the client: commands, and what is answered without a backend.
 #include "dialects/mysql/tracker.hpp"
+#include "dialects/wire/hint.hpp"
 
 #include <algorithm>
 
@@ -205,12 +206,16 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
         if (const std::optional<Step> step = with_number(packet, &Tracker::on_query)) return *step;
     }
     if (begins_in_vain(*statement)) return answer(packet, Fault::begin_refused);
+    const std::string_view text = wire::as_text(packet.visible().subspan(1));
+    const wire::Hint hint = wire::read_hint(text);
     // There is nothing to end; drivers do this often.
-    if (!attached() && statement->ends && !settings_.holds("completion_type")) return answer(packet, Answer{});
+    if (!attached() && statement->ends && hint == wire::Hint::none && !settings_.holds("completion_type"))
+        return answer(packet, Answer{});
     if (!attached()) return want_lease_for(packet, *statement);
     if (cannot_conceal(*statement)) return answer(packet, Fault::not_supported, unconcealed);
     if (!in_transaction()) transcript_.clear();
-    transcript_.add(wire::as_text(packet.visible().subspan(1)));
+    transcript_.add(text);
+    if (hint != wire::Hint::none) by_hand_ = hint == wire::Hint::pin;
     Statement taken = std::move(*scanned_);
     scanned_.reset();
     if (!taken.computed.empty()) return forward_tracked(packet, std::move(taken));

@@ -2,6 +2,7 @@
 #include "dialects/postgres/backend.hpp"
 
 #include "dialects/postgres/align.hpp"
+#include "dialects/postgres/audit.hpp"
 #include "dialects/postgres/client_login.hpp"
 #include "dialects/postgres/drain.hpp"
 #include "dialects/postgres/finish.hpp"
@@ -166,6 +167,22 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
     for (const auto& [name, value] : exchange.changes()) lease_.reported.set(name, value);
     lease_.held = wanted;
     co_return result;
+}
+
+awaitable<std::error_code> Backend::audit(wire::Tracker& session, pool::Deadline deadline, wire::Outbox& to_client) {
+    auto& tracker = static_cast<Tracker&>(session);
+    Audit exchange;
+    const std::error_code ec = co_await wire::drive(*transport_, exchange, inbox_, deadline);
+    note(exchange.changes());
+    to_client.own().append(exchange.notifications());
+    // One that may not or cannot tell is no reason to lose what the session has there.
+    const bool refused = ec == wire::errc::server_error && exchange.status() == 'I';
+    if (ec && !refused) {
+        dead_ = true;
+        co_return ec;
+    }
+    tracker.audited(refused ? nullptr : &exchange.found());
+    co_return std::error_code();
 }
 
 awaitable<dialects::Backend::Tried> Backend::try_login(const dialects::Login& login, pool::Deadline deadline) {

@@ -44,6 +44,8 @@ class Backend final : public dialects::Backend {
     [[nodiscard]] wire::Inbox& inbox() noexcept override { return inbox_; }
     [[nodiscard]] bool aligned(const wire::Tracker& session) const noexcept override;
     [[nodiscard]] wire::awaitable<Aligned> align(wire::Tracker& session, pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<std::error_code> audit(wire::Tracker& session, pool::Deadline deadline,
+                                                         wire::Outbox& to_client) override;
     [[nodiscard]] wire::awaitable<Tried> try_login(const dialects::Login& login, pool::Deadline deadline) override;
     void soil() noexcept override { soiled_ = true; }
     void mark_dead() noexcept override { dead_ = true; }

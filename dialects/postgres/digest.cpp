@@ -15,7 +15,26 @@ bool decides_reading(std::string_view name) noexcept {
     return std::ranges::any_of(names, [name](std::string_view known) { return same_name(known, name); });
 }
 
+namespace {
+
+// What takes state away that pins: its backend is asked then whether any is left.
+[[nodiscard]] bool may_end_state(const Statement& statement) noexcept {
+    switch (statement.kind) {
+        case Kind::discard_all:
+        case Kind::discard_plans:
+        case Kind::discard_temp:
+        case Kind::unlisten:
+        case Kind::deallocate:
+        case Kind::deallocate_all:
+        case Kind::close: return true;
+        default: return (statement.marks & (mark::schema | mark::unlock)) != 0;
+    }
+}
+
+}  // namespace
+
 void Digester::pin(PinKind kind) noexcept {
+    digest_.pins |= bit(kind);
     if (digest_.pin == PinKind::none) digest_.pin = kind;
 }
 
@@ -75,11 +94,13 @@ void Digester::take(const Statement& statement) noexcept {
         case Kind::create_temp: pin(PinKind::temporary); break;
         case Kind::load: pin(PinKind::load); break;
         case Kind::run_do:
-        case Kind::call:
+        case Kind::call: digest_.soils = digest_.unseen = true; break;
         case Kind::execute: digest_.soils = true; break;
         default: break;
     }
+    digest_.ends_state |= may_end_state(statement);
     const std::uint16_t marks = statement.marks;
+    if ((marks & mark::obscure) != 0) digest_.unseen = true;
     if ((marks & (mark::pg_temp | mark::temporary)) != 0) pin(PinKind::temporary);
     if ((marks & mark::advisory_lock) != 0) pin(PinKind::advisory_lock);
     if ((marks & mark::set_config) != 0) note_setting(PinKind::set_config);
@@ -110,7 +131,7 @@ void Digester::note_meaning(const Statement& statement) noexcept {
 std::string describe_pin(PinKind kind, std::string_view variable) {
     switch (kind) {
         case PinKind::none: return {};
-        case PinKind::setting: return "SET " + std::string(variable);
+        case PinKind::setting: return variable.empty() ? "SET" : "SET " + std::string(variable);
         case PinKind::temporary: return "temporary object";
         case PinKind::listen: return "LISTEN";
         case PinKind::advisory_lock: return "session advisory lock";
@@ -121,6 +142,8 @@ std::string describe_pin(PinKind kind, std::string_view variable) {
         case PinKind::last_value: return "currval() or lastval()";
         case PinKind::foreign_session: return "session of an extension";
         case PinKind::oversized: return "prepared statement too large to be carried";
+        case PinKind::unseen: return "DO or CALL";
+        case PinKind::by_hand: return "by hand";
     }
     return {};
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dialects/postgres/statements.hpp"
+#include "dialects/wire/hint.hpp"
 
 #include <string>
 
@@ -23,28 +24,38 @@ enum class PinKind : std::uint8_t {
     last_value,
     foreign_session,
     oversized,
+    unseen,   // DO, CALL: until the backend has been asked
+    by_hand,  // a comment of the client's
 };
+[[nodiscard]] constexpr std::uint16_t bit(PinKind kind) noexcept {
+    return kind == PinKind::none ? std::uint16_t{0}
+                                 : static_cast<std::uint16_t>(1u << (static_cast<unsigned>(kind) - 1));
+}
 
 struct Digest {
     std::uint32_t statements = 0;  // empty ones not counted
     Kind first = Kind::none;
     Kind last = Kind::none;
-    bool begins = false;                  // BEGIN among them
-    bool may_commit = false;              // could make changes durable although a transaction is open
-    bool ends = false;                    // ROLLBACK or COMMIT among them
-    bool chains = false;                  // AND CHAIN among them
-    bool soils = false;                   // may leave state that nobody saw: DO, CALL, EXECUTE
-    bool drops_statements = false;        // DISCARD ALL, DEALLOCATE ALL
-    bool discards = false;                // DISCARD ALL alone
-    bool rolls_back_to = false;           // a savepoint
-    bool schema = false;                  // names may mean something else afterwards: for everybody, ...
-    bool own_schema = false;              // ... or for this session: temporary objects, and what nobody saw
-    bool reads = false;                   // sets what texts are parsed by, and the server does not report
-    bool settings = false;                // SET, RESET, set_config(): whose text has to be read
-    bool locals = false;                  // SET LOCAL
-    bool savepoints = false;              // made, released, rolled back to
-    PinKind pin = PinKind::none;          // the first reason found, ...
+    bool begins = false;            // BEGIN among them
+    bool may_commit = false;        // could make changes durable although a transaction is open
+    bool ends = false;              // ROLLBACK or COMMIT among them
+    bool chains = false;            // AND CHAIN among them
+    bool soils = false;             // may leave state that nobody saw: DO, CALL, EXECUTE
+    bool unseen = false;            // what it leaves is worth asking for: DO, CALL
+    bool ends_state = false;        // state that pins may be gone behind it: DROP, CLOSE, UNLISTEN, DEALLOCATE, ...
+    bool drops_statements = false;  // DISCARD ALL, DEALLOCATE ALL
+    bool discards = false;          // DISCARD ALL alone
+    bool rolls_back_to = false;     // a savepoint
+    bool schema = false;            // names may mean something else afterwards: for everybody, ...
+    bool own_schema = false;        // ... or for this session: temporary objects, and what nobody saw
+    bool reads = false;             // sets what texts are parsed by, and the server does not report
+    bool settings = false;          // SET, RESET, set_config(): whose text has to be read
+    bool locals = false;            // SET LOCAL
+    bool savepoints = false;        // made, released, rolled back to
+    PinKind pin = PinKind::none;    // the first reason found, ...
+    std::uint16_t pins = 0;         // ... and bits of all but settings, ...
     PinKind setting_pin = PinKind::none;  // ... and that of settings, unless what is done to them can be read
+    wire::Hint hint = wire::Hint::none;
     std::uint8_t length = 0;
     std::array<char, 64> name{};  // of the setting that pins, or DEALLOCATE's statement
 

@@ -36,7 +36,9 @@ ReplyReader::Event ReplyReader::next(Bytes in, std::size_t& at) noexcept {
     }
     if (message.header.length == 0) return event;  // not even the header is there
     event.type = message.header.type;
-    if (is_read(message.header.type) && message.header.length <= longest_read) {
+    const bool other =
+        rows_ && (message.header.type == backend::data_row || message.header.type == backend::notification);
+    if ((other || is_read(message.header.type)) && message.header.length <= longest_read) {
         if (message.kind == Message::Kind::incomplete) return event;
         event.kind = Event::Kind::message;
         event.body = message.body;
@@ -111,7 +113,7 @@ bool Round::on_message(const ReplyReader::Event& event) {
         case backend::copy_in:
         case backend::copy_out:
         case backend::copy_both: return false;
-        default: return true;
+        default: return on_other(event.type, event.body);
     }
 }
 

@@ -17,7 +17,8 @@ namespace leasehold::postgres {
 class ReplyReader {
   public:
     // body_left: what is still due of a message whose beginning somebody else has consumed.
-    explicit ReplyReader(std::uint64_t body_left = 0) noexcept : body_left_(body_left) {}
+    explicit ReplyReader(std::uint64_t body_left = 0, bool rows = false) noexcept
+        : body_left_(body_left), rows_(rows) {}
 
     struct Event {
         enum class Kind : std::uint8_t { more, message, bad };
@@ -31,6 +32,7 @@ class ReplyReader {
 
   private:
     std::uint64_t body_left_;
+    bool rows_;  // DataRow and NotificationResponse are of interest
 };
 
 using Changes = std::vector<std::pair<std::string, std::string>>;
@@ -47,13 +49,16 @@ class Round : public wire::Exchange {
     [[nodiscard]] const std::string& tag() const noexcept { return tag_; }
 
   protected:
+    enum class Reads : std::uint8_t { outcome, all };  // all: rows and notifications, too
     // `on_error`: what the exchange ends with when the server answers with an error.
-    explicit Round(std::string sql, wire::errc on_error = wire::errc::server_error)
-        : sql_(std::move(sql)), on_error_(on_error) {}
+    explicit Round(std::string sql, wire::errc on_error = wire::errc::server_error, Reads reads = Reads::outcome)
+        : sql_(std::move(sql)), on_error_(on_error), reader_(0, reads == Reads::all) {}
 
     [[nodiscard]] bool saw_empty_query() const noexcept { return empty_query_; }
     // The reply is complete and had no error: whether it is the one that was wanted. Fills diagnostics_ if not.
     [[nodiscard]] virtual std::error_code judge() = 0;
+    // A row or a notification, with Reads::all; empty when it is too long. False: the reply breaks the protocol.
+    [[nodiscard]] virtual bool on_other(std::uint8_t, Bytes) { return true; }
     // ReadyForQuery must have said 'I'.
     [[nodiscard]] std::error_code must_be_idle();
 

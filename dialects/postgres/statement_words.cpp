@@ -288,6 +288,7 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
         case 'p':
             if (begins(w, "pg_temp")) found = mark::pg_temp;
             if (begins(w, "pg_advisory_lock") || begins(w, "pg_try_advisory_lock")) found = mark::advisory_lock;
+            if (begins(w, "pg_advisory_unlock")) found = mark::unlock;
             if (begins(w, "pg_replication_origin_session")) found = mark::foreign_session;
             if (w == "pg_settings" && updates_) found = mark::set_config;
             break;

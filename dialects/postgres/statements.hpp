@@ -66,6 +66,7 @@ inline constexpr std::uint16_t foreign_session = 1 << 7;  // dblink_connect, rep
 inline constexpr std::uint16_t seed = 1 << 8;             // setseed
 inline constexpr std::uint16_t obscure = 1 << 9;          // names that are not decoded here: U&"...", endless $tags$
 inline constexpr std::uint16_t schema = 1 << 10;  // CREATE, ALTER, DROP, SELECT INTO: what names mean may change
+inline constexpr std::uint16_t unlock = 1 << 11;  // an advisory lock of the session may go
 }  // namespace mark
 
 struct Statement {

@@ -29,14 +29,6 @@ constexpr std::size_t waited_for_parse = 1024 * 1024;
     return std::any_of(names.begin(), names.end(), is);
 }
 
-[[nodiscard]] bool names_pg_temp(std::string_view search_path) noexcept {
-    constexpr std::string_view name = "pg_temp";
-    for (std::size_t at = 0; at + name.size() <= search_path.size(); ++at) {
-        if (same_name(search_path.substr(at, name.size()), name)) return true;
-    }
-    return false;
-}
-
 }  // namespace
 
 Tracker::Tracker(TrackerOptions options)
@@ -110,18 +102,6 @@ bool Tracker::ends_with_goodbye(Bytes held) const noexcept {
 
 bool Tracker::busy() const noexcept { return lease_ != nullptr && (!outstanding_.empty() || request_left_ > 0); }
 
-std::string_view Tracker::pin() const noexcept {
-    if (!pinned_.empty()) return pinned_;
-    if (!pinned_in_transaction_.empty()) return pinned_in_transaction_;
-    if (encoding_pins_) return "client_encoding whose characters the lexer cannot tell apart";
-    return session_pinned_ ? std::string_view("session mode") : std::string_view();
-}
-
-bool Tracker::dirty() const noexcept {
-    return soiled_ || (trail_ && !trail_->settled()) || encoding_pins_ || !pinned_.empty() ||
-           !pinned_in_transaction_.empty();
-}
-
 std::string_view Tracker::application() const noexcept {
     return settings_.find("application_name").value_or(std::string_view());
 }
@@ -155,7 +135,9 @@ std::uint64_t Tracker::reading() const noexcept {
 Digest Tracker::digest(std::string_view sql) const {
     Digester digester(&Tracker::carried, this);
     each_statement(sql, conforming_, [&digester](const Statement& statement) { digester.take(statement); });
-    return digester.digest();
+    Digest all = digester.digest();
+    all.hint = wire::read_hint(sql);
+    return all;
 }
 
 void Tracker::note_parameter(std::string_view name, std::string_view value) {
@@ -175,15 +157,8 @@ void Tracker::tell_parameters(wire::Outbox& to_client) {
     }
 }
 
-void Tracker::pin_fresh(PinKind kind, std::string_view variable) {
-#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
-    if (switches::on("no_pins") || switches::on("no_pin:" + describe_pin(kind, {}))) return;
-#endif
-    if (pinned_in_transaction_.empty()) pinned_in_transaction_ = describe_pin(kind, variable);
-}
-
 void Tracker::apply(const Digest& digest) {
-    if (digest.pin != PinKind::none) pin_fresh(digest.pin, digest.variable());
+    apply_pins(digest);
     if (digest.soils) soiled_ = true;
     if (digest.reads) private_reading_ = true;
     if (digest.rolls_back_to) end_schema_change();

@@ -9,12 +9,14 @@
 // tracker_backend     the server's messages
 // tracker_errors      its errors, under the client's names
 // tracker_settings    settings that are carried although the server does not report them
+// tracker_pins        what keeps it on its backend, and for how long
 // tracker_observed    its statements, for whoever wants to know of each
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
 #include "dialects/postgres/lease.hpp"
 #include "dialects/postgres/outstanding.hpp"
+#include "dialects/postgres/pins.hpp"
 #include "dialects/postgres/setting_trail.hpp"
 #include "dialects/postgres/transcript.hpp"
 #include "dialects/postgres/unnamed.hpp"
@@ -62,6 +64,8 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool completes() const noexcept override { return !copy_in_ && !scope_open_ && request_left_ == 0; }
     [[nodiscard]] std::string_view pin() const noexcept override;
     [[nodiscard]] bool dirty() const noexcept override;
+    [[nodiscard]] Audit audit() const noexcept override;
+    [[nodiscard]] std::string pin_statement() const override;
     [[nodiscard]] std::string_view application() const noexcept override;
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override;
 
@@ -69,6 +73,9 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::string masked(std::string_view statement, std::size_t limit) const override {
         return mask(statement, limit, conforming_);
     }
+
+    // What the backend holds of the session, as it says itself; null: it could not say.
+    void audited(const Found* found);
 
     // What a backend must hold before attach(): the startup packet's settings and what the session changed since.
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
@@ -99,7 +106,6 @@ class Tracker final : public wire::Tracker {
     void note_parameter(std::string_view name, std::string_view value);
     void tell_parameters(wire::Outbox& to_client);
     void apply(const Digest& digest);
-    void pin_fresh(PinKind kind, std::string_view variable);
     [[nodiscard]] static std::uint16_t bits(const Digest& digest) noexcept;
     [[nodiscard]] wire::Verdict die(std::size_t consumed, std::string_view why, wire::Outbox& to_client);
     [[nodiscard]] std::size_t stream_rest(Bytes in, Flow& flow);
@@ -191,6 +197,10 @@ class Tracker final : public wire::Tracker {
     void write_patched_error(Bytes body, std::string_view from, std::string_view to, wire::Outbox& to_client) const;
     [[nodiscard]] bool boundary() const noexcept;
 
+    // tracker_pins.cpp
+    void pin_fresh(PinKind kind, std::string_view variable);
+    void apply_pins(const Digest& digest);
+
     // tracker_settings.cpp
     [[nodiscard]] SettingTrail& trail();
     [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
@@ -280,8 +290,7 @@ class Tracker final : public wire::Tracker {
     std::uint32_t portal_text_ = 0;
     std::string portal_deallocates_;  // the session's statement that executing the unnamed portal gives up
 
-    std::string pinned_;  // reasons older than the transaction
-    std::string pinned_in_transaction_;
+    Pins pins_;
     bool session_pinned_ = false;  // session mode, from the first lease on
     bool soiled_ = false;
 

@@ -222,8 +222,7 @@ void Tracker::drop_all_statements(bool discard) {
     names_.clear();
     if (!discard) return;
     if (trail_) trail_->forget();
-    pinned_.clear();
-    pinned_in_transaction_.clear();
+    pins_.clear();
     session_pinned_ = soiled_ = false;
     discarded_ = true;
     lease_->held.clear();
@@ -267,8 +266,7 @@ Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
 }
 
 void Tracker::transaction_over() {
-    if (pinned_.empty()) pinned_ = std::move(pinned_in_transaction_);
-    pinned_in_transaction_.clear();
+    pins_.settle();
     named_portal_bits_ = 0;
     transaction_over_ = true;
     end_schema_change();

@@ -89,6 +89,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     } else {
         start_scan(sql);
         what = digester_->digest();
+        what.hint = wire::read_hint(sql);
     }
     const bool refused = options_.mode == wire::LeaseMode::statement && what.begins;
     const bool ours = !scope_open_ && message.whole() && what.only(Kind::deallocate) && status_ != 'E' &&
@@ -139,6 +140,7 @@ Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
         {.type = frontend::function_call, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
     if (watching_) watch_call();
     soiled_ = true;  // whatever the function does
+    pin_fresh(PinKind::unseen, {});
     forward(message, flow);
     start_stream(message, Rest::forward);
     return Step::taken;

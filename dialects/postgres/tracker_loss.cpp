@@ -28,10 +28,10 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     if (watching_) watch_loss();
     write_unfinished();
     const bool midway = reply_left_ > 0;
-    const bool state = !pinned_.empty() || (session_pinned_ && soiled_);
+    const bool state = pins_.older() || (session_pinned_ && soiled_);
     const bool ends = midway || state || options_.disconnect_on_loss || loss.kind == wire::Loss::Kind::killed;
     if (ends) {
-        const std::string what = pinned_.empty() ? why(loss) : pinned_ + " was lost: " + why(loss);
+        const std::string what = pins_.older() ? std::string(pins_.reason()) + " was lost: " + why(loss) : why(loss);
         farewell(failure(loss.kind == wire::Loss::Kind::killed ? Fault::killed : Fault::state_lost, what), to_client);
         leave_trail();
         lease_ = nullptr;
@@ -181,7 +181,7 @@ void Tracker::clear_after_loss() {
     if (request_left_ > 0) rest_ = Rest::discard;
     scanner_.reset();
     digester_.reset();
-    pinned_in_transaction_.clear();
+    pins_.drop_fresh();
     leave_trail();
     named_portal_bits_ = portal_bits_ = 0;
     status_ = 'I';

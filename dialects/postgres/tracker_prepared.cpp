@@ -250,6 +250,7 @@ Tracker::Step Tracker::parse_taken(std::string_view name, const Message& message
 // What a portal does counts when it is executed; what its statement leaves behind is counted now.
 void Tracker::bound(std::string_view portal, const Digest* digest, std::string_view sql) {
     const std::uint16_t what = digest == nullptr ? std::uint16_t{0} : bits(*digest);
+    portal_text_ = transcript_.add(sql);
     std::optional<SettingSteps> steps;
     if (digest != nullptr && digest->touches_settings(trail_ != nullptr)) {
         if (portal.empty()) {
@@ -267,7 +268,6 @@ void Tracker::bound(std::string_view portal, const Digest* digest, std::string_v
     } else {
         named_portal_bits_ |= what;
     }
-    portal_text_ = transcript_.add(sql);
     if (watching_) watch_bind(portal, sql);
 }
 

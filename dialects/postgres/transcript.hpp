@@ -19,6 +19,7 @@ class Transcript {
     std::uint32_t add(std::string_view text);
     // Empty when it is no longer there.
     [[nodiscard]] std::string_view find(std::uint32_t number) const noexcept;
+    [[nodiscard]] std::string_view newest() const noexcept { return find(last_); }
     [[nodiscard]] std::vector<std::string> statements(bool literals, std::optional<bool> conforming = {}) const;
 
   private:

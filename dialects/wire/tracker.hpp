@@ -120,6 +120,15 @@ class Tracker {
     [[nodiscard]] virtual bool completes() const noexcept = 0;
     // The reason why the lease does not end at the next boundary; empty: it does. Valid until the next call.
     [[nodiscard]] virtual std::string_view pin() const noexcept = 0;
+    // At a boundary that a pin forbids: whether asking the backend what is left may end the pin.
+    enum class Audit : std::uint8_t {
+        useless,
+        possible,  // nothing was seen that would end it
+        due,
+    };
+    [[nodiscard]] virtual Audit audit() const noexcept { return Audit::useless; }
+    // The statement that made the pin, literals masked; empty: not known.
+    [[nodiscard]] virtual std::string pin_statement() const { return {}; }
     // The session made state on its backend that reset() must remove before anybody else gets it.
     [[nodiscard]] virtual bool dirty() const noexcept = 0;
     [[nodiscard]] virtual std::string_view application() const noexcept = 0;

@@ -223,7 +223,7 @@ def test_what_is_shown_is_what_the_table_describes(start):
     daemon = start()
     with login(daemon) as session:
         session.ok("CREATE TEMPORARY TABLE t (n int)")
-        metrics = scrape(daemon.http_port)
+        metrics = wait_until(lambda: (m := scrape(daemon.http_port)).series("leasehold_pool_pins_total") and m, 10)
     table = catalog()
     assert {name: family.type for name, family in metrics.families.items()} == \
         {name: type_ for name, (type_, _) in table.items()}

@@ -137,13 +137,16 @@ def test_show_leases_tells_who_holds_which_backend_since_when_and_what_it_runs(o
     wait_until(lambda: not orders.console("SHOW LEASES"), 10, "no lease")
 
 
-def test_show_pins_counts_reasons(orders):
+def test_show_pins_names_who_is_pinned(orders):
     sessions = [login(orders) for _ in range(3)]
     for session in sessions[:2]:
         session.ok("CREATE TEMP TABLE kept (n int)")
     sessions[2].ok("BEGIN")
     rows = orders.console("SHOW PINS")
-    assert [(row["database"], row["leases"], row["users"]) for row in rows] == [("orders", 2, USER)]
+    assert [(row["database"], row["user"], row["statement"]) for row in rows] == [
+        ("orders", USER, "CREATE TEMP TABLE kept (n int)")] * 2
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", row["pin_time"]) for row in rows)
+    assert {row["session"] for row in rows} == {row["session"] for row in orders.console("SHOW LEASES") if row["pin"]}
     assert rows[0]["pin"] and rows[0]["pin"] == orders.console("SHOW LEASES")[0]["pin"]
     assert {row["state"] for row in orders.console("SHOW LEASES")} == {"pinned", "idle in transaction"}
     for session in sessions:

@@ -38,7 +38,7 @@ CARRIERS = {
         "prepared", (0, "PREPARE q AS SELECT 1"), (1, "SELECT 1"), (0, "EXECUTE q"), (0, "DEALLOCATE q")),
     _no_pin("set_config()"): _program(
         "settings", (0, "SELECT set_config('work_mem', '1' || 'MB', false)"), (1, "SELECT 1"), (0, "SHOW work_mem")),
-    _no_pin("SET "): _program(
+    _no_pin("SET"): _program(
         "settings", (0, "SET work_mem = $$1MB$$"), (1, "SELECT 1"), (0, "SHOW work_mem")),
     "no_reset": _program(
         "departures", (0, "SELECT pg_advisory_lock(5)"), (0, ("leave", "terminate")),

@@ -80,19 +80,25 @@ TEST(WaitersTable, TellsWhoWaitsAndWhoseTurnIsNext) {
     EXPECT_EQ(row["user"], "reports");
 }
 
-TEST(PinsTable, CountsByPoolAndReason) {
-    std::vector<LeaseRow> leases(4, lease());
-    leases[0].holder.pin = leases[1].holder.pin = "temporary table";
-    leases[1].holder.user = "reports";
-    leases[1].backend.in_state = 5min;
-    leases[2].holder.pin = "LISTEN";
-    const Rows rows = pins_rows(leases);
+TEST(PinsTable, ShowsWhoKeepsABackendAndSinceWhen) {
+    std::vector<LeaseRow> leases(3, lease());
+    leases[0].holder.pin = "temporary object";
+    leases[0].holder.pin_statement = "CREATE TEMP TABLE t (id int)";
+    leases[0].holder.pin_time = 5min;
+    leases[1].holder.pin = "LISTEN";  // in a transaction, which has not made it last yet
+    leases[1].backend.in_state = 2s;
+    const Rows rows = pins_rows(leases, SystemTime{} + 1h);
     ASSERT_EQ(rows.size(), 2u);
-    auto row = by_name(pins_columns(), rows[1]);
-    EXPECT_EQ(row["pin"], "temporary table");
-    EXPECT_EQ(row["leases"], "2");
-    EXPECT_EQ(row["users"], "app, reports");
-    EXPECT_EQ(row["oldest_seconds"], "300.000");
+    auto row = by_name(pins_columns(), rows[0]);
+    EXPECT_EQ(row["pin"], "temporary object");
+    EXPECT_EQ(row["statement"], "CREATE TEMP TABLE t (id int)");
+    EXPECT_EQ(row["pin_seconds"], "300.000");
+    EXPECT_EQ(row["pin_time"], "1970-01-01 00:55:00 UTC");
+    EXPECT_EQ(row["session"], by_name(leases_columns(), leases_rows(leases, SystemTime{})[0])["session"]);
+    row = by_name(pins_columns(), rows[1]);
+    EXPECT_EQ(row["pin"], "LISTEN");
+    EXPECT_EQ(row["pin_seconds"], "2.000");
+    EXPECT_EQ(row["statement"], leases[1].statement);
 }
 
 }  // namespace

@@ -96,6 +96,11 @@ void Session::on_backend(wire::Verdict verdict) {
         ++boundaries;
         EXPECT_EQ(backend->server.status(), 'I');
         EXPECT_TRUE(backend->inbox.empty());
+        if (tracker.audit() == wire::Tracker::Audit::due && (holds || tracker.pin() == "DO or CALL")) {
+            ++audits;
+            const Found found = holds ? holds() : Found{};
+            tracker.audited(&found);
+        }
         if (tracker.pin().empty()) {
             tracker.detach();
             EXPECT_FALSE(backend->lease.outstanding() || backend->lease.half_message());

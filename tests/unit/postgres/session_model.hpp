@@ -104,6 +104,9 @@ class Session {
     [[nodiscard]] Raw received() { return std::exchange(received_, {}); }
     wire::Aftermath lose(wire::Loss loss = {});
 
+    // What the backend says that it holds of the session when it is asked; without it, it is asked after DO and CALL only.
+    std::function<Found()> holds;
+    std::size_t audits = 0;
     Tracker tracker;
     Backend* backend = nullptr;
     std::size_t leases = 0, boundaries = 0;

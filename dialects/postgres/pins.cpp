@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/postgres/pins.hpp"
+
+#include "dialects/postgres/settings.hpp"
+
+#include <bit>
+#include <utility>
+
+namespace leasehold::postgres {
+
+bool names_pg_temp(std::string_view search_path) noexcept {
+    constexpr std::string_view name = "pg_temp";
+    for (std::size_t at = 0; at + name.size() <= search_path.size(); ++at) {
+        if (same_name(search_path.substr(at, name.size()), name)) return true;
+    }
+    return false;
+}
+
+std::uint16_t Found::kinds() const noexcept {
+    std::uint16_t all = 0;
+    if (temporary) all |= bit(PinKind::temporary);
+    if (lock) all |= bit(PinKind::advisory_lock);
+    if (cursor) all |= bit(PinKind::held_cursor);
+    if (prepared) all |= bit(PinKind::prepared);
+    if (listens) all |= bit(PinKind::listen);
+    return all;
+}
+
+// Only these are left; the reason that is told is one of them.
+void Pins::Set::keep(std::uint16_t kept) {
+    kinds = kept;
+    if (kinds == 0) {
+        *this = {};
+    } else if ((kinds & bit(first)) == 0) {
+        first = static_cast<PinKind>(std::countr_zero(kinds) + 1);
+        reason = describe_pin(first, {});
+    }
+}
+
+void Pins::add(PinKind kind, std::string_view variable, std::string_view statement) {
+    due_ = true;  // whether there is anything to keep shows at the boundary
+    if (fresh_.kinds == 0) {
+        fresh_.first = kind;
+        fresh_.reason = describe_pin(kind, variable);
+        fresh_.statement = statement;
+    }
+    fresh_.kinds |= bit(kind);
+}
+
+void Pins::add_more(std::uint16_t kinds) noexcept {
+    if (fresh_.kinds != 0) fresh_.kinds |= kinds;
+}
+
+void Pins::release_by_hand() {
+    const auto others = static_cast<std::uint16_t>(~bit(PinKind::by_hand));
+    old_.keep(old_.kinds & others);
+    fresh_.keep(fresh_.kinds & others);
+    due_ = true;
+}
+
+void Pins::settle() {
+    if (fresh_.kinds != 0) {
+        const std::uint16_t kinds = old_.kinds | fresh_.kinds;
+        if (old_.kinds == 0) old_ = std::move(fresh_);
+        old_.kinds = kinds;
+        fresh_ = {};
+    }
+    due_ |= std::exchange(again_, false);
+}
+
+void Pins::drop_fresh() noexcept { fresh_ = {}; }
+
+void Pins::clear() noexcept {
+    old_ = fresh_ = {};
+    due_ = again_ = false;
+}
+
+void Pins::audited(const Found& found) {
+    due_ = again_ = false;
+    old_.keep(static_cast<std::uint16_t>((old_.kinds & ~answerable) | found.kinds()));
+}
+
+}  // namespace leasehold::postgres

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What keeps a session on its backend: the reasons, those that the transaction in progress has made apart, the statement
+// that made the first of them, and whether it is time to ask the backend what is left. A plain value.
+#pragma once
+
+#include "dialects/postgres/digest.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace leasehold::postgres {
+
+// A search_path by which new tables may be temporary without being called so.
+[[nodiscard]] bool names_pg_temp(std::string_view search_path) noexcept;
+
+// What of a session its backend holds outside of transactions, as the backend itself says (audit.hpp).
+struct Found {
+    bool temporary = false, lock = false, cursor = false, prepared = false, listens = false;
+    [[nodiscard]] std::uint16_t kinds() const noexcept;
+};
+
+class Pins {
+  public:
+    // Bits of what a backend can be asked for.
+    static constexpr std::uint16_t answerable = bit(PinKind::temporary) | bit(PinKind::listen) |
+                                                bit(PinKind::advisory_lock) | bit(PinKind::held_cursor) |
+                                                bit(PinKind::prepared) | bit(PinKind::unseen);
+
+    // A statement of the transaction in progress. The first reason is the one that is told.
+    void add(PinKind kind, std::string_view variable, std::string_view statement);
+    void add_more(std::uint16_t kinds) noexcept;
+    void release_by_hand();
+    // Its state may be gone.
+    void doubt() noexcept { due_ = true; }
+    // The transaction in progress is over.
+    void settle();
+    void drop_fresh() noexcept;  // it was lost, with what it made
+    void clear() noexcept;
+
+    void audited(const Found& found);
+    // The backend could not say: asked again behind the next statement.
+    void unanswered() noexcept {
+        due_ = false;
+        again_ = true;
+    }
+
+    [[nodiscard]] bool any() const noexcept { return (old_.kinds | fresh_.kinds) != 0; }
+    [[nodiscard]] bool older() const noexcept { return old_.kinds != 0; }  // than the transaction
+    [[nodiscard]] std::string_view reason() const noexcept { return older() ? old_.reason : fresh_.reason; }
+    [[nodiscard]] std::string_view statement() const noexcept { return older() ? old_.statement : fresh_.statement; }
+    // What pins is what a backend can tell of, so that an answer may end it.
+    [[nodiscard]] bool may_end() const noexcept { return any() && ((old_.kinds | fresh_.kinds) & ~answerable) == 0; }
+    [[nodiscard]] bool due() const noexcept { return due_ && may_end(); }
+
+  private:
+    struct Set {
+        std::uint16_t kinds = 0;
+        PinKind first = PinKind::none;
+        std::string reason, statement;
+        void keep(std::uint16_t kept);
+    };
+    Set old_, fresh_;
+    bool due_ = false, again_ = false;
+};
+
+}  // namespace leasehold::postgres
