@@ -20,6 +20,9 @@ MANY = 40                # rows: more are compared by a digest
 PLAIN = {"1": "parsed", "2": "bound", "3": "closed", "n": "no data", "s": "suspended", "I": "empty", "c": "copied",
          "W": "copy both"}
 UNTOLD = ("F", "L", "R")  # of an error: file, line, routine
+# A backend keeps its temporary schema once it had one, empty as it may be: another error for what is not in it.
+NOT_IN_PG_TEMP = re.compile(r'schema "pg_temp" does not exist|could not find a function named "pg_temp\..*|'
+                            r'(function|type) "?pg_temp\..* does not exist|(table|view|sequence) "\w+" does not exist')
 
 
 class Names:
@@ -191,7 +194,8 @@ class Session:
         return tuple(self.names.text(value) for value in pgwire.row_of(body))
 
     def _fields(self, fields):
-        return {key: self.names.text(value) for key, value in fields.items() if key not in UNTOLD}
+        told = {key: self.names.text(value) for key, value in fields.items() if key not in UNTOLD}
+        return {"C": "nothing of that name in pg_temp"} if NOT_IN_PG_TEMP.fullmatch(told.get("M", "")) else told
 
     def _columns(self, body):
         columns, at = [], 2
