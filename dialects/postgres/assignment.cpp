@@ -199,7 +199,7 @@ bool repeatable(const Assignment& assignment) noexcept {
     // Of a server that does not report it; older than its name, maybe.
     const bool known = name == "default_transaction_read_only" || name == "search_path";
     if (is_reported(name) && !known) return false;
-    if (name == "search_path" && assignment.value.find("pg_temp") != std::string::npos) return false;
+    if (name == "search_path" && names_pg_temp(assignment.value)) return false;
     return assignment.reset || name != "statement_timeout" || leaves_time(assignment.value);
 }
 

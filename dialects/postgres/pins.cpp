@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/postgres/pins.hpp"
 
-#include "dialects/postgres/settings.hpp"
-
 #include <bit>
 #include <utility>
 
 namespace leasehold::postgres {
-
-bool names_pg_temp(std::string_view search_path) noexcept {
-    constexpr std::string_view name = "pg_temp";
-    for (std::size_t at = 0; at + name.size() <= search_path.size(); ++at) {
-        if (same_name(search_path.substr(at, name.size()), name)) return true;
-    }
-    return false;
-}
 
 std::uint16_t Found::kinds() const noexcept {
     std::uint16_t all = 0;

@@ -10,9 +10,6 @@
 
 namespace leasehold::postgres {
 
-// A search_path by which new tables may be temporary without being called so.
-[[nodiscard]] bool names_pg_temp(std::string_view search_path) noexcept;
-
 // What of a session its backend holds outside of transactions, as the backend itself says (audit.hpp).
 struct Found {
     bool temporary = false, lock = false, cursor = false, prepared = false, listens = false;

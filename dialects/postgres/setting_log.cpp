@@ -77,18 +77,11 @@ void SettingLog::savepoint(std::string_view name) {
     savepoints_.push_back({std::string(name), changes_.size()});
 }
 
-// The latest of that name.
-std::vector<SettingLog::Savepoint>::iterator SettingLog::find(std::string_view name) {
-    const auto found = std::find_if(savepoints_.rbegin(), savepoints_.rend(),
-                                    [name](const Savepoint& each) { return each.name == name; });
-    return found == savepoints_.rend() ? savepoints_.end() : std::prev(found.base());
-}
-
-void SettingLog::release(std::string_view name) { savepoints_.erase(find(name), savepoints_.end()); }
+void SettingLog::release(std::string_view name) { savepoints_.erase(latest(savepoints_, name), savepoints_.end()); }
 
 // The savepoint itself stays.
 void SettingLog::rollback_to(std::string_view name) {
-    const auto at = find(name);
+    const auto at = latest(savepoints_, name);
     if (at == savepoints_.end()) return;
     undo(at->changes);
     savepoints_.erase(std::next(at), savepoints_.end());

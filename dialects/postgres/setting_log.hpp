@@ -7,7 +7,21 @@
 #include "dialects/postgres/assignment.hpp"
 #include "dialects/postgres/settings.hpp"
 
+#include <iterator>
+#include <vector>
+
 namespace leasehold::postgres {
+
+// The latest savepoint of that name; the end: there is none.
+template <class Savepoint>
+[[nodiscard]] auto latest(std::vector<Savepoint>& savepoints, std::string_view name) {
+    auto at = savepoints.end();
+    while (at != savepoints.begin()) {
+        if (std::prev(at)->name == name) return std::prev(at);
+        --at;
+    }
+    return savepoints.end();
+}
 
 class SettingLog {
   public:
@@ -51,7 +65,6 @@ class SettingLog {
     }
     [[nodiscard]] bool record(std::string_view name);
     void undo(std::size_t down_to);
-    [[nodiscard]] std::vector<Savepoint>::iterator find(std::string_view name);
 
     Settings& session_;
     Settings& backend_;

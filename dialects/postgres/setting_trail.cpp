@@ -31,12 +31,6 @@ void SettingTrail::drop_front() noexcept {
     sent_.pop_front();
 }
 
-std::vector<SettingTrail::Savepoint>::iterator SettingTrail::find(std::string_view name) {
-    const auto found = std::find_if(savepoints_.rbegin(), savepoints_.rend(),
-                                    [name](const Savepoint& each) { return each.name == name; });
-    return found == savepoints_.rend() ? savepoints_.end() : std::prev(found.base());
-}
-
 void SettingTrail::commit() noexcept {
     log_.commit();
     savepoints_.clear();
@@ -82,11 +76,11 @@ void SettingTrail::carry_out(const SettingStep& step) {
             break;
         case Does::release:
             log_.release(step.savepoint);
-            savepoints_.erase(find(step.savepoint), savepoints_.end());
+            savepoints_.erase(latest(savepoints_, step.savepoint), savepoints_.end());
             break;
         case Does::rollback_to:
             log_.rollback_to(step.savepoint);
-            if (const auto at = find(step.savepoint); at != savepoints_.end()) {
+            if (const auto at = latest(savepoints_, step.savepoint); at != savepoints_.end()) {
                 reset_ = at->reset;
                 hidden_ = at->hidden;
                 savepoints_.erase(std::next(at), savepoints_.end());

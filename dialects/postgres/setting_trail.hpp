@@ -44,9 +44,9 @@ class SettingTrail {
     [[nodiscard]] std::optional<std::string_view> restored(std::uint64_t request, std::string_view name) const noexcept;
     // The transaction is over: what it has hidden comes to light.
     void uncover() noexcept { hidden_.clear(); }
-    // A request is on its way that resets what the client asked for when it came.
     // What was reset and then set up to the transaction's end: to bring it back would uncover it.
     [[nodiscard]] const Settings& hidden() const noexcept { return hidden_; }
+    // A request is on its way that resets what the client asked for when it came.
     [[nodiscard]] bool resetting() const noexcept { return resetting_ > ready_; }
     // Nothing that is on its way or done may still change what lasts.
     [[nodiscard]] bool settled() const noexcept { return sent_.empty() && !log_.pending(); }
@@ -73,7 +73,6 @@ class SettingTrail {
         std::string name;
         Settings reset, hidden;
     };
-    [[nodiscard]] std::vector<Savepoint>::iterator find(std::string_view name);
     void commit() noexcept;
     void undo();
 

@@ -111,6 +111,14 @@ bool same_name(std::string_view a, std::string_view b) noexcept {
            std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
+bool names_pg_temp(std::string_view search_path) noexcept {
+    constexpr std::string_view name = "pg_temp";
+    for (std::size_t at = 0; at + name.size() <= search_path.size(); ++at) {
+        if (same_name(search_path.substr(at, name.size()), name)) return true;
+    }
+    return false;
+}
+
 bool Settings::set(std::string_view name, std::string_view value) {
     if (!well_formed(name) || value.find('\0') != std::string_view::npos) return false;
     const auto at = std::lower_bound(items_.begin(), items_.end(), name,

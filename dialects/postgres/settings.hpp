@@ -71,6 +71,8 @@ using Reported = std::vector<std::pair<std::string, std::string>>;  // Parameter
 // The server's spelling of a reported setting's name, else the name itself.
 [[nodiscard]] std::string_view canonical(std::string_view name) noexcept;
 [[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
+// A search_path by which new tables may be temporary without being called so.
+[[nodiscard]] bool names_pg_temp(std::string_view search_path) noexcept;
 
 // The startup packet's `options`: "-c name=value", "-cname=value", "--name=value", and the switches of postgres(1) that
 // stand for settings; a backslash keeps the next character, blanks included. Later ones win.

@@ -320,3 +320,16 @@ def test_an_audit_leaves_the_sessions_unnamed_statement_alone(start):
         for _ in range(3):  # each of them is followed by an audit
             session.send(pgwire.bind(), pgwire.execute(), pgwire.SYNC)
             assert session.reply().value() == "kept"
+
+
+@pytest.mark.parametrize("path", ["PG_TEMP", "public, Pg_Temp", "pg_temp"])
+def test_a_search_path_that_makes_tables_temporary_pins_however_it_is_spelt(start, path):
+    # set_config() folds it as the server does: a table made by this path is unseen by others, and must not stay behind.
+    daemon = start()
+    with login(daemon) as session:
+        session.ok(f"SELECT set_config('search_path', '{path}', false)")
+        assert [row["pin"] for row in pins(daemon)] == ["set_config()"]
+        session.ok("CREATE TABLE unseen (id int)")
+        with waits(daemon, "SELECT to_regclass('pg_temp.unseen'), current_setting('search_path')") as other:
+            session.drop()
+            assert other.reply().rows == [(None, '"$user", public')]

@@ -181,6 +181,7 @@ TEST(PostgresAssignment, RepeatsOnlyWhatMeansTheSameOnAnyBackend) {
         EXPECT_TRUE(repeats(sql)) << sql;
     }
     for (const std::string_view sql : {"SET search_path = x, pg_temp",
+                                       "SET search_path = x, \"PG_TEMP\"",
                                        "SET temp_tablespaces = x",
                                        "SET is_superuser = on",
                                        "SET seed = 0.5",

@@ -88,6 +88,8 @@ TEST(SettingSteps, AreNoneWhereACallMayNotBeMadeOnceOrWithAnotherValue) {
              "SELECT set_config('standard_conforming_strings', 'off', true)",
              "SELECT set_config('xmloption', 'content', true)",
              "SELECT set_config('search_path', 'pg_temp, a', false)",
+             "SELECT set_config('search_path', 'PG_TEMP', false)",
+             "SELECT set_config('search_path', 'a, Pg_Temp', false)",
              "SELECT set_config('temp_buffers', '800', false)",
              "SELECT my.set_config('a.b', 'x', false)",
              "EXPLAIN ANALYZE SELECT set_config('a.b', 'x', false)",
