@@ -13,7 +13,6 @@ struct Row {
     std::string_view key;  // within the element
     bool (*uses)(const T&);
     std::string_view message;
-    Problem::Severity severity = Problem::Severity::warning;
 };
 
 constexpr std::array pool_rows{
@@ -32,12 +31,11 @@ void report(const Row<T>& row, std::span<const T> elements, KeyOf key_of, Findin
         std::string key = key_of(i);
         if (!row.key.empty()) key += (key.empty() ? "" : ".") + std::string(row.key);
         if (!findings.has(key) || !row.uses(elements[i])) continue;
-        if (row.severity == Problem::Severity::error)
-            findings.error(key, std::string(row.message));
-        else if (first.empty())
+        if (first.empty()) {
             first = key;
-        else
+        } else {
             ++more;
+        }
     }
     if (first.empty()) return;
     std::string message(row.message);

@@ -20,7 +20,6 @@ constexpr std::chrono::seconds patience{2};  // with a target that takes nothing
 struct Log {
     std::atomic<LogLevel> level{LogLevel::info};
     std::atomic<std::int64_t> slow_statement_ms{0}, slow_wait_ms{0};
-    std::atomic<std::uint64_t> changes{0};
     std::mutex mutex;  // all below
     LogForm direct = LogForm::text;
     std::unique_ptr<LogWriter> writer;  // null: stderr, directly
@@ -130,8 +129,6 @@ std::chrono::milliseconds slow_wait() noexcept {
     return std::chrono::milliseconds(the_log().slow_wait_ms.load(std::memory_order_relaxed));
 }
 
-std::uint64_t log_changes() noexcept { return the_log().changes.load(std::memory_order_acquire); }
-
 void tick_logging() {
     Log& log_state = the_log();
     const std::lock_guard lock(log_state.mutex);
@@ -161,7 +158,6 @@ void LogChange::commit() {
     set_log_level(settings_.level);
     log_state.slow_statement_ms.store(settings_.slow_statement.count(), std::memory_order_relaxed);
     log_state.slow_wait_ms.store(settings_.slow_wait.count(), std::memory_order_relaxed);
-    log_state.changes.fetch_add(1, std::memory_order_release);
     // Outside of the lock: it waits until the last lines stand in the old place.
     if (before) (void)before->finish(patience);
 }

@@ -114,8 +114,6 @@ void set_log_level(LogLevel level) noexcept;
 // log.slow_statement and log.slow_wait as they are now; zero: nothing is slow.
 [[nodiscard]] std::chrono::milliseconds slow_statement() noexcept;
 [[nodiscard]] std::chrono::milliseconds slow_wait() noexcept;
-// Grows with every commit(): who keeps something of these settings, or of a pool's `echo`, looks again.
-[[nodiscard]] std::uint64_t log_changes() noexcept;
 // Writes the counts of repeats whose second is over; called about once a second.
 void tick_logging();
 

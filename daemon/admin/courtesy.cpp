@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What drivers and tools send to any server when they connect or tidy up. The console answers so that they go on; none
-// of it has an effect.
+// What PostgreSQL's drivers and tools send to any server when they connect or tidy up. The console answers so that they
+// go on; none of it has an effect. MySQL's are answered by their dialect.
 #include "daemon/admin/console.hpp"
 
 #include <algorithm>
@@ -22,15 +22,8 @@ constexpr std::array selects{
     Known{"CURRENT_SCHEMA()", "current_schema", "public"},
     Known{"CURRENT_SCHEMA", "current_schema", "public"},
     Known{"CURRENT_DATABASE()", "current_database", "leasehold"},
-    Known{"DATABASE()", "database()", "leasehold"},
     Known{"PG_ADVISORY_UNLOCK_ALL()", "pg_advisory_unlock_all", ""},
     Known{"PG_IS_IN_RECOVERY()", "pg_is_in_recovery", "f"},
-    Known{"@@VERSION_COMMENT", "@@version_comment", "leasehold " LEASEHOLD_VERSION ", console"},
-    Known{"@@VERSION_COMMENTLIMIT1", "@@version_comment", "leasehold " LEASEHOLD_VERSION ", console"},
-    Known{"@@VERSION", "@@version", "10.11.0-leasehold"},
-    Known{"@@MAX_ALLOWED_PACKET", "@@max_allowed_packet", "16777216"},
-    Known{"@@TRANSACTION_ISOLATION", "@@transaction_isolation", "READ-COMMITTED"},
-    Known{"@@TX_ISOLATION", "@@tx_isolation", "READ-COMMITTED"},
 };
 
 constexpr std::array settings{
@@ -50,7 +43,7 @@ constexpr std::array settings{
 };
 
 // Commands that are acknowledged and nothing more, with the tag that a server gives.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> acknowledged{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> acknowledged{{
     {"SET", "SET"},
     {"RESET", "RESET"},
     {"BEGIN", "BEGIN"},
@@ -63,7 +56,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> acknowle
     {"DEALLOCATE", "DEALLOCATE ALL"},
     {"UNLISTEN", "UNLISTEN"},
     {"CLOSE", "CLOSE CURSOR ALL"},
-    {"USE", "USE"},
     {"SAVEPOINT", "SAVEPOINT"},
 }};
 

@@ -101,11 +101,6 @@ std::optional<Sha1> recover_native(const NativeVerifier& verifier, std::string_v
     return key;
 }
 
-bool verify_native(const NativeVerifier& verifier, std::string_view answer, const Salt& salt) {
-    const bool right = recover_native(verifier, answer, salt).has_value();
-    return verifier.empty ? answer.empty() : right;
-}
-
 std::string sha2_answer(std::string_view password, const Salt& salt) {
     return password.empty() ? std::string() : sha2_answer(sha256(password), salt);
 }

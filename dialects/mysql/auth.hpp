@@ -39,9 +39,8 @@ struct NativeVerifier {
 // `secret`: the password, or its hash as servers write it ("*" and 40 hexadecimal digits).
 [[nodiscard]] NativeVerifier native_verifier(std::string_view secret);
 [[nodiscard]] bool is_native_hash(std::string_view secret) noexcept;
-// Takes the same time for right and wrong answers of one length.
-[[nodiscard]] bool verify_native(const NativeVerifier& verifier, std::string_view answer, const Salt& salt);
-// SHA1(password) from an answer that is right; nothing from a wrong one.
+// SHA1(password) from an answer that is right; nothing from a wrong one, nor where there is no password. Takes the same
+// time for right and wrong answers of one length.
 [[nodiscard]] std::optional<Sha1> recover_native(const NativeVerifier& verifier, std::string_view answer,
                                                  const Salt& salt);
 

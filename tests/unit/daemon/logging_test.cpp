@@ -89,7 +89,6 @@ TEST(Log, ChangesNothingBeforeItIsCommitted) {
     settings.target = config::LogTarget::file;
     settings.file = first;
     ASSERT_EQ(start_logging(settings), "");
-    const std::uint64_t changes = log_changes();
     log_info("one");
     settings.file = second;
     settings.level = LogLevel::debug;
@@ -105,7 +104,6 @@ TEST(Log, ChangesNothingBeforeItIsCommitted) {
     log_debug("three");
     EXPECT_EQ(slow_statement(), 1500ms);
     EXPECT_EQ(slow_wait(), 10ms);
-    EXPECT_GT(log_changes(), changes);
     stop_logging();
     const std::string before = read_all(first), after = read_all(second);
     EXPECT_NE(before.find("event=one"), std::string::npos);
