@@ -45,8 +45,11 @@ foreach(file IN LISTS files)
   endif()
 endforeach()
 
-# --- fidelity: the daemon with switches, which test_fidelity runs -------------------------------------------------------
+# --- fidelity: the daemon with switches, which test_fidelity runs, and seeds of each commit's own -----------------------
 add_subdirectory(fidelity)
+add_test(NAME integration.fidelity_seeds COMMAND ${LEASEHOLD_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/fidelity/run)
+set_tests_properties(integration.fidelity_seeds PROPERTIES LABELS "integration;fidelity" TIMEOUT 1800
+  ENVIRONMENT "LEASEHOLD_SWITCHED=$<TARGET_FILE:leasehold_switched>")
 
 # --- thread safety: what several workers share, meant for the tsan preset ---------------------------------------------
 file(GLOB sources CONFIGURE_DEPENDS thread_safety/*.cpp)

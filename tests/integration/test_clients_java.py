@@ -5,6 +5,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 
+import pinning  # noqa: E402
 import programs  # noqa: E402
 import pytest  # noqa: E402
 from clients import USER, sides  # noqa: E402, F401
@@ -23,4 +24,4 @@ def server(postgres):
 
 
 def test_pgjdbc_does_through_leasehold_what_it_does_directly(sides):  # noqa: F811
-    programs.compare(sides, programs.java(), at_least=200, varies=VARIES)
+    programs.compare(sides, programs.java(), at_least=200, varies=VARIES, pins=pinning.JAVA)

@@ -5,6 +5,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 
+import pinning  # noqa: E402
 import programs  # noqa: E402
 from clients import server, sides  # noqa: E402, F401
 
@@ -21,4 +22,4 @@ VARIES = {
 
 
 def test_php_does_through_leasehold_what_it_does_directly(sides):  # noqa: F811
-    programs.compare(sides, programs.php(), at_least=55, differs=DIFFERENCES, varies=VARIES)
+    programs.compare(sides, programs.php(), at_least=55, differs=DIFFERENCES, varies=VARIES, pins=pinning.PHP)

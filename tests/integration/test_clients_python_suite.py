@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import xml.etree.ElementTree
 
+import pinning
 import pytest
 from clients import USER, assert_same_outcomes, direct_side, leasehold_side
 from processes import temp_dir
@@ -52,6 +53,7 @@ def test_what_passes_directly_passes_through_leasehold(postgres, leasehold, vers
     folder = temp_dir()
     one, two = databases(postgres, f"suite{version[0]}_{driver}")
     with leasehold_side(postgres, leasehold, database=two, pause=0.02) as through:
+        through.may_pin.update(pinning.SQLALCHEMYS_OWN_SUITE)
         runs = [start(side, driver, path, folder) for side in (direct_side(postgres, one), through)]
         try:
             for _, process in runs:

@@ -22,7 +22,9 @@ import urllib.parse
 
 import pytest
 
+import pinning
 from processes import wait_until
+from prometheus import scrape
 
 USER, PASSWORD, DATABASE = "app", "kx%jj5/g", "orders"  # as in integration/conftest.py
 POOL = {"pool_size": 3, "max_overflow": 0, "pool_timeout": 10}
@@ -71,6 +73,7 @@ class Side:
     port: int
     server: object
     daemon: object = None  # of leasehold
+    may_pin: set = dataclasses.field(default_factory=set)  # reasons
     host: str = "127.0.0.1"
     user: str = USER
     password: str = PASSWORD
@@ -90,6 +93,12 @@ class Side:
         """One statement as superuser, around leasehold; a list of tuples."""
         return self.server.query(sql, args, database=self.database)
 
+    def assert_pins(self):
+        """What the clients did was not bought by pinning."""
+        made = scrape(self.daemon.http_port).series("leasehold_pool_pins_total")
+        unexpected = {labels["reason"]: int(count) for labels, count in made if labels["reason"] not in self.may_pin}
+        assert not unexpected, f"pinned without need: {unexpected}"
+
 
 def fresh_database(server, database=DATABASE):
     """The database with an empty schema that belongs to the user, and what `busy` works on out of the clients' sight."""
@@ -108,11 +117,14 @@ def direct_side(server, database=DATABASE):
 
 @contextlib.contextmanager
 def leasehold_side(server, leasehold, database=DATABASE, pause=0, **pool):
-    """A daemon with three busy sessions; `leasehold` is the factory of the fixture, `pool` further keys of the pool."""
+    """A daemon with three busy sessions; `leasehold` is the factory of the fixture, `pool` further keys of the pool.
+    At the end nothing has pinned but for the reasons in the side's `may_pin`."""
     fresh_database(server, database)
-    daemon = leasehold(pools={database: {"url": server.url(database, USER, PASSWORD), **POOL, **pool}})
+    daemon = leasehold(pools={database: {"url": server.url(database, USER, PASSWORD), **POOL, **pool}}, http=True)
     with busy(lambda: daemon.connect(database, USER, PASSWORD), table="elsewhere.busy", pause=pause):
-        yield Side("leasehold", daemon.port, server, daemon, database=database)
+        through = Side("leasehold", daemon.port, server, daemon, database=database)
+        yield through
+    through.assert_pins()
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +140,7 @@ def side(request, server, leasehold):
         yield direct_side(server)
     else:
         with leasehold_side(server, leasehold) as through:
+            through.may_pin.update(pinning.TESTS.get(request.node.originalname, ()))
             yield through
 
 

@@ -52,13 +52,21 @@ class _Holdings:
 
     def __init__(self):
         self.of = {}
+        self.dropped = {}  # in transactions that are still open: a rollback would bring it back
 
-    def note(self, step, failed, alive):
+    def note(self, step, seen, session):
         mine = self.of.setdefault(step.session, set())
+        dropped = self.dropped.setdefault(step.session, set())
         mine.update(step.holds)
-        if not failed:
-            mine.difference_update(mine if "*" in step.frees else step.frees)
-        if not alive or not mine:
+        dropped.difference_update(step.holds)
+        if not any(aspect == "error" for aspect, _ in seen):
+            dropped.update(mine if "*" in step.frees else step.frees)
+        if ("tag", "ROLLBACK") in seen:
+            dropped.clear()
+        if session is None or not session.in_transaction:
+            mine.difference_update(dropped)
+            dropped.clear()
+        if session is None or not mine:
             self.of.pop(step.session, None)
 
 
@@ -87,8 +95,7 @@ def lead(program, place):
             if any(aspect == "timeout" for aspect, _ in seen):
                 raise Unfit(f"step {number} of {program.name} waits on a dedicated connection")
             trace.append(Played(step, number, seen, logged_in))
-            failed = any(aspect == "error" for aspect, _ in seen)
-            holdings.note(step, failed, step.session in sessions.open)
+            holdings.note(step, seen, sessions.open.get(step.session))
         return trace
     finally:
         sessions.close()

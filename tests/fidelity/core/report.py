@@ -41,6 +41,7 @@ class Report:
         self.families = collections.Counter()
         self.differences = collections.Counter()   # by the families that the smallest program is made of
         self.told = {}
+        self.texts = []  # of what was told
         self.shortest = None
 
     def played(self, trace):
@@ -56,8 +57,9 @@ class Report:
         like = (families, difference.kind())
         self.told[like] = self.told.get(like, 0) + 1
         if self.told[like] <= 2:
-            print(f"\n{label}: {difference.aspect} differ in {families}\n"
-                  + reproduction(smallest, difference, self.dialect), flush=True)
+            self.texts.append(f"{label}: {difference.aspect} differ in {families}\n"
+                              + reproduction(smallest, difference, self.dialect))
+            print("\n" + self.texts[-1], flush=True)
 
     def summary(self):
         lines = [f"{self.programs} programs, {self.steps} steps (at least {self.shortest} each), {self.unfit} unfit",
