@@ -137,7 +137,8 @@ constexpr std::array pool{
     Key{"prepared_per_backend", "count", "200", true, "prepared statements kept on a backend"}.between(0, most_in_pool),
     Key{"prepared_per_client", "count", "1000", true, "prepared statements a client may have"}.between(0, most_in_pool),
     Key{"soft_hold", "duration", "100ms", true, "how long a lease is kept for a question about the last statement"},
-    Key{"audit", "share", "1%", true, "leases looked at for hidden state; all: each of them"},
+    Key{"audit", "share", "1%", true,
+        "calls of trusted functions that are looked at for hidden state; all: each lease"},
     Key{"max_replication", "count", "0", true, "replication connections; 0: none"}.between(0, most_in_pool),
 };
 

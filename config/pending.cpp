@@ -16,8 +16,6 @@ struct Row {
 };
 
 constexpr std::array pool_rows{
-    Row<Pool>{"audit", [](const Pool& p) { return p.audit > 0; },
-              "the audit of hidden state comes with a later version"},
     Row<Pool>{"soft_hold", [](const Pool& p) { return p.soft_hold.count() > 0; },
               "holding softly comes with a later version"},
 };

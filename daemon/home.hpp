@@ -40,8 +40,9 @@ struct Home {
 
     // The worker's thread only.
     wire::Clock::time_point unused_since = wire::Clock::now();
-    std::unique_ptr<pool::Events> events;       // the pool reports to it to its end
-    std::unique_ptr<metrics::Traffic> traffic;  // its sessions' counts
+    std::unique_ptr<pool::Events> events;             // the pool reports to it to its end
+    std::unique_ptr<metrics::Traffic> traffic;        // its sessions' counts
+    std::shared_ptr<wire::KnownFunctions> functions;  // that its sessions have called
     std::shared_ptr<pool::Pool> pool;
     wire::Clock::time_point waits_told_since{};  // slow waits that the log describes, within a second
     unsigned waits_told = 0;

@@ -82,6 +82,7 @@ HomePtr Homes::make(std::shared_ptr<const config::Pool> pool, const std::string&
     home->events = std::make_unique<metrics::PoolEvents>(supplies_.metrics, supplies_.records, worker.index(),
                                                          pool->name, shown_user);
     home->traffic = std::make_unique<metrics::Traffic>(supplies_.metrics, worker.index(), pool->name);
+    home->functions = std::make_shared<wire::KnownFunctions>(pool->audit);
     Terms terms{pool, password, connector_for(*home, *pool, password),
                 supplies_.capacity.quota_for(pool->url.hosts.front())};
     home->pool =
@@ -110,6 +111,7 @@ void Homes::apply(const Step& step) {
         next.quota = supplies_.capacity.quota_for(step.settings->url.hosts.front());
     }
     home.pool->resize(params_for(*step.settings));
+    home.functions->set_share(step.settings->audit);
     home.pool->forget_refusals();  // certificates may be others
     if (change != Change::none) home.pool->repoint(next.connector, next.quota);
     if (change == Change::server) {

@@ -172,19 +172,6 @@ wire::awaitable<bool> Session::align() {
     co_return true;
 }
 
-// The backend says what it holds of the session: whether what pins it is still there.
-wire::awaitable<bool> Session::audit() {
-    const auto deadline = wire::Clock::now() + std::chrono::seconds(10);
-    wire::Outbox out;
-    const std::error_code ec = co_await relay_->backend()->audit(*tracker_, deadline, out);
-    relay_->say(out);
-    relay_->audited();
-    if (!ec) co_return true;
-    wire::Loss loss;
-    loss.reason = ec == wire::errc::closed ? "the server closed the connection" : ec.message();
-    co_return lose(loss);
-}
-
 bool Session::refuse_request(wire::Diagnostics error) {
     const LogField fields[] = {{"session", id_},  {"pool", home_->name()},      {"user", user_},
                                {"client", peer_}, {"sqlstate", error.sqlstate}, {"message", error.message}};

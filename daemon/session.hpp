@@ -154,7 +154,9 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<Requests> serve_requests();
     [[nodiscard]] wire::awaitable<bool> checkout();
     [[nodiscard]] wire::awaitable<bool> align();
+    // session_audit.cpp
     [[nodiscard]] wire::awaitable<bool> audit();
+    void report_leaks();
     // session_errands.cpp
     struct Asker;
     [[nodiscard]] wire::awaitable<bool> carry_out();

@@ -174,6 +174,7 @@ void Session::begin(const dialects::ServerFacts& facts, pool::Lease lease) {
     dialects::SessionOptions options = options_for(pool, shared_.config()->limits);
     options.identity = "leasehold session " + std::to_string(id_);
     options.number = key_.id;
+    options.functions = home_->functions;
     tracker_ = login_->tracker(facts, std::move(options));
     std::unique_ptr<wire::Codec> codec = login_->codec();
     wire::Inbox coded;  // what the client has sent ahead, in frames

@@ -2,6 +2,7 @@
 #include "daemon/show.hpp"
 
 #include "daemon/admin/events.hpp"
+#include "daemon/admin/leaks.hpp"
 #include "daemon/admin/records.hpp"
 #include "daemon/admin/stats.hpp"
 #include "daemon/metrics/traffic.hpp"
@@ -103,6 +104,9 @@ void register_tables(Tables& tables, Shared& shared, QuarantineRecords& records,
     register_stats(tables, metrics, averages);
     tables.add(table("QUARANTINE", quarantine_columns(), "unfinished transactions that were ended, newest first",
                      [&records](const Done& done) { done(quarantine_rows(records.snapshot())); }));
+    tables.add(table("LEAKS", leaks_columns(),
+                     "state of sessions that functions left and no text told of, newest first",
+                     [](const Done& done) { done(leaks_rows(leak_records().snapshot())); }));
     tables.add(table("EVENTS", events_columns(), "the last life-cycle events of the process, newest first",
                      [](const Done& done) { done(events_rows(event_records().snapshot())); }));
 }

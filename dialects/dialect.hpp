@@ -5,6 +5,7 @@
 
 #include "config/model.hpp"
 #include "dialects/wire/drive.hpp"
+#include "dialects/wire/known_functions.hpp"
 #include "dialects/wire/seam.hpp"
 #include "dialects/wire/servers.hpp"
 #include "dialects/wire/tracker.hpp"
@@ -80,6 +81,7 @@ struct SessionOptions {
     std::size_t max_settings = 1000;
     std::uint64_t max_statement_cache_bytes = 64ull << 20;
     std::string isolation_level;
+    std::shared_ptr<wire::KnownFunctions> functions{};  // the pool's
 };
 
 struct LoginParams {

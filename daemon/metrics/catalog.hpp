@@ -46,6 +46,7 @@ inline constexpr std::array catalog{
     Metric{names::checkins, Type::counter, "pool", "Leases ended in order"},
     Metric{names::lease_seconds, Type::histogram, "pool", "Time a backend was leased"},
     Metric{names::pins, Type::counter, "pool, reason", "Leases that began to outlast their transaction, by why"},
+    Metric{names::leaks, Type::counter, "pool, kind", "State that functions left and no text told of, by what it is"},
     Metric{names::timeouts, Type::counter, "pool", "Sessions that got no backend within pool_timeout"},
     Metric{names::transactions, Type::counter, "pool", "Transactions ended, statements outside of one included"},
     Metric{names::transaction_seconds, Type::histogram, "pool", "Time a transaction was open"},

@@ -32,6 +32,8 @@ inline constexpr std::string_view query_seconds = "leasehold_pool_query_seconds"
 // From a lease's first request to the transaction's end, whichever that is; pipelined transactions are one.
 inline constexpr std::string_view transaction_seconds = "leasehold_pool_transaction_seconds";
 
+inline constexpr std::string_view leaks = "leasehold_pool_leaks_total";  // + kind
+
 // By pool and user, sampled from the workers at each scrape.
 inline constexpr std::string_view size = "leasehold_pool_size";
 inline constexpr std::string_view limit = "leasehold_pool_limit";

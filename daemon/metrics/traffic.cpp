@@ -17,6 +17,20 @@ Traffic::Traffic(Registry& registry, int worker, const std::string& pool)
 
 std::string_view pin_label(std::string_view pin) noexcept { return pin.starts_with("SET ") ? "SET" : pin; }
 
+// Kinds are leasehold's own words, and few.
+void Traffic::leaked(std::string_view kind) const {
+    auto at = leaks_.find(kind);
+    if (at == leaks_.end()) {
+        const std::string label(kind);
+        at = leaks_
+                 .emplace(label,
+                          scope_.counter(names::leaks, "State that functions left and no text told of, by what it is",
+                                         {{"kind", label}}))
+                 .first;
+    }
+    at->second.add(worker_);
+}
+
 void Traffic::pinned(std::string_view pin) const {
     std::string_view label = pin_label(pin);
     if (pins_.size() >= most_pin_labels && !pins_.contains(label)) label = "other";

@@ -27,6 +27,8 @@ class Traffic {
     }
     // A lease outlasts a boundary.
     void pinned(std::string_view pin) const;
+    // State was found that no text told of.
+    void leaked(std::string_view kind) const;
     void query(std::chrono::nanoseconds took) const noexcept { query_.observe(worker_, took); }
     void transaction(std::chrono::nanoseconds took) const noexcept { transaction_.observe(worker_, took); }
 
@@ -35,7 +37,7 @@ class Traffic {
     mutable Scope scope_;  // reasons of pins come when they are met
     Counter transactions_, queries_, received_, sent_;
     Histogram query_, transaction_;
-    mutable std::map<std::string, Counter, std::less<>> pins_;  // by label
+    mutable std::map<std::string, Counter, std::less<>> pins_, leaks_;  // by label
 };
 
 }  // namespace leasehold::daemon::metrics

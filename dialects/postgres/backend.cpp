@@ -171,7 +171,7 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
 
 awaitable<std::error_code> Backend::audit(wire::Tracker& session, pool::Deadline deadline, wire::Outbox& to_client) {
     auto& tracker = static_cast<Tracker&>(session);
-    Audit exchange;
+    Audit exchange(lease_, tracker.suspects());
     const std::error_code ec = co_await wire::drive(*transport_, exchange, inbox_, deadline);
     note(exchange.changes());
     to_client.own().append(exchange.notifications());

@@ -120,6 +120,7 @@ std::unique_ptr<wire::Tracker> ClientLogin::tracker(const dialects::ServerFacts&
     made.disconnect_on_loss = options.disconnect_on_loss;
     made.prepared_per_client = options.prepared_per_client;
     made.max_settings = options.max_settings;
+    made.functions = std::move(options.functions);
     made.max_statement_cache_bytes = options.max_statement_cache_bytes;
     return make_tracker(std::move(made));
 }

@@ -94,13 +94,14 @@ void Digester::take(const Statement& statement) noexcept {
         case Kind::create_temp: pin(PinKind::temporary); break;
         case Kind::load: pin(PinKind::load); break;
         case Kind::run_do:
-        case Kind::call: digest_.soils = digest_.unseen = true; break;
-        case Kind::execute: digest_.soils = true; break;
+        case Kind::call: digest_.soils = digest_.unseen = digest_.calls = true; break;
+        case Kind::execute: digest_.soils = digest_.calls = true; break;
         default: break;
     }
     digest_.ends_state |= may_end_state(statement);
     const std::uint16_t marks = statement.marks;
     if ((marks & mark::obscure) != 0) digest_.unseen = true;
+    if ((marks & mark::calls) != 0) digest_.calls = true;
     if ((marks & (mark::pg_temp | mark::temporary)) != 0) pin(PinKind::temporary);
     if ((marks & mark::advisory_lock) != 0) pin(PinKind::advisory_lock);
     if ((marks & mark::set_config) != 0) note_setting(PinKind::set_config);
@@ -144,6 +145,7 @@ std::string describe_pin(PinKind kind, std::string_view variable) {
         case PinKind::oversized: return "prepared statement too large to be carried";
         case PinKind::unseen: return "DO or CALL";
         case PinKind::by_hand: return "by hand";
+        case PinKind::function: return "function";
     }
     return {};
 }

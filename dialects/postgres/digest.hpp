@@ -3,9 +3,11 @@
 // leave behind. Made once per text from the lexer's statements; a plain value.
 #pragma once
 
+#include "dialects/postgres/calls.hpp"
 #include "dialects/postgres/statements.hpp"
 #include "dialects/wire/hint.hpp"
 
+#include <memory>
 #include <string>
 
 namespace leasehold::postgres {
@@ -24,8 +26,9 @@ enum class PinKind : std::uint8_t {
     last_value,
     foreign_session,
     oversized,
-    unseen,   // DO, CALL: until the backend has been asked
-    by_hand,  // a comment of the client's
+    unseen,    // DO, CALL: until the backend has been asked
+    by_hand,   // a comment of the client's
+    function,  // one that nobody knows to leave nothing: until the backend has been asked
 };
 [[nodiscard]] constexpr std::uint16_t bit(PinKind kind) noexcept {
     return kind == PinKind::none ? std::uint16_t{0}
@@ -52,9 +55,12 @@ struct Digest {
     bool settings = false;          // SET, RESET, set_config(): whose text has to be read
     bool locals = false;            // SET LOCAL
     bool savepoints = false;        // made, released, rolled back to
-    PinKind pin = PinKind::none;    // the first reason found, ...
-    std::uint16_t pins = 0;         // ... and bits of all but settings, ...
-    PinKind setting_pin = PinKind::none;  // ... and that of settings, unless what is done to them can be read
+    bool calls = false;             // functions of somebody's own, DO, EXECUTE
+    bool routines = false;          // functions may be others afterwards
+    std::shared_ptr<const Calls> called{};  // which; null: the text is not known as a whole
+    PinKind pin = PinKind::none;            // the first reason found, ...
+    std::uint16_t pins = 0;                 // ... and bits of all but settings, ...
+    PinKind setting_pin = PinKind::none;    // ... and that of settings, unless what is done to them can be read
     wire::Hint hint = wire::Hint::none;
     std::uint8_t length = 0;
     std::array<char, 64> name{};  // of the setting that pins, or DEALLOCATE's statement

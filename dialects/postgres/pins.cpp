@@ -58,16 +58,24 @@ void Pins::settle() {
     due_ |= std::exchange(again_, false);
 }
 
-void Pins::drop_fresh() noexcept { fresh_ = {}; }
+void Pins::drop_fresh() {
+    fresh_ = {};
+    old_.keep(static_cast<std::uint16_t>(old_.kinds & ~bit(PinKind::function)));
+}
 
 void Pins::clear() noexcept {
     old_ = fresh_ = {};
     due_ = again_ = false;
 }
 
-void Pins::audited(const Found& found) {
+void Pins::audited(const Found& found, std::string_view uncarried) {
     due_ = again_ = false;
-    old_.keep(static_cast<std::uint16_t>((old_.kinds & ~answerable) | found.kinds()));
+    const std::uint16_t setting = uncarried.empty() ? std::uint16_t{0} : bit(PinKind::setting);
+    const bool had = (old_.kinds & bit(PinKind::setting)) != 0;
+    old_.keep(static_cast<std::uint16_t>((old_.kinds & ~answerable) | found.kinds() | setting));
+    if (setting != 0 && !had && old_.first == PinKind::setting) {
+        old_.reason = describe_pin(PinKind::setting, uncarried);
+    }
 }
 
 }  // namespace leasehold::postgres

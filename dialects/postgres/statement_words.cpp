@@ -2,6 +2,8 @@
 // The half of the lexer that knows words: which statement begins, what it sets, and which names make session state.
 #include "dialects/postgres/statements.hpp"
 
+#include "dialects/postgres/known_names.hpp"
+
 #include <algorithm>
 
 namespace leasehold::postgres {
@@ -77,6 +79,8 @@ void Scanner::take_variable(std::string_view w) noexcept {
 // Anything that is no word: an operator, a literal's beginning, a bracket.
 void Scanner::symbol(char c) noexcept {
     previous_ = Previous::none;
+    const bool qualifies = c == '.' && (near_ == Near::name || near_ == Near::quoted || near_ == Near::qualified);
+    near_ = !qualifies ? Near::nothing : kept_word() == "pg_catalog" ? Near::dot_of_catalog : Near::dot;
     switch (expect_) {
         case Expect::nothing: return;
         case Expect::first: current_.kind = Kind::other; break;
@@ -107,7 +111,30 @@ void Scanner::symbol(char c) noexcept {
     expect_ = Expect::nothing;
 }
 
+// Names are told apart by what stands in front of them: s.lower( is no function of the system's.
+void Scanner::name_follows(bool quoted) noexcept {
+    if (near_ == Near::dot) {
+        near_ = Near::qualified;
+    } else if (near_ == Near::dot_of_catalog) {
+        near_ = Near::quoted;
+    } else {
+        near_ = quoted ? Near::quoted : Near::name;
+        if (into_ > 0) --into_;
+    }
+}
+
+// A guess on the safe side; what follows INTO is so frequent that it is left out here already.
+void Scanner::open_parenthesis() noexcept {
+    ++parens_;
+    if (near_ == Near::nothing || near_ == Near::dot || into_ == 1) return;
+    const std::string_view name = kept_word();
+    if (near_ == Near::name && is_keyword(name)) return;
+    if (near_ != Near::qualified && is_harmless(name)) return;
+    current_.marks |= mark::calls;
+}
+
 void Scanner::word(std::string_view w, bool quoted) noexcept {
+    name_follows(quoted);
     if (expect_ == Expect::nothing) {
         later_word(w, quoted);
     } else if (expect_ == Expect::first) {
@@ -322,6 +349,7 @@ void Scanner::structure_word(std::string_view w, Previous before) noexcept {
             if (w == "create") previous_ = Previous::temp_follows;
             break;
         case 'i':
+            if (w == "into") into_ = 2;
             if (w == "into" && before != Previous::insert) {
                 previous_ = Previous::temp_follows;
                 current_.marks |= mark::schema;

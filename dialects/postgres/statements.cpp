@@ -34,6 +34,8 @@ void Scanner::begin_statement() noexcept {
     state_ = State::plain;
     expect_ = Expect::first;
     previous_ = Previous::none;
+    near_ = Near::nothing;
+    into_ = 0;
     parens_ = body_depth_ = 0;
     routine_ = updates_ = value_ = ended_ = continues_ = false;
 }
@@ -105,7 +107,7 @@ void Scanner::plain(char c) noexcept {
             return;
         default:
             continues_ = false;
-            if (c == '(') ++parens_;
+            if (c == '(') open_parenthesis();
             if (c == ')' && parens_ > 0) --parens_;
             symbol(c);
     }

@@ -67,6 +67,7 @@ inline constexpr std::uint16_t seed = 1 << 8;             // setseed
 inline constexpr std::uint16_t obscure = 1 << 9;          // names that are not decoded here: U&"...", endless $tags$
 inline constexpr std::uint16_t schema = 1 << 10;  // CREATE, ALTER, DROP, SELECT INTO: what names mean may change
 inline constexpr std::uint16_t unlock = 1 << 11;  // an advisory lock of the session may go
+inline constexpr std::uint16_t calls = 1 << 12;   // what may be a function of somebody's own: see calls.hpp
 }  // namespace mark
 
 struct Statement {
@@ -139,6 +140,8 @@ class Scanner {
         prepared_tail,
     };
     enum class Previous : std::uint8_t { none, temp_follows, insert, with, begin };
+    // What the last word is, or the dot behind it: whether a parenthesis behind it makes it a call.
+    enum class Near : std::uint8_t { nothing, name, quoted, qualified, dot, dot_of_catalog };
 
     void begin_statement() noexcept;
     void plain(char c) noexcept;
@@ -160,6 +163,8 @@ class Scanner {
     void structure_word(std::string_view w, Previous before) noexcept;
     void function_body(std::string_view w, Previous before) noexcept;
     void symbol(char c) noexcept;
+    void name_follows(bool quoted) noexcept;
+    void open_parenthesis() noexcept;
     void take_variable(std::string_view w) noexcept;
     void put(char c) noexcept;
     void open_text(bool escapes) noexcept;
@@ -178,6 +183,8 @@ class Scanner {
     State state_ = State::plain;
     Expect expect_ = Expect::first;
     Previous previous_ = Previous::none;
+    Near near_ = Near::nothing;
+    std::uint8_t into_ = 0;  // names up to INTO's, which is no call
     bool conforming_;
     bool escapes_ = false;    // of the text literal being read
     bool continues_ = false;  // an escaping literal has just ended: after a newline another may go on

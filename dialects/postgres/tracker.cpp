@@ -49,6 +49,7 @@ Tracker::Tracker(TrackerOptions options)
 
 void Tracker::attach(wire::LeaseState& backend) {
     lease_ = static_cast<PostgresLease*>(&backend);  // a backend of this dialect has no other
+    hidden_.begin();
     soiled_ = false;
     copy_in_ = scope_open_ = skipping_ = discarded_ = unaligned_ = false;
     dropping_ = 0;
@@ -137,6 +138,8 @@ Digest Tracker::digest(std::string_view sql) const {
     each_statement(sql, conforming_, [&digester](const Statement& statement) { digester.take(statement); });
     Digest all = digester.digest();
     all.hint = wire::read_hint(sql);
+    if (all.calls) read_called(all, sql);
+    if (all.schema) all.routines = replaces_functions(sql);
     return all;
 }
 
@@ -159,6 +162,7 @@ void Tracker::tell_parameters(wire::Outbox& to_client) {
 
 void Tracker::apply(const Digest& digest) {
     apply_pins(digest);
+    look_for_hidden(digest);
     if (digest.soils) soiled_ = true;
     if (digest.reads) private_reading_ = true;
     if (digest.rolls_back_to) end_schema_change();
@@ -174,6 +178,7 @@ void Tracker::apply(const Digest& digest) {
 void Tracker::end_schema_change() noexcept {
     if (own_schema_changing_) own_schema_ = SchemaClock::tick_alone();
     if (schema_changing_) SchemaClock::tick();
+    if (std::exchange(hidden_.routines, false)) wire::KnownFunctions::replaced();
 }
 
 std::uint16_t Tracker::bits(const Digest& digest) noexcept {

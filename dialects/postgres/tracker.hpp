@@ -10,10 +10,12 @@
 // tracker_errors      its errors, under the client's names
 // tracker_settings    settings that are carried although the server does not report them
 // tracker_pins        what keeps it on its backend, and for how long
+// tracker_hidden      what functions did to it that no text tells
 // tracker_observed    its statements, for whoever wants to know of each
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
+#include "dialects/postgres/hidden.hpp"
 #include "dialects/postgres/lease.hpp"
 #include "dialects/postgres/outstanding.hpp"
 #include "dialects/postgres/pins.hpp"
@@ -35,6 +37,7 @@ struct TrackerOptions {
     std::size_t prepared_per_client = 1000;
     std::size_t max_settings = 1000;  // carried; what is set beyond them pins
     std::size_t max_statement_cache_bytes = 64u << 20;
+    std::shared_ptr<wire::KnownFunctions> functions{};  // the pool's; null: what they do is not looked at
 };
 
 // The header in front of at least header_size bytes; what peek() does, without a question.
@@ -66,6 +69,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool dirty() const noexcept override;
     [[nodiscard]] Audit audit() const noexcept override;
     [[nodiscard]] std::string pin_statement() const override;
+    [[nodiscard]] std::vector<wire::Leak> take_leaks() override { return std::exchange(hidden_.leaks, {}); }
     [[nodiscard]] std::string_view application() const noexcept override;
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override;
 
@@ -76,6 +80,8 @@ class Tracker final : public wire::Tracker {
 
     // What the backend holds of the session, as it says itself; null: it could not say.
     void audited(const Found* found);
+    // Custom settings that its functions may have set: what an audit is to ask for.
+    [[nodiscard]] const Hidden::Suspects& suspects() const noexcept { return hidden_.suspects; }
 
     // What a backend must hold before attach(): the startup packet's settings and what the session changed since.
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
@@ -201,6 +207,14 @@ class Tracker final : public wire::Tracker {
     void pin_fresh(PinKind kind, std::string_view variable);
     void apply_pins(const Digest& digest);
 
+    // tracker_hidden.cpp
+    void read_called(Digest& digest, std::string_view sql) const;
+    void look_for_hidden(const Digest& digest);
+    void unannounced(std::string_view name);
+    void take_over(const Found& found);
+    [[nodiscard]] bool adopt(const FoundSetting& setting);
+    void leak(std::string_view kind, std::string_view what);
+
     // tracker_settings.cpp
     [[nodiscard]] SettingTrail& trail();
     [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
@@ -291,6 +305,7 @@ class Tracker final : public wire::Tracker {
     std::string portal_deallocates_;  // the session's statement that executing the unnamed portal gives up
 
     Pins pins_;
+    Hidden hidden_;
     bool session_pinned_ = false;  // session mode, from the first lease on
     bool soiled_ = false;
 

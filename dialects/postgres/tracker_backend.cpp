@@ -238,6 +238,7 @@ Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
     // Some twenty are reported; names without end would be kept for ever.
     if (told_.size() >= max_parameters && !told_.contains(said->name)) return Passing::fatal;
     lease_->report(said->name, said->value);
+    if (told_.find(said->name) != said->value && !restoring()) unannounced(said->name);
     const bool discards = !outstanding_.empty() && outstanding_.front().has(Request::discards);
     const bool discarding = discarded_ || (discards && !outstanding_.front().has(Request::failed));
     // What the startup packet asked for comes back: to the client that is its value already.

@@ -46,6 +46,7 @@ void put_replaced(wire::Writer& to, std::string_view text, std::string_view from
 }  // namespace
 
 Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
+    hidden_.undone = true;
     const std::string_view severity = severity_in(body);
     if (severity == "FATAL" || severity == "PANIC") return Passing::lost;
     if (outstanding_.empty()) return Passing::fatal;

@@ -6,7 +6,9 @@
 namespace leasehold::postgres {
 
 std::string_view Tracker::pin() const noexcept {
-    if (pins_.any()) return pins_.reason();
+    // Within a transaction a function keeps nothing that the transaction does not.
+    const bool suspicion = status_ != 'I' && pins_.kinds() == bit(PinKind::function);
+    if (pins_.any() && !suspicion) return pins_.reason();
     if (encoding_pins_) return "client_encoding whose characters the lexer cannot tell apart";
     return session_pinned_ ? std::string_view("session mode") : std::string_view();
 }
@@ -32,7 +34,7 @@ void Tracker::audited(const Found* found) {
     if (found == nullptr) {
         pins_.unanswered();
     } else {
-        pins_.audited(*found);
+        take_over(*found);
     }
 }
 

@@ -70,6 +70,14 @@ struct Loss {
 // What becomes of the session after lose() or refuse(); to_client was filled accordingly.
 enum class Aftermath : std::uint8_t { lives, ends };
 
+// State that nobody's text told of: a function made it, or a view, a trigger, an operator.
+struct Leak {
+    std::string kind;       // "setting", or as a pin is called
+    std::string what;       // the setting's name; else empty
+    std::string function;   // those called meanwhile; empty: none by name
+    std::string statement;  // the last one, literals masked
+};
+
 class Tracker {
   public:
     Tracker() = default;
@@ -129,6 +137,8 @@ class Tracker {
     [[nodiscard]] virtual Audit audit() const noexcept { return Audit::useless; }
     // The statement that made the pin, literals masked; empty: not known.
     [[nodiscard]] virtual std::string pin_statement() const { return {}; }
+    // What was found since the last call, once each.
+    [[nodiscard]] virtual std::vector<Leak> take_leaks() { return {}; }
     // The session made state on its backend that reset() must remove before anybody else gets it.
     [[nodiscard]] virtual bool dirty() const noexcept = 0;
     [[nodiscard]] virtual std::string_view application() const noexcept = 0;

@@ -222,6 +222,7 @@ def expressions():
 def test_what_is_shown_is_what_the_table_describes(start):
     daemon = start()
     with login(daemon) as session:
+        session.ok("DO $$ BEGIN SET work_mem = '5MB'; END $$")
         session.ok("CREATE TEMPORARY TABLE t (n int)")
         metrics = wait_until(lambda: (m := scrape(daemon.http_port)).series("leasehold_pool_pins_total") and m, 10)
     table = catalog()

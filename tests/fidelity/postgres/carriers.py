@@ -39,7 +39,9 @@ CARRIERS = {
     _no_pin("set_config()"): _program(
         "settings", (0, "SELECT set_config('work_mem', '1' || 'MB', false)"), (1, "SELECT 1"), (0, "SHOW work_mem")),
     _no_pin("SET"): _program(
-        "settings", (0, "SET work_mem = $$1MB$$"), (1, "SELECT 1"), (0, "SHOW work_mem")),
+        "settings", (0, "SET temp_buffers = '1MB'"), (1, "SELECT 1"), (0, "SHOW temp_buffers")),
+    "no_audit": _program(
+        "hidden", (0, "SELECT hidden_set('work_mem', '5MB')"), (1, "SHOW work_mem"), (0, "SHOW work_mem")),
     "no_reset": _program(
         "departures", (0, "SELECT pg_advisory_lock(5)"), (0, ("leave", "terminate")),
         (1, "SELECT pg_try_advisory_xact_lock(5)"), (1, "SELECT pg_try_advisory_xact_lock(5)")),

@@ -117,6 +117,7 @@ class ThroughLeasehold(Direct):
         pool = {"url": server.postgres.url("unused", USER, PASSWORD), "pool_size": 2, "max_overflow": 0 if two else 6,
                 "pool_timeout": 4, **keys}
         pool["idle_timeout"] = 5
+        pool["audit"] = "all"
         self.daemon = Leasehold(pools={"*": pool}, workers=1, binary=switched(), limits={"max_template_pools": 100000},
                                 environment={"LEASEHOLD_SWITCHES": ",".join(switches)})
         self.port = self.daemon.port

@@ -17,15 +17,13 @@ TEST(Pending, SaysOncePerKindWhatComesLater) {
     const Loaded loaded = load(
         "listen: [{dialect: postgresql, address: 127.0.0.1:6432}]\npools:\n"
         "  a: {url: \"postgresql://u:p@h/a\", audit: 2%, soft_hold: 1s}\n"
-        "  b: {url: \"postgresql://u:p@h/b\", audit: all}\n"
+        "  b: {url: \"postgresql://u:p@h/b\", soft_hold: 2s}\n"
         "  c: {url: \"postgresql://u:p@h/c\", audit: 1%, max_replication: 2, echo: true}\n"
         "limits: {max_clients_per_user: 5, max_clients_per_address: 6}\n"
         "log: {slow_statement: 1s, slow_wait: 1s}\nadmin: {http: 127.0.0.1:9188}\n");
     EXPECT_TRUE(loaded.config);
-    EXPECT_EQ(
-        rendered(loaded),
-        "f.yaml:3: warning: pools.a.audit: the audit of hidden state comes with a later version (and 2 more like it)\n"
-        "f.yaml:3: warning: pools.a.soft_hold: holding softly comes with a later version\n");
+    EXPECT_EQ(rendered(loaded),
+              "f.yaml:3: warning: pools.a.soft_hold: holding softly comes with a later version (and 1 more like it)\n");
 }
 
 TEST(Pending, IsSilentAboutDefaultsAndWhatIsSwitchedOff) {

@@ -192,7 +192,7 @@ TEST(Statements, MentionWhatMakesSessionState) {
         {"SELECT \"\"", 0},
         {"MERGE INTO temp USING a ON true WHEN MATCHED THEN DELETE", 0},
     };
-    for (const auto& [sql, marks] : cases) EXPECT_EQ(one(sql).marks, marks) << sql;
+    for (const auto& [sql, marks] : cases) EXPECT_EQ(one(sql).marks & ~mark::calls, marks) << sql;
 }
 
 TEST(Statements, MayCommitByThemselves) {
