@@ -122,6 +122,7 @@ TEST(Catalog, HasNothingThatIsNotShown) {
     Everything all;
     (void)all.registry.counter(metrics::names::login_failures, "by the server");
     all.traffic.pinned("LISTEN");
+    all.traffic.leaked("setting");
     Figures figures;
     figures.pools[{"orders", "app"}].pinned["LISTEN"] = 1;
     const std::string text = exposition(all.registry, figures, {}, {});
