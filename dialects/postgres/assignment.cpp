@@ -175,6 +175,52 @@ std::optional<Assignments> read_assignment(std::string_view sql) {
     return Assignments{std::move(found)};
 }
 
+bool wants_privilege(std::string_view name) noexcept {
+    // The server's for superusers, in any version up to 18; and, in front of a dot, those of its extensions.
+    constexpr std::array<std::string_view, 37> names{
+        "allow_in_place_tablespaces",
+        "allow_system_table_mods",
+        "auto_explain",
+        "backtrace_functions",
+        "commit_delay",
+        "compute_query_id",
+        "deadlock_timeout",
+        "debug_discard_caches",
+        "dynamic_library_path",
+        "event_triggers",
+        "extension_control_path",
+        "extension_destdir",
+        "ignore_checksum_failure",
+        "jit_dump_bitcode",
+        "lc_messages",
+        "lo_compat_privileges",
+        "max_stack_depth",
+        "output_plugin_libraries",
+        "pg_hint_plan",
+        "pg_stat_statements",
+        "pgaudit",
+        "plperl",
+        "pltcl",
+        "session_replication_role",
+        "temp_file_limit",
+        "track_activities",
+        "track_cost_delay_timing",
+        "track_counts",
+        "track_functions",
+        "track_io_timing",
+        "track_wal_io_timing",
+        "update_process_title",
+        "wal_compression",
+        "wal_consistency_checking",
+        "wal_init_zero",
+        "wal_recycle",
+        "zero_damaged_pages",
+    };
+    const std::string_view first = name.substr(0, name.find('.'));
+    if (first.size() < name.size()) return among(names, first) || name == "plpgsql.variable_conflict";
+    return name.starts_with("log_") || among(names, name);
+}
+
 bool too_long(const Assignment& assignment) noexcept { return assignment.value.size() > longest_value; }
 
 bool repeatable(const Assignment& assignment) noexcept {

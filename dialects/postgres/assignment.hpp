@@ -27,6 +27,9 @@ using Assignments = std::vector<Assignment>;
 // backend next before the value is taken back.
 [[nodiscard]] bool repeatable(const Assignment& assignment) noexcept;
 
+// Who may set it is a privilege: what one role may, another may not, nor may its login take it back.
+[[nodiscard]] bool wants_privilege(std::string_view name) noexcept;
+
 // The setting's value is longer than what is carried.
 [[nodiscard]] bool too_long(const Assignment& assignment) noexcept;
 

@@ -150,6 +150,29 @@ bool Backend::aligned(const wire::Tracker& session) const noexcept {
     return lease_.held == static_cast<const Tracker&>(session).settings();
 }
 
+// A refusal counts when it is about the settings wanted alone: those that another session left may be in their way, or
+// may not be taken back one by one.
+awaitable<dialects::Backend::Aligned> Backend::bring(Settings wanted, pool::Deadline deadline) {
+    Aligned result;
+    for (bool again = true; again;) {
+        again = false;
+        Align exchange(lease_.held, wanted);
+        result.error = co_await run(exchange, deadline);
+        if (exchange.status() != 0 && exchange.status() != 'I') dead_ = true;
+        note(exchange.changes());
+        if (result.error) result.diagnostics = exchange.diagnostics();
+        if (result.error != wire::errc::settings_refused || dead_ || lease_.held.empty()) break;
+        const std::error_code ec = co_await reset(deadline);
+        if (ec) {
+            result.error = ec;
+            break;
+        }
+        again = !wanted.empty();
+        if (!again) result = {};
+    }
+    co_return result;
+}
+
 awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, pool::Deadline deadline) {
     Aligned result;
     auto& tracker = static_cast<Tracker&>(session);  // a pool of PostgreSQL serves sessions of PostgreSQL
@@ -157,15 +180,9 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
 #ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
     if (switches::on("no_settings")) co_return result;
 #endif
-    Align exchange(lease_.held, wanted);
-    result.error = co_await run(exchange, deadline);
-    if (result.error) {
-        result.diagnostics = exchange.diagnostics();
-        co_return result;
-    }
+    result = co_await bring(wanted, deadline);
     // As the session spells it: the server may report another spelling of the same.
-    for (const auto& [name, value] : exchange.changes()) lease_.reported.set(name, value);
-    lease_.held = wanted;
+    if (!result.error) lease_.held = wanted;
     co_return result;
 }
 
@@ -189,12 +206,10 @@ awaitable<dialects::Backend::Tried> Backend::try_login(const dialects::Login& lo
     Tried result;
     Settings wanted = static_cast<const ClientLogin&>(login).settings();  // a pool of PostgreSQL has such clients
     if (!(lease_.held == wanted)) {
-        Align exchange(lease_.held, wanted);
-        result.error = co_await run(exchange, deadline);
-        if (exchange.status() != 0 && exchange.status() != 'I') dead_ = true;
-        note(exchange.changes());
-        if (result.error) {
-            result.diagnostics = exchange.diagnostics();
+        const Aligned brought = co_await bring(wanted, deadline);
+        if (brought.error) {
+            result.error = brought.error;
+            result.diagnostics = brought.diagnostics;
             co_return result;
         }
     }

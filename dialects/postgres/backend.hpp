@@ -53,6 +53,7 @@ class Backend final : public dialects::Backend {
   private:
     [[nodiscard]] wire::awaitable<std::error_code> drain(pool::Deadline deadline);
     void note(const Changes& changes);
+    [[nodiscard]] wire::awaitable<Aligned> bring(Settings wanted, pool::Deadline deadline);
     [[nodiscard]] wire::awaitable<std::error_code> run(wire::Exchange& exchange, pool::Deadline deadline);
     [[nodiscard]] wire::awaitable<std::error_code> run(Round& round, pool::Deadline deadline);
 

@@ -60,7 +60,7 @@ bool HeldStatements::touch(std::uint64_t id) {
 
 bool HeldStatements::parsed_since(std::uint64_t id, std::uint64_t time) const {
     const auto found = at_.find(id);
-    return found != at_.end() && found->second.parsed >= time;
+    return found != at_.end() && found->second.parsed != 0 && found->second.parsed >= time;
 }
 
 void HeldStatements::add(std::uint64_t id, std::uint64_t parsed) {
@@ -74,6 +74,12 @@ void HeldStatements::add(std::uint64_t id, std::uint64_t parsed) {
 void HeldStatements::age(std::uint64_t id) {
     const auto found = at_.find(id);
     if (found != at_.end()) found->second.parsed = 0;
+}
+
+void HeldStatements::age_since(std::uint64_t time) noexcept {
+    for (auto& [id, place] : at_) {
+        if (place.parsed >= time) place.parsed = 0;
+    }
 }
 
 void HeldStatements::remove(std::uint64_t id) {

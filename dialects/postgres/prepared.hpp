@@ -102,13 +102,15 @@ class HeldStatements {
 
     // True, and used now, when it is held.
     bool touch(std::uint64_t id);
-    // Parsed at or after that time of the schema clock; false as well when it is not held.
+    // Parsed at or after that time of the schema clock; false as well when it has aged, or is not held.
     [[nodiscard]] bool parsed_since(std::uint64_t id, std::uint64_t time) const;
     // Parsed just now.
     void add(std::uint64_t id) { add(id, SchemaClock::now()); }
     void add(std::uint64_t id, std::uint64_t parsed);
     // Whoever parses it again wants it parsed by the server.
     void age(std::uint64_t id);
+    // Likewise of all that were parsed at that time or after it.
+    void age_since(std::uint64_t time) noexcept;
     void remove(std::uint64_t id);
     void clear() noexcept;
     // The one to close before another may be added; 0: there is room.

@@ -11,6 +11,8 @@ namespace {
 
 using Step = SettingStep;
 
+constexpr std::size_t most_steps = 2000;
+
 struct Known {
     Carried carried;
     const void* context;
@@ -167,6 +169,7 @@ std::optional<SettingSteps> read_setting_steps(std::string_view sql, bool confor
             Step step;
             if (!read_step(one, statement, known, step)) return std::nullopt;
             blurred |= blurs(statement.kind);
+            if (steps.size() >= most_steps) return std::nullopt;
             steps.push_back(std::move(step));
         }
         if (sql.empty()) break;

@@ -23,11 +23,13 @@ void SettingTrail::send(std::uint64_t request, SettingSteps steps) {
         underway_ += step.assigns.size();
         if (resets(step, {})) resetting_ = request;
     }
+    steps_ += steps.size();
     sent_.push_back({request, std::move(steps)});
 }
 
 void SettingTrail::drop_front() noexcept {
     for (const SettingStep& step : sent_.front().steps) underway_ -= step.assigns.size();
+    steps_ -= sent_.front().steps.size();
     sent_.pop_front();
 }
 
@@ -61,7 +63,7 @@ bool SettingTrail::complete(std::uint64_t request, std::string_view tag) {
         step = &front.steps[front.next++];
     }
     if (!step->tag.empty() && tag != step->tag) return false;
-    if (step->kind == Does::other && tag == "COMMIT") commit();
+    if (step->kind == Does::other && (tag == "COMMIT" || tag == "PREPARE TRANSACTION")) commit();
     if (step->kind == Does::other && tag == "ROLLBACK") undo();
     carry_out(*step);
     return !log_.full();

@@ -48,6 +48,8 @@ class SettingTrail {
     [[nodiscard]] const Settings& hidden() const noexcept { return hidden_; }
     // A request is on its way that resets what the client asked for when it came.
     [[nodiscard]] bool resetting() const noexcept { return resetting_ > ready_; }
+    // What was done may still be undone.
+    [[nodiscard]] bool pending() const noexcept { return log_.pending(); }
     // Nothing that is on its way or done may still change what lasts.
     [[nodiscard]] bool settled() const noexcept { return sent_.empty() && !log_.pending(); }
     [[nodiscard]] bool idle() const noexcept { return sent_.empty() && log_.idle() && !blind_ && reset_.empty(); }
@@ -55,6 +57,7 @@ class SettingTrail {
     // How many settings the requests on their way may add.
     [[nodiscard]] std::size_t underway() const noexcept { return underway_; }
     [[nodiscard]] std::size_t requests() const noexcept { return sent_.size(); }
+    [[nodiscard]] std::size_t steps() const noexcept { return steps_; }
 
   private:
     struct Sent {
@@ -82,7 +85,7 @@ class SettingTrail {
     std::vector<Savepoint> savepoints_;
     bool failed_ = false;
     std::uint64_t resetting_ = 0, ready_ = 0;
-    std::size_t underway_ = 0;
+    std::size_t underway_ = 0, steps_ = 0;
     bool blind_ = false;
 };
 

@@ -3,9 +3,9 @@
 #include "dialects/postgres/tracker.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 namespace leasehold::postgres {
 namespace {
@@ -19,14 +19,6 @@ constexpr std::size_t waited_for_parse = 1024 * 1024;
 [[nodiscard]] std::size_t visible(const Header& header) noexcept {
     if (header.type == frontend::copy_data) return header_size;
     return std::min(header.size(), header.type == frontend::parse ? waited_for_parse : waited_for);
-}
-
-// Encodings for clients only, in which a character's second byte may look like a backslash.
-[[nodiscard]] bool treacherous(std::string_view encoding) noexcept {
-    constexpr std::array<std::string_view, 8> names{"SJIS",  "BIG5",           "GBK",    "UHC", "GB18030",
-                                                    "JOHAB", "SHIFT_JIS_2004", "MSKANJI"};
-    const auto is = [encoding](std::string_view name) { return same_name(name, encoding); };
-    return std::any_of(names.begin(), names.end(), is);
 }
 
 }  // namespace
@@ -44,6 +36,7 @@ Tracker::Tracker(TrackerOptions options)
         if (!is_reported(setting.name)) (void)unreported.set(setting.name, setting.value);
     }
     startup_reading_ = unreported.fingerprint();
+    superuser_ = told_.find("is_superuser") == "on" && !options_.startup.contains("role");
     temporary_first_ = names_pg_temp(options_.startup.find("search_path").value_or(std::string_view()));
 }
 
@@ -67,6 +60,8 @@ void Tracker::detach() noexcept {
     if (watching_) watch_loss();
     write_unfinished();
     leave_trail();
+    // What was parsed beside temporary objects is nobody else's.
+    if (own_since_ != 0) lease_->statements.age_since(std::exchange(own_since_, 0));
     lease_ = nullptr;
 }
 
@@ -120,19 +115,6 @@ bool Tracker::carried(const void* tracker, std::string_view setting) {
     return is_carriable(setting) && self.told_.contains(setting);
 }
 
-// What decides how a literal is understood when its statement is parsed, in one number.
-std::uint64_t Tracker::reading() const noexcept {
-    constexpr std::array<std::string_view, 5> names{"client_encoding", "DateStyle", "IntervalStyle", "TimeZone",
-                                                    "search_path"};
-    std::uint64_t mark = private_reading_ ? startup_reading_ ^ (id_ * 0x9e3779b97f4a7c15ull) : startup_reading_;
-    for (const std::string_view name : names) {
-        const auto told = told_.find(name);  // older servers do not report search_path
-        const std::string_view value = (told ? told : settings_.find(name)).value_or(std::string_view());
-        mark = mark * 0x100000001b3ull ^ std::hash<std::string_view>()(value);
-    }
-    return mark;
-}
-
 Digest Tracker::digest(std::string_view sql) const {
     Digester digester(&Tracker::carried, this);
     each_statement(sql, conforming_, [&digester](const Statement& statement) { digester.take(statement); });
@@ -141,11 +123,6 @@ Digest Tracker::digest(std::string_view sql) const {
     if (all.calls) read_called(all, sql);
     if (all.schema) all.routines = replaces_functions(sql);
     return all;
-}
-
-void Tracker::note_parameter(std::string_view name, std::string_view value) {
-    if (same_name(name, "standard_conforming_strings")) conforming_ = !same_name(value, "off");
-    if (same_name(name, "client_encoding")) encoding_pins_ = treacherous(value);
 }
 
 // The backend's parameters are not those of the one before (another server version, a standby, a canonical spelling).
@@ -165,8 +142,10 @@ void Tracker::apply(const Digest& digest) {
     look_for_hidden(digest);
     if (digest.soils) soiled_ = true;
     if (digest.reads) private_reading_ = true;
+    note_reading(digest);
     if (digest.rolls_back_to) end_schema_change();
     if (digest.own_schema) own_schema_ = SchemaClock::tick_alone();
+    if (digest.own_schema && own_since_ == 0) own_since_ = own_schema_;
     own_schema_changing_ |= digest.own_schema;
     if (digest.schema) {
         SchemaClock::tick();

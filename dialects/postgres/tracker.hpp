@@ -5,6 +5,7 @@
 //
 // tracker_client      a client's messages while a backend is attached
 // tracker_prepared    its prepared statements, under whatever names, on whichever backend
+// tracker_reading     how its texts are read, and who else reads them so
 // tracker_local       a client's messages without a backend, lost transactions included
 // tracker_backend     the server's messages
 // tracker_errors      its errors, under the client's names
@@ -109,7 +110,6 @@ class Tracker final : public wire::Tracker {
     // tracker.cpp
     [[nodiscard]] static bool carried(const void* tracker, std::string_view setting);
     [[nodiscard]] Digest digest(std::string_view sql) const;
-    void note_parameter(std::string_view name, std::string_view value);
     void tell_parameters(wire::Outbox& to_client);
     void apply(const Digest& digest);
     [[nodiscard]] static std::uint16_t bits(const Digest& digest) noexcept;
@@ -119,6 +119,18 @@ class Tracker final : public wire::Tracker {
     void start_stream(const Message& message, Rest rest);
     void start_scan(std::string_view sql);
     [[nodiscard]] char local_status() const noexcept { return lost_ == Lost::no || lost_implicit_ ? 'I' : 'E'; }
+
+    // tracker_reading.cpp
+    [[nodiscard]] std::uint64_t reading() const noexcept;
+    void note_reading(const Digest& digest) noexcept;
+    void note_parameter(std::string_view name, std::string_view value);
+    void misread(std::string_view by);
+    void note_reset();
+    void read_anew() noexcept;
+    void remember(std::string_view name);
+    void take_back();
+    // An earlier segment may change how a text is read that is parsed now.
+    [[nodiscard]] bool misreadable() const noexcept { return reading_scope_ > scope_done_ && reading_scope_ != scope_; }
 
     // tracker_client.cpp
     [[nodiscard]] Step attached_message(const Message& message, Flow& flow);
@@ -146,7 +158,6 @@ class Tracker final : public wire::Tracker {
     void put_parse(std::uint64_t id, Bytes tail, std::size_t later, Flow& flow) const;
     void ensure_held(const PreparedText& text, Flow& flow);
     void ensure_named(Namespace::Named& named, Flow& flow);
-    [[nodiscard]] std::uint64_t reading() const noexcept;
     void ensure_unnamed(Flow& flow);
     void make_room(Flow& flow);
     void inject_close(std::uint64_t id, Flow& flow);
@@ -219,6 +230,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] SettingTrail& trail();
     [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
     [[nodiscard]] bool has_room(const SettingSteps& steps) const noexcept;
+    [[nodiscard]] bool may_repeat(const SettingSteps& steps) const noexcept;
     void distrust(const Digest& digest);
     void follow(SettingSteps steps);
     void step_done(std::uint8_t type, Bytes body);
@@ -261,17 +273,26 @@ class Tracker final : public wire::Tracker {
     std::shared_ptr<StatementCache> cache_;
     bool temporary_first_ = false;       // the search_path asked for at connect may put new tables into pg_temp
     std::uint64_t startup_reading_ = 0;  // reading()'s share of the startup packet
+    std::uint64_t reading_scope_ = 0;    // the last that may change how texts are read
+    bool reading_local_ = false;         // its transaction has set something: to be taken back at its end, maybe
+    bool superuser_ = false;             // the login's user, whatever role it takes
+    std::uint64_t own_since_ = 0;        // since when in this lease names meant something to itself alone; 0: never
     bool private_reading_ = false;       // it has set what nobody reports: its texts are nobody else's
     bool schema_changing_ = false;       // its transaction has changed what names mean, for all once it ends, ...
     bool own_schema_changing_ = false;   // ... or to itself alone
     std::uint64_t own_schema_ = 0;       // when it last changed what names mean to itself alone
     Settings settings_;
     std::unique_ptr<SettingTrail> trail_;  // while settings or savepoints are under way
-    SettingSteps portal_steps_;            // what executing the unnamed portal does to them
-    Settings told_;                        // every ParameterStatus as the client was told last
-    bool parameters_differ_ = false;       // the backend's are not what the client was told
-    bool conforming_ = true;               // standard_conforming_strings
-    bool encoding_pins_ = false;           // client_encoding has characters that hold a quote's or backslash's byte
+    struct Before {
+        std::string name;
+        std::optional<std::string> value;
+    };
+    std::vector<Before> before_;      // settings that the server reports, before the transaction in progress
+    SettingSteps portal_steps_;       // what executing the unnamed portal does to them
+    Settings told_;                   // every ParameterStatus as the client was told last
+    bool parameters_differ_ = false;  // the backend's are not what the client was told
+    bool conforming_ = true;          // standard_conforming_strings
+    bool encoding_pins_ = false;      // client_encoding has characters that hold a quote's or backslash's byte
 
     Outstanding outstanding_;
     char status_ = 'I';                // of the last ReadyForQuery

@@ -152,6 +152,7 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
                 auto back = trail_->restored(outstanding_.first(), setting.name);
                 if (!back) back = lease_->reported.find(setting.name);
                 if (!back) continue;
+                remember(setting.name);
                 (void)settings_.set(setting.name, *back);
                 if (told_.find(setting.name) == back) continue;
                 parameter_status(to_client.own(), setting.name, *back);
@@ -224,6 +225,9 @@ void Tracker::drop_all_statements(bool discard) {
     if (trail_) trail_->forget();
     pins_.clear();
     session_pinned_ = soiled_ = false;
+    before_.clear();
+    read_anew();
+    if (scope_open_) note_reset();
     discarded_ = true;
     lease_->held.clear();
     lease_->dirty = false;
@@ -245,6 +249,7 @@ Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
     std::optional<std::string_view> back;
     if (discarding) back = options_.startup.find(said->name);
     if (!back && trail_ && !outstanding_.empty()) back = trail_->restored(outstanding_.first(), said->name);
+    if (is_carriable(said->name)) remember(said->name);
     if (back) {
         if (is_carriable(said->name)) (void)settings_.set(said->name, *back);
         if (told_.find(said->name) == back) return Passing::drop;
@@ -268,6 +273,8 @@ Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
 
 void Tracker::transaction_over() {
     pins_.settle();
+    before_.clear();
+    if (outstanding_.empty() && !scope_open_) reading_local_ = false;
     named_portal_bits_ = 0;
     transaction_over_ = true;
     end_schema_change();

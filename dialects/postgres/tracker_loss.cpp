@@ -183,6 +183,9 @@ void Tracker::clear_after_loss() {
     digester_.reset();
     pins_.drop_fresh();
     leave_trail();
+    take_back();
+    own_since_ = 0;
+    reading_local_ = false;
     named_portal_bits_ = portal_bits_ = 0;
     status_ = 'I';
     transaction_over_ = true;

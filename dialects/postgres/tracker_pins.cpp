@@ -21,6 +21,7 @@ std::string Tracker::pin_statement() const { return mask(pins_.statement(), Tran
 
 // Where tables go into pg_temp without being called temporary, what the backend holds now says nothing of what comes.
 wire::Tracker::Audit Tracker::audit() const noexcept {
+    if (reply_left_ > 0) return Audit::useless;  // in the middle of a notification
     if (!pins_.may_end() || session_pinned_ || encoding_pins_ || temporary_first_) return Audit::useless;
     if (names_pg_temp(settings_.find("search_path").value_or(std::string_view()))) return Audit::useless;
     return pins_.due() ? Audit::due : Audit::possible;

@@ -184,7 +184,7 @@ Tracker::Step Tracker::parse_unnamed(const Message& message, std::string_view sq
 }
 
 Tracker::Step Tracker::parse_named(const Message& message, std::string_view name, Bytes tail, Flow& flow) {
-    if (uncertain()) return hold(flow);
+    if (uncertain() || misreadable()) return hold(flow);
     if (names_.find(name) != nullptr) return parse_taken(name, message, tail, flow);
     start_stream(message, Rest::discard);
     if (names_.size() >= options_.prepared_per_client) {
@@ -292,7 +292,7 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
         forward(message, flow);
         return Step::taken;
     }
-    if (uncertain()) return hold(flow);
+    if (uncertain() || misreadable()) return hold(flow);
     begin_scope(flow, false);
     Namespace::Named* named = names_.find(name);
     if (named != nullptr) ensure_named(*named, flow);
@@ -322,7 +322,7 @@ Tracker::Step Tracker::on_describe(const Message& message, Flow& flow) {
         forward(message, flow);
         return Step::taken;
     }
-    if (uncertain()) return hold(flow);
+    if (uncertain() || misreadable()) return hold(flow);
     begin_scope(flow, false);
     Namespace::Named* named = names_.find(name);
     if (named != nullptr) ensure_named(*named, flow);

@@ -8,7 +8,7 @@
 namespace leasehold::postgres {
 namespace {
 
-constexpr std::size_t most_requests = 1000;  // on their way, that change settings
+constexpr std::size_t most_requests = 1000, most_steps = 10'000;  // on their way, that change settings
 
 }  // namespace
 
@@ -20,7 +20,7 @@ SettingTrail& Tracker::trail() {
 // What the text's statements do to settings and savepoints. Nothing when that is not known: what it takes then is done.
 std::optional<SettingSteps> Tracker::read_steps(const Digest& digest, std::string_view sql) {
     std::optional<SettingSteps> steps = read_setting_steps(sql, conforming_, &Tracker::carried, this);
-    if (steps && steps->size() == digest.statements && has_room(*steps)) return steps;
+    if (steps && steps->size() == digest.statements && has_room(*steps) && may_repeat(*steps)) return steps;
     distrust(digest);
     return std::nullopt;
 }
@@ -34,9 +34,19 @@ bool Tracker::has_room(const SettingSteps& steps) const noexcept {
             if (!each.reset && !each.reported && !settings_.contains(each.name)) ++added;
         }
     }
+    if (trail_ && trail_->steps() + steps.size() > most_steps) return false;
     if (trail_ && (trail_->requests() >= most_requests || (changes && trail_->blind()))) return false;
     if (added == 0) return true;
     return settings_.size() + added + (trail_ ? trail_->underway() : 0) <= options_.max_settings;
+}
+
+// What a role let it set, its login may not be allowed to set anew.
+bool Tracker::may_repeat(const SettingSteps& steps) const noexcept {
+    if (superuser_) return true;
+    return std::ranges::none_of(steps, [](const SettingStep& step) {
+        return std::ranges::any_of(step.assigns,
+                                   [](const Assignment& each) { return !each.reported && wants_privilege(each.name); });
+    });
 }
 
 // The text does to settings what nobody here knows.
@@ -52,7 +62,9 @@ void Tracker::distrust(const Digest& digest) {
 void Tracker::follow(SettingSteps steps) {
     // Up to its end texts are parsed by the server's defaults, where the startup packet asked for others.
     const auto resets = [](const SettingStep& step) { return step.kind == SettingStep::Kind::reset_all; };
-    private_reading_ |= startup_reading_ != 0 && std::ranges::any_of(steps, resets);
+    const bool all = std::ranges::any_of(steps, resets);
+    private_reading_ |= startup_reading_ != 0 && all;
+    if (all) note_reset();
     trail().send(outstanding_.pushed(), std::move(steps));
 }
 
@@ -60,7 +72,9 @@ void Tracker::step_done(std::uint8_t type, Bytes body) {
     // A portal that gives one row at a time has given the only one.
     const std::string_view tag =
         type == backend::portal_suspended ? "SELECT 1" : parse_command_complete(body).value_or(std::string_view());
-    if (!trail_->complete(outstanding_.first(), tag)) pin_fresh(PinKind::setting, "of unknown outcome");
+    // Outside of a transaction's block these may have committed what was set before them, whatever fails behind them.
+    const bool unclear = status_ == 'I' && (tag == "CALL" || tag == "DO") && trail_->pending();
+    if (!trail_->complete(outstanding_.first(), tag) || unclear) pin_fresh(PinKind::setting, "of unknown outcome");
 }
 
 void Tracker::settle(std::uint64_t answered, bool failed) {

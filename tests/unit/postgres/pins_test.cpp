@@ -202,6 +202,19 @@ TEST_P(Pinning, AsksAgainWhereTheBackendCouldNotSay) {
     EXPECT_EQ(session->tracker.audit(), wire::Tracker::Audit::due);
 }
 
+TEST_P(Pinning, AsksNobodyInTheMiddleOfAMessage) {
+    holds.listens = true;
+    ask("LISTEN a");
+    EXPECT_EQ(session->tracker.audit(), wire::Tracker::Audit::possible);
+    session->backend->server.notify();
+    const Raw all = session->backend->server.take_output();
+    wire::Outbox to_client, to_backend;
+    (void)session->tracker.from_backend(Bytes(all).first(8), to_client, to_backend);
+    EXPECT_EQ(session->tracker.audit(), wire::Tracker::Audit::useless);
+    (void)session->tracker.from_backend(Bytes(all).subspan(8), to_client, to_backend);
+    EXPECT_EQ(session->tracker.audit(), wire::Tracker::Audit::possible);
+}
+
 using PinLost = Losing;
 
 TEST_F(PinLost, TellsWhatWasLostUnlessItsTransactionMadeIt) {

@@ -155,7 +155,9 @@ void run(std::uint32_t seed, bool settings, bool drops, std::size_t limit) {
         const Raw got = party.session.received();
         ASSERT_EQ(difference(readable(got), readable(expected)), "") << "seed " << seed << " party " << i << party.sent;
         ASSERT_EQ(party.dedicated.executed.back(), "SELECT last");
-        ASSERT_FALSE(party.session.tracker.attached());
+        // A portal from before its transaction failed is executed behind a Bind that failed: it is not what was read.
+        const bool unread = party.session.tracker.pin() == "SET of unknown outcome";
+        ASSERT_EQ(party.session.tracker.attached(), unread) << "seed " << seed << " " << party.session.tracker.pin();
         for (const auto& backend : backends) {
             ASSERT_LE(backend->server.prepared.size(), limit) << "seed " << seed;
         }

@@ -110,5 +110,12 @@ TEST(SettingSteps, AreNoneBesideWhatNobodySees) {
     EXPECT_EQ(read("SET a.b = 1; SELECT U&\"x\""), "none");
 }
 
+TEST(SettingSteps, AreNoneOfATextOfStatementsWithoutEnd) {
+    std::string sql = "SET a.b = 1";
+    for (int i = 0; i < 1999; ++i) sql += ";x";
+    EXPECT_NE(read(sql), "none");
+    EXPECT_EQ(read(sql + ";x"), "none");
+}
+
 }  // namespace
 }  // namespace leasehold::postgres

@@ -102,6 +102,16 @@ TEST_F(Trail, KeepsWhatIsResetThroughACommitAndAnError) {
     EXPECT_TRUE(trail.idle());
 }
 
+TEST_F(Trail, KeepsWhatPrepareTransactionKeeps) {
+    send(1, "SET work_mem = 1; PREPARE TRANSACTION 'x'; SELECT 1");
+    EXPECT_TRUE(trail.complete(1, "SET"));
+    EXPECT_TRUE(trail.complete(1, "PREPARE TRANSACTION"));
+    trail.failed();
+    trail.ready(1, true, true);
+    EXPECT_EQ(session.find("work_mem"), "1");
+    EXPECT_EQ(backend.find("work_mem"), "1");
+}
+
 TEST_F(Trail, LeavesWhatIsHiddenUpToTheTransactionsEnd) {
     start.set("TimeZone", "UTC");
     send(1, "RESET ALL; SAVEPOINT a; SET LOCAL TIME ZONE 'CET'");

@@ -148,6 +148,21 @@ TEST_P(Setting, IsCarriedWhateverRunsBesideIt) {
     }
 }
 
+TEST_P(Setting, PinsWhereOnlySomeRolesMaySetIt) {
+    for (const std::string_view sql :
+         {"SET log_statement='all'", "SELECT set_config('auto_explain.log_analyze','on',false)",
+          "RESET track_io_timing"}) {
+        ask(client.query(sql));
+        EXPECT_NE(session->tracker.pin(), "") << sql;
+        TrackerOptions with = options();
+        with.parameters.emplace_back("is_superuser", "on");
+        open(with);
+        ask(client.query(sql));
+        EXPECT_EQ(session->tracker.pin(), "") << sql;
+        open(options());
+    }
+}
+
 TEST_P(Setting, PinsWhereItsPortalIsNamed) {
     client.parse("", "SET work_mem=1").bind("", "portal").execute("portal").sync();
     ask(client);
