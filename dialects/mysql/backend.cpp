@@ -71,7 +71,13 @@ awaitable<std::error_code> Backend::ping(pool::Deadline deadline) {
 }
 
 awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
-    std::vector<std::string> then;
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_reset")) {
+        lease_.forget();
+        co_return std::error_code{};
+    }
+#endif
+    std::vector<std::string> then{std::string(role_check(lease_.mariadb))};
     if (!lease_.restoring().empty()) then.emplace_back(lease_.restoring());
     if (lease_.tracks) then.emplace_back(track_statement(lease_.mariadb));
     // After a reset MySQL has the server's character sets; MariaDB those of the handshake.
@@ -176,6 +182,9 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
     Aligned result;
     auto& tracker = static_cast<Tracker&>(session);  // a pool of this dialect serves sessions of this dialect
     const Settings wanted = tracker.settings();
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_settings")) co_return result;
+#endif
     Alignment plan = lease_.plan_for(wanted, tracker.wants_clean(lease_));
     if (plan.no_database) {
         result.error = co_await change_user(deadline);

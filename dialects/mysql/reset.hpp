@@ -11,6 +11,10 @@
 
 namespace leasehold::mysql {
 
+// Neither server's COM_RESET_CONNECTION ends a SET ROLE, nor does MariaDB's COM_CHANGE_USER: a statement that fails where a
+// role is in effect, and is nothing to servers without roles.
+[[nodiscard]] std::string_view role_check(bool mariadb) noexcept;
+
 class Reset final : public wire::Exchange {
   public:
     explicit Reset(bool deprecate_eof, std::span<const std::string> then = {});

@@ -98,6 +98,7 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     if (!only) into.rolls_back = into.ends = false;
     into.only_sets = verb == "SET" && (only || into.only_sets);
     if (verb == "INSERT" || verb == "REPLACE" || verb == "LOAD") into.may_insert = true;
+    if (verb == "LOAD") into.calls = true;  // its OK has no number
     if (one_of(verb, changing)) into.may_trigger = true;
     if (verb == "SAVEPOINT") into.savepoint = true;
     if (verb == "ANALYZE") into.may_insert = true;  // it carries the statement out

@@ -100,6 +100,9 @@ std::string_view Tracker::pin() const noexcept {
 }
 
 std::string_view Tracker::state_pin() const noexcept {
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_pins")) return {};
+#endif
     if (!pin_.empty()) return pin_;
     if (!lock_.empty()) return lock_;
     if (one_shot_) return "SET TRANSACTION";
@@ -119,6 +122,9 @@ wire::TransactionStatus Tracker::status() const noexcept {
 }
 
 void Tracker::pin_to_end(std::string_view reason) {
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_pin:" + std::string(reason))) return;
+#endif
     if (pin_.empty()) {
         pin_ = reason;
         pin_young_ = in_transaction();

@@ -133,7 +133,8 @@ void Tracker::on_reply() {
             reset_session();
             status_ = status;
             lease_->forget();
-            lease_->dirty = !lease_->restoring().empty();  // the next session has what its handshake says
+            // The next session has what its handshake says, and no role that this one has set: a reset leaves that.
+            lease_->dirty = request_.lease_was_dirty || !lease_->restoring().empty();
             break;
         }
         case Command::set_option:

@@ -271,6 +271,10 @@ void Tracker::put_in_front(const Statement& statement, wire::Outbox& to_backend)
         first_of_lease_ = false;
     }
     lease_->warnings_of = lease_->counts_of = number_;
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_forgetting")) forget = false;
+    if (switches::on("no_insert_id")) insert_id_own_ = true;
+#endif
     // Once in a lease: from then on it is the session's own.
     if (statement.may_insert && !insert_id_own_) {
         if (lease_->insert_id != insert_id_) {

@@ -28,8 +28,11 @@ void Tracker::prepare_copy(const PreparedText& text, wire::Outbox& to_backend) {
     preparing_.held = true;
     preparing_.copy_of = text.id;
     write_closes(to_backend);
-    const Settings then = settings_of(text.reading);
+    Settings then = settings_of(text.reading);
     const Settings now = settings_of(reading_of(settings_));
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_reading")) then = now;
+#endif
     const std::string& login = lease_->login_database;
     const std::string database = then.database.value_or(login), current = now.database.value_or(login);
     // Without a current database a text names its tables in full: it means the same in any.
@@ -43,7 +46,12 @@ void Tracker::prepare_copy(const PreparedText& text, wire::Outbox& to_backend) {
     for (const std::string& sql : there) inject(Due::For::switch_there, sql, to_backend);
     if (elsewhere) use(Due::For::switch_there, database);
     lease_->due.push_back({Shape::prepare, Due::For::copy});
-    write_command(to_backend.own(), Command::stmt_prepare, text.text);
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_prepared")) {
+        write_command(to_backend.own(), Command::stmt_prepare, "SELECT 'something else'");
+    } else
+#endif
+        write_command(to_backend.own(), Command::stmt_prepare, text.text);
     if (elsewhere) use(Due::For::switch_back, current);
     if (there.empty()) return;
     for (const std::string& sql : reading_change(then, now, ignore_space))
@@ -125,6 +133,9 @@ void Tracker::on_executed() {
 }
 
 std::string_view Tracker::statement_pin() const noexcept {
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_pins")) return {};
+#endif
     return lease_ == nullptr ? std::string_view() : lease_->statements.pin();
 }
 

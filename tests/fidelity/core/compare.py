@@ -18,11 +18,11 @@ class Difference:
 
 
 def _name(item):
-    """An error by its SQLSTATE, anything else by its aspect."""
+    """An error by its SQLSTATE or number, anything else by its aspect."""
     if item is None:
         return None
     aspect, value = item
-    return (aspect, value.get("C") or value.get("sqlstate")) if aspect == "error" else aspect
+    return (aspect, value.get("C") or value.get("code")) if aspect == "error" else aspect
 
 
 def difference(expected, got):

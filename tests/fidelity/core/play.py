@@ -76,11 +76,11 @@ def _permitted(program, step, sessions, holdings):
         return False
     others = [n for n in range(len(program.starts)) if n != step.session]
     transactions = {n for n in others if sessions.holds_transaction(n)}
-    if "alone" in step.needs and transactions:
+    pinned = {n for n in others if n in holdings.of}
+    if ("alone" in step.needs and transactions) or ("quiet" in step.needs and (transactions or pinned)):
         return False
     if not program.two:
         return True
-    pinned = {n for n in others if n in holdings.of}
     return len(transactions | pinned) <= 1 and not (step.holds and pinned)
 
 

@@ -72,6 +72,9 @@ class Server:
             connection.cursor().execute(WORLD.read_text())
         self.port = self.postgres.port
 
+    def url(self, user, password):
+        return self.postgres.url("unused", user, password)
+
     def values(self, sql, *args):
         self.observer.execute(sql, args)
         return self.observer.fetchall()
@@ -114,14 +117,13 @@ class ThroughLeasehold(Direct):
 
     def __init__(self, server, two=False, switches=("move",), **keys):
         super().__init__(server)
-        pool = {"url": server.postgres.url("unused", USER, PASSWORD), "pool_size": 2, "max_overflow": 0 if two else 6,
-                "pool_timeout": 4, **keys}
+        pool = {"url": server.url(USER, PASSWORD), "pool_size": 2, "max_overflow": 0 if two else 6, "pool_timeout": 4, **keys}
         pool["idle_timeout"] = 5
         pool["audit"] = "all"
         self.daemon = Leasehold(pools={"*": pool}, workers=1, binary=switched(), limits={"max_template_pools": 100000},
                                 environment={"LEASEHOLD_SWITCHES": ",".join(switches)})
-        self.port = self.daemon.port
-        self.console = psycopg2.connect(host=LOOPBACK, port=self.port, dbname="leasehold", user=CONSOLE_USER,
+        self.port = self.daemon.mysql_port or self.daemon.port
+        self.console = psycopg2.connect(host=LOOPBACK, port=self.daemon.port, dbname="leasehold", user=CONSOLE_USER,
                                         password=CONSOLE_PASSWORD)
         self.console.autocommit = True
 

@@ -70,6 +70,18 @@ TEST(MysqlReset, TellsTheConnectionInTheSameRoundWhatItForgets) {
     play_all(Script().expect_write(sent).read(ok(1) + err(1, 1273) + ok(1)).expect_done(errc::server_error), make);
 }
 
+// Neither server's COM_RESET_CONNECTION ends a SET ROLE.
+TEST(MysqlReset, FailsWhereARoleOutlivesIt) {
+    for (const bool mariadb : {true, false}) {
+        const std::vector<std::string> then{std::string(role_check(mariadb)), "SET track=1"};
+        const auto make = [&] { return std::make_unique<Reset>(false, then); };
+        const Raw sent = command(31) + query(then.front()) + query("SET track=1");
+        play_all(Script().expect_write(sent).read(ok(1) + ok(1) + ok(1)).expect_done(), make);
+        play_all(Script().expect_write(sent).read(ok(1) + err(1, 1649) + ok(1)).expect_done(errc::server_error), make);
+        EXPECT_NE(then.front().find("CURRENT_ROLE()"), std::string::npos);
+    }
+}
+
 TEST(MysqlAlign, GivesTheCharacterSetsOfAHandshakeByNumberInFrontOfTheSettings) {
     Alignment plan;
     plan.track = "SET track=1";

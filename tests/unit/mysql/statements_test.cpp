@@ -222,6 +222,7 @@ TEST(MysqlStatements, QuestionsAboutTheStatementBeforeAreSeen) {
     EXPECT_TRUE(read("SELECT @@identity").may_insert);
     EXPECT_TRUE(read("INSERT INTO t VALUES (1)").may_insert);
     EXPECT_FALSE(read("INSERT INTO t VALUES (1)").calls);
+    EXPECT_TRUE(read("LOAD DATA LOCAL INFILE 'f' INTO TABLE t").calls);
     EXPECT_TRUE(read("UPDATE t SET a = LAST_INSERT_ID(a+1)").calls);
     EXPECT_TRUE(read("SET last_insert_id = 5").calls);
     EXPECT_TRUE(read("SELECT ROW_COUNT()").asks_counts);

@@ -114,6 +114,9 @@ TEST_P(MysqlTrackerAnswers, AFileOfTheClientsPassesUpToItsEmptyPacket) {
     EXPECT_EQ(s.take_backend(), file);
     EXPECT_FALSE(s.backend->half_sent);
     s.server(ok(5));
+    EXPECT_EQ(s.boundaries, 0);
+    EXPECT_EQ(s.take_backend(), query("SELECT LAST_INSERT_ID()"));  // its OK does not tell
+    s.server(rows("7"));
     EXPECT_EQ(s.boundaries, 1);
     s.client(query("SELECT 1"));
     EXPECT_EQ(s.take_backend(), query("SELECT 1"));
