@@ -16,7 +16,7 @@ from mysql.carriers import CARRIERS  # noqa: E402
 from mysql.dialect import Dialect  # noqa: E402
 from mysql.places import Direct, Server, ThroughLeasehold  # noqa: E402
 
-PROGRAMS = 200 if os.environ.get("LEASEHOLD_LONG") else 12
+PROGRAMS = 200 if os.environ.get("LEASEHOLD_LONG") else 24
 
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])

@@ -8,8 +8,8 @@ class Step:
     """Messages of one session, in the dialect's own terms: tuples whose first item names the kind.
 
     `needs`: "idle" (the session itself is in no transaction), "alone" (no other session is in one), "quiet" (nor has
-    another one state that keeps a backend); a step whose needs are not met is left out of both runs. `holds` and `frees`: names of state that keeps a backend to its session, from
-    this step on and up to this step; "*" frees all of it. `marks`: what its messages are, for whoever draws them."""
+    another one state that keeps a backend); a step whose needs are not met is left out of both runs. `holds` and `frees`:
+    names of state that keeps a backend to its session, from this step on and up to this step; "*" frees all of it. `marks`: what its messages are, for whoever draws them."""
     session: int
     family: str
     messages: tuple

@@ -17,7 +17,8 @@ from sid import MySQL97
 USER, PASSWORD = "app", "secret"
 ROLES = ("reader", "writer")
 WORLD = pathlib.Path(__file__).parent / "world.sql"
-SETTINGS = {"innodb-lock-wait-timeout": 2, "lock-wait-timeout": 3, "max-allowed-packet": "64M", "max-prepared-stmt-count": 4000,
+SETTINGS = {"innodb-lock-wait-timeout": 2, "lock-wait-timeout": 3, "max-allowed-packet": "64M",
+            "max-prepared-stmt-count": 4000,
             "local-infile": "ON", "event-scheduler": "OFF"}
 _numbers = itertools.count(1)
 
@@ -111,7 +112,11 @@ class Direct(_Direct):
 
 
 class ThroughLeasehold(_Through):
-    """A pool for each run's main database, by the template '*'."""
+    """A pool for each run's main database, by the template '*'. Backends beyond pool_size are closed when they come back,
+    with all that a session has left on them: there are few of these."""
+
+    def __init__(self, server, two=False, **options):
+        super().__init__(server, two, **({} if two else {"pool_size": 5, "max_overflow": 3}), **options)
 
     def fresh(self):
         return Place(self)

@@ -14,6 +14,7 @@ STATE_CHANGED = 1 << 14
 OUT_PARAMETERS = 1 << 12
 PLAN = 0x30  # NO_GOOD_INDEX_USED, NO_INDEX_USED
 UNKNOWN_COMMAND = 1047
+MOST_LONG, BLOBS = 65532, (250, 251, 253)  # of a user variable that no number was given to
 MANY = 40  # rows: more are compared by a digest
 
 FLAGS = {1: "in transaction", 2: "autocommit", 8: "more results", 0x10: "no good index", 0x20: "no index", 0x40: "cursor",
@@ -96,7 +97,10 @@ def column(body):
     for _ in range(6):
         value, at = _string(body, at)
         texts.append(told(value))
-    return (*texts[1:], *struct.unpack_from("<HIBHB", body, at + 1))
+    numbers = struct.unpack_from("<HIBHB", body, at + 1)
+    if texts[4].startswith("@") and numbers[1] >= MOST_LONG and numbers[2] in BLOBS:
+        return (*texts[1:], "a text, or no value")  # MySQL knows a variable that any text has named
+    return (*texts[1:], *numbers)
 
 
 def row(body, binary):

@@ -52,12 +52,13 @@ class Session:
         self.capabilities = ALWAYS | sum(bit for name, bit in CAPABILITIES.items() if start.get(name))
         self.eof = not self.capabilities & mywire.DEPRECATE_EOF
         self.charset = start.get("charset", 45)
+        self.database = start.get("database", "main_0000")  # as far as the tracker has said
         self.connection = _Raw(port, timeout=PATIENCE)
         self.connection.capabilities = self.capabilities
         self.address = self.connection.socket.getsockname()
         try:
-            database = start.get("database", "main_0000")
-            self.connection.login(user, password, self._own(database) or None, self.capabilities, charset=self.charset)
+            self.connection.login(user, password, self._own(self.database) or None, self.capabilities,
+                                  charset=self.charset)
             self.id = self.connection.greeting["id"]
             seen, self.status = replies.ok(self.connection.welcome, self.capabilities)
             del seen["warnings"]  # MariaDB has a number there that is left from somebody else
@@ -193,7 +194,18 @@ class Session:
 
     def _ok(self, seen, aspect, body):
         told, self.status = replies.ok(body, self.capabilities)
+        self._without_news(told)
         seen.append((aspect, told))
+
+    def _without_news(self, told):
+        """A server goes to the database of a routine or of a prepared statement and back again: no news to anybody."""
+        if "tracked" not in told:
+            return
+        told["tracked"] = [entry for entry in told["tracked"] if entry != ("database", self.database)]
+        self.database = next((entry[1] for entry in told["tracked"] if entry[0] == "database"), self.database)
+        if not told["tracked"]:
+            del told["tracked"]
+            told["status"] = replies.flags(self.status & ~replies.STATE_CHANGED)
 
     def _end(self, seen, aspect, body):
         """EOF, or what stands in its place."""
@@ -201,7 +213,7 @@ class Session:
             warnings, self.status = struct.unpack_from("<HH", body, 1)
             # An EOF has no room for what was changed; in front of rows leasehold knows nothing of their plan and warnings.
             early = aspect == "columns' end"
-            hidden = replies.STATE_CHANGED | (replies.PLAN if early else 0)
+            hidden = replies.STATE_CHANGED | (replies.PLAN | mywire.STATUS_MORE_RESULTS if early else 0)
             if not early and self.status & replies.OUT_PARAMETERS:  # MySQL has this only in front of the row
                 hidden |= replies.OUT_PARAMETERS | mywire.STATUS_MORE_RESULTS
             told = {"status": replies.flags(self.status & ~hidden)}
@@ -209,10 +221,13 @@ class Session:
         else:
             self._ok(seen, aspect, body)
 
-    def _definitions(self, seen, count):
+    def _definitions(self, seen, count, prepared=False):
+        """Of rows, or of a statement that was prepared: such a reply has no status, whatever stands in its EOF."""
         seen.append(("columns", [replies.column(self.connection.payload()) for _ in range(count)]))
         if self.eof and count:
-            self._end(seen, "columns' end", self.connection.payload())
+            body = self.connection.payload()
+            if not prepared:
+                self._end(seen, "columns' end", body)
 
     def _rows_of(self, seen, count, binary):
         """False: an error ended them."""
@@ -287,7 +302,7 @@ class Session:
         number, columns, parameters, _, warnings = struct.unpack_from("<IHHBH", head, 1)
         seen.append(("prepared", {"columns": columns, "parameters": parameters, "warnings": warnings}))
         for count in filter(None, (parameters, columns)):
-            self._definitions(seen, count)
+            self._definitions(seen, count, prepared=True)
         self.statements[name] = {"id": number, "long": set()}
 
     def _number(self, name):

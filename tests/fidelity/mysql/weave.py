@@ -27,10 +27,11 @@ def family(name, outside=False, flavour=None):
 class Draw:
     """What a family draws with: chance, and the steps of one session."""
 
-    def __init__(self, rng, session, start, flavour):
+    def __init__(self, rng, session, start, flavour, several=True):
         self.rng, self.session, self.start, self.flavour = rng, session, dict(start), flavour
         self.mariadb = flavour == "mariadb"
         self.choice, self.random, self.randint, self.sample = rng.choice, rng.random, rng.randint, rng.sample
+        self.several = several and bool(self.start.get("multi"))  # statements in one text
         self.own = f"main_0000.own_{session}"
         self.name = ""
 
@@ -55,13 +56,13 @@ class Draw:
             return self.simple(sql, **more)
         if way < 0.8:
             return self.binary(sql, **more)
-        if self.start.get("multi"):
+        if self.several:
             return self.simple(*self.choice([("SELECT 'first'", sql), (sql, "SELECT 'last'")]), **more)
         return self.simple(sql, **more)
 
     def mixed(self, statements, **more):
         """Statements that belong together: in one text if the client may, or one after the other."""
-        if self.start.get("multi") and self.chance(0.4):
+        if self.several and self.chance(0.4):
             return [self.simple(*statements, **more)]
         return [self.run(sql, **more) for sql in statements]
 
@@ -104,7 +105,8 @@ def generate(flavour, seed, two=False, only=None, plain=False):
     chosen = rng.sample(names, min(len(names), rng.choice([3, 4, 5])))
     sessions = rng.randint(3, 5) if two else rng.randint(3, 6)
     starts = tuple(_start(rng, plain) + ((("all_told", 1),) if "logins" in chosen else ()) for _ in range(sessions))
-    draws = [Draw(rng, n, starts[n], flavour) for n in range(sessions)]
+    several = not two or "multi" in chosen  # SET and USE among others pin
+    draws = [Draw(rng, n, starts[n], flavour, several) for n in range(sessions)]
     waiting = [collections.deque() for _ in range(sessions)]
     steps, busy, length = [], set(), LENGTH_TWO if two else LENGTH
     while len(steps) < length or any(waiting):

@@ -12,10 +12,12 @@ ASK = ("SELECT LAST_INSERT_ID()", "SELECT LAST_INSERT_ID() + 1", "SELECT @@last_
 @family("last_insert_id")
 def generated(draw):
     n = draw.randint(1, 200)
-    sql = draw.choice([f"INSERT INTO {draw.own} (amount) VALUES ({n})", f"INSERT INTO {draw.own} (amount) VALUES ({n}), (2), (3)",
+    sql = draw.choice([f"INSERT INTO {draw.own} (amount) VALUES ({n})",
+                       f"INSERT INTO {draw.own} (amount) VALUES ({n}), (2), (3)",
                        f"INSERT INTO main_0000.counted (word) VALUES ('of {draw.session}')",
                        f"INSERT INTO {draw.own} (id, amount) VALUES ({n + 1000 + draw.randint(1, 9999)}, 1)",
-                       f"INSERT IGNORE INTO {draw.own} (word) VALUES ('same')", f"REPLACE INTO {draw.own} (word) VALUES ('same')",
+                       f"INSERT IGNORE INTO {draw.own} (word) VALUES ('same')",
+                       f"REPLACE INTO {draw.own} (word) VALUES ('same')",
                        f"INSERT INTO {draw.own} (word) VALUES ('same') ON DUPLICATE KEY UPDATE amount = 1, id = LAST_INSERT_ID(id)",
                        f"INSERT INTO {draw.own} (amount) SELECT id FROM main_0000.items WHERE id < 4",
                        f"INSERT INTO {draw.own} (word) VALUES ('same')"])
@@ -42,7 +44,7 @@ def ask(draw):
     return [draw.run(draw.choice(ASK))]
 
 
-# --- FOUND_ROWS() and ROW_COUNT() ---------------------------------------------------------------------------------------
+# --- FOUND_ROWS() and ROW_COUNT() -------------------------------------------------------------------------------------
 
 COUNTS = ("SELECT FOUND_ROWS()", "SELECT ROW_COUNT()", "SELECT ROW_COUNT(), FOUND_ROWS()", "SELECT FOUND_ROWS() AS found",
           "DO FOUND_ROWS()")
@@ -52,7 +54,8 @@ COUNTS = ("SELECT FOUND_ROWS()", "SELECT ROW_COUNT()", "SELECT ROW_COUNT(), FOUN
 def found(draw):
     n = draw.randint(1, 9)
     sql = draw.choice([f"SELECT SQL_CALC_FOUND_ROWS id FROM main_0000.items ORDER BY id LIMIT {n}",
-                       f"SELECT id FROM main_0000.items WHERE id <= {n} ORDER BY id", "SELECT 1", "SHOW TABLES LIKE 'none'",
+                       f"SELECT id FROM main_0000.items WHERE id <= {n} ORDER BY id", "SELECT 1",
+                       "SHOW TABLES LIKE 'none'",
                        f"SELECT SQL_CALC_FOUND_ROWS word FROM main_0000.items WHERE id > {n} ORDER BY id LIMIT 1"])
     return [draw.run(sql), draw.run(draw.choice(COUNTS))]
 
@@ -61,7 +64,8 @@ def found(draw):
 def changed(draw):
     n = draw.randint(1, 9)
     sql = draw.choice([f"INSERT INTO {draw.own} (amount) VALUES ({n}), ({n})", f"UPDATE {draw.own} SET amount = {n}",
-                       f"DELETE FROM {draw.own} WHERE amount = {n}", f"UPDATE {draw.own} SET amount = amount", "SET @x = 1",
+                       f"DELETE FROM {draw.own} WHERE amount = {n}", f"UPDATE {draw.own} SET amount = amount",
+                       "SET @x = 1",
                        f"REPLACE INTO {draw.own} (id, word) VALUES (1, 'again')", "SELECT * FROM no_such_table",
                        f"INSERT INTO {draw.own} (id, word) VALUES (1, 'w') ON DUPLICATE KEY UPDATE word = 'other {n}'"])
     return [draw.run(sql), draw.run(draw.choice(COUNTS))]
@@ -74,7 +78,8 @@ def count(draw):
 
 # --- warnings ---------------------------------------------------------------------------------------------------------
 
-ASK_WARNINGS = ("SHOW WARNINGS", "SHOW ERRORS", "SHOW COUNT(*) WARNINGS", "SHOW COUNT(*) ERRORS", "SELECT @@warning_count",
+ASK_WARNINGS = ("SHOW WARNINGS", "SHOW ERRORS", "SHOW COUNT(*) WARNINGS", "SHOW COUNT(*) ERRORS",
+                "SELECT @@warning_count",
                 "SELECT @@error_count", "SELECT @@warning_count, @@error_count", "SHOW WARNINGS LIMIT 1")
 
 
@@ -83,8 +88,10 @@ def warn(draw):
     n = draw.randint(1, 9)
     sql = draw.choice([f"SELECT CAST('{n}x' AS SIGNED)", f"DROP TABLE IF EXISTS main_0000.gone_{n}", "SELECT 1/0, 2/0",
                        f"INSERT IGNORE INTO {draw.own} (amount) VALUES (70{n})", "SELECT * FROM no_such_table", "SELEC 1",
-                       f"INSERT INTO {draw.own} (amount) VALUES (80{n})", f"CREATE DATABASE IF NOT EXISTS next_0000", "SELECT 1",
-                       f"SELECT id FROM main_0000.items WHERE id = {n}", "SET sql_mode = 'NO_ZERO_DATE'", "DO CAST('z' AS SIGNED)",
+                       f"INSERT INTO {draw.own} (amount) VALUES (80{n})", f"CREATE DATABASE IF NOT EXISTS next_0000",
+                       "SELECT 1",
+                       f"SELECT id FROM main_0000.items WHERE id = {n}", "SET sql_mode = 'NO_ZERO_DATE'",
+                       "DO CAST('z' AS SIGNED)",
                        f"INSERT INTO {draw.own} (id, amount) VALUES (1, {n})"])
     return [draw.run(sql), *(draw.simple(draw.choice(ASK_WARNINGS)) for _ in range(draw.randint(1, 2)))]
 
@@ -118,11 +125,13 @@ def counting(draw):
 @family("errors")
 def wrong(draw):
     n = draw.randint(1, 9)
-    sql = draw.choice(["SELEC 1", "SELECT * FROM no_such_table", "SELECT no_such_column FROM items", "SELECT 1 FROM", "", ";",
-                       f"INSERT INTO {draw.own} (id) VALUES (1), (1)", "CALL nowhere()", "SELECT f_unknown()", "-- nothing",
+    sql = draw.choice(["SELEC 1", "SELECT * FROM no_such_table", "SELECT no_such_column FROM items", "SELECT 1 FROM", "",
+                       ";",
+                       f"INSERT INTO {draw.own} (id) VALUES (1), (1)", "CALL nowhere()", "SELECT f_unknown()",
+                       "-- nothing",
                        f"INSERT INTO {draw.own} (amount) VALUES (99{n})", "SELECT (SELECT id FROM main_0000.items)",
                        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'signalled'", "SELECT 'unterminated",
-                       "CREATE TABLE items (id INT)", "SHOW GRANTS FOR nobody", "GRANT SELECT ON nothing TO nobody", "SELECT 1;;",
+                       "SHOW GRANTS FOR nobody", "GRANT SELECT ON nothing TO nobody", "SELECT 1;;",
                        "SELECT POW(10, 1000)", "SELECT JSON_EXTRACT('{', '$.a')", "/* nothing */", "SELECT 1 /* end"])
     way = draw.choice([draw.simple(sql), draw.simple(sql), draw.binary(sql), draw.run(sql)])
     return [way, draw.run("SELECT 'lives'")]
@@ -138,15 +147,17 @@ def wrong_numbers(draw):
 
 # --- several statements, several results ------------------------------------------------------------------------------
 
-@family("multi")
+@family("multi", outside=True)
 def texts(draw):
     n = draw.randint(1, 9)
     many = ["SELECT 1", f"SELECT id FROM main_0000.items WHERE id < {n} ORDER BY id", f"SET time_zone = '+0{n}:00'",
-            f"INSERT INTO {draw.own} (amount) VALUES ({n})", "SELECT LAST_INSERT_ID()", "BEGIN", "COMMIT", f"SET @a = {n}",
+            f"INSERT INTO {draw.own} (amount) VALUES ({n})", "SELECT LAST_INSERT_ID()", "BEGIN", "COMMIT",
+            f"SET @a = {n}",
             "SELECT * FROM no_such_table", "SELECT ROW_COUNT()", "USE next_0000", "USE main_0000", "SELECT DATABASE()",
             "SELECT ';', \"a;b\", 'it''s; \\'; '", "/* a; b */ SELECT 2", "SHOW WARNINGS", f"SET NAMES latin1",
             "CALL main_0000.two_results(2)", "", "SELECT @@time_zone", "-- a; b\nSELECT 3", "SELECT 1/0"]
-    return [draw.simple(*draw.sample(many, draw.randint(2, 4))), draw.run("SELECT @@time_zone, DATABASE()")]
+    return [draw.simple(*draw.sample(many, draw.randint(2, 4))), draw.run("SELECT @@time_zone, DATABASE()"),
+            draw.simple("ROLLBACK")]
 
 
 @family("multi")

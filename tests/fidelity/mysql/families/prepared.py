@@ -3,8 +3,10 @@
 from mysql.weave import family
 
 NAMES = ("p1", "p2", "p3")
-TEXTS = (("SELECT ? AS one", 1), ("SELECT ?, ?, 'of {n}'", 2), ("SELECT id, word FROM main_0000.items WHERE id <= ? ORDER BY id", 1),
-         ("INSERT INTO {own} (amount) VALUES (?)", 1), ("UPDATE {own} SET amount = ? WHERE id = ?", 2), ("SELECT 'none of {n}'", 0),
+TEXTS = (("SELECT ? AS one", 1), ("SELECT ?, ?, 'of {n}'", 2),
+         ("SELECT id, word FROM main_0000.items WHERE id <= ? ORDER BY id", 1),
+         ("INSERT INTO {own} (amount) VALUES (?)", 1), ("UPDATE {own} SET amount = ? WHERE id = ?", 2),
+         ("SELECT 'none of {n}'", 0),
          ("SELECT word FROM items WHERE id = ?", 1), ("SELECT @@time_zone, ?", 1), ("SELECT CHARSET(?), LENGTH(?)", 2),
          ("SELECT LAST_INSERT_ID(), ?", 1), ("CALL main_0000.two_results(?)", 1), ("DO ?", 1), ("SET @a = ?", 1),
          ("SELECT ? FROM no_such_table", 1))
@@ -37,25 +39,30 @@ def kept(draw):
 def later(draw):
     """What an earlier piece prepared under the name, whatever it was."""
     name = draw.choice(NAMES)
-    return [draw.step(draw.choice([("reset", name), ("close", name), ("execute", name, (), 0, "types"), ("reset", name)]))]
+    return [draw.step(draw.choice([("reset", name), ("close", name), ("execute", name, (), 0, "types"),
+                                   ("reset", name)]))]
 
 
 @family("prepared")
 def under_settings(draw):
     """A statement is prepared under settings that may have changed when it is executed."""
     name = draw.choice(NAMES)
-    before, after = draw.choice([("SET sql_mode = 'ANSI'", "SET sql_mode = ''"), ("SET NAMES latin1", "SET NAMES utf8mb4"),
-                                 # MySQL's tracker reports what the server does for itself as if the session had done it.
-                                 *([] if draw.start.get("session_track") else [("USE next_0000", "USE main_0000")]), ("SET time_zone = '+02:00'", "SET time_zone = '+03:00'")])
-    return [draw.simple(before), draw.step(("prepare", name, "SELECT word, 'a' || ?, @@time_zone FROM items WHERE id = 1")),
-            draw.simple(after), draw.step(("execute", name, ("b",), 0, "types")), draw.step(("execute", name, ("c",), 0, "again"))]
+    before, after = draw.choice([("SET sql_mode = 'ANSI'", "SET sql_mode = ''"), ("SET NAMES latin1",
+                                                                                  "SET NAMES utf8mb4"),
+                                 ("USE next_0000", "USE main_0000"), ("SET time_zone = '+02:00'",
+                                                                      "SET time_zone = '+03:00'")])
+    return [draw.simple(before), draw.step(("prepare", name,
+                                            "SELECT word, 'a' || ?, @@time_zone FROM items WHERE id = 1")),
+            draw.simple(after), draw.step(("execute", name, ("b",), 0, "types")), draw.step(("execute", name, ("c",), 0,
+                                                                                             "again"))]
 
 
 @family("prepared", outside=True)
 def long_data(draw):
     name = draw.choice(NAMES)
     part = draw.choice([b"part ", b"x" * 5000, b"", "ä".encode()])
-    steps = [draw.step(("prepare", name, "SELECT LENGTH(?), MD5(?), ?")), draw.step(("long", name, 1, part), holds=("long " + name,))]
+    steps = [draw.step(("prepare", name, "SELECT LENGTH(?), MD5(?), ?")), draw.step(("long", name, 1, part),
+                                                                                    holds=("long " + name,))]
     if draw.chance(0.6):
         steps.append(draw.step(("long", name, 1, part)))
     if draw.chance(0.2):
@@ -70,12 +77,13 @@ def just_prepared(draw):
                       ("execute", "p1", (), 0, "types"))]
 
 
-# --- cursors ------------------------------------------------------------------------------------------------------------
+# --- cursors ----------------------------------------------------------------------------------------------------------
 
 @family("cursors")
 def open_cursor(draw):
     name = draw.choice(("c1", "c2"))
-    sql = draw.choice(["SELECT id, word FROM main_0000.items ORDER BY id", "SELECT id FROM main_0000.items WHERE id > 8 ORDER BY id",
+    sql = draw.choice(["SELECT id, word FROM main_0000.items ORDER BY id",
+                       "SELECT id FROM main_0000.items WHERE id > 8 ORDER BY id",
                        "SELECT 1", "SELECT id FROM main_0000.items WHERE id < 0"])
     holds = ("cursor " + name,)
     steps = [draw.step(("prepare", name, sql)), draw.step(("execute", name, (), 1, "types"), holds=holds)]
@@ -84,7 +92,8 @@ def open_cursor(draw):
         steps.append(draw.run("SELECT 'between'"))
         steps.append(draw.step(("fetch", name, 2)))
     # MySQL 9.7 sends no rows, nor their end, where a statement that had a cursor is executed without one.
-    end = draw.choice([("reset", name), ("close", name), ("fetch", name, 100), ("execute", name, (), int(not draw.mariadb), "types")])
+    end = draw.choice([("reset", name), ("close", name), ("fetch", name, 100), ("execute", name, (),
+                                                                                int(not draw.mariadb), "types")])
     return [*steps, draw.step(end, frees=() if end[0] == "execute" and end[3] else holds)]
 
 
@@ -93,7 +102,7 @@ def fetch(draw):
     return [draw.step(("fetch", draw.choice(("c1", "c2")), 1))]
 
 
-# --- PREPARE of SQL -----------------------------------------------------------------------------------------------------
+# --- PREPARE of SQL ---------------------------------------------------------------------------------------------------
 
 @family("sql_prepared")
 def by_text(draw):
@@ -115,16 +124,19 @@ def by_text(draw):
 @family("sql_prepared")
 def of_before(draw):
     name = draw.choice(("q1", "q2"))
-    return [draw.simple(draw.choice([f"EXECUTE {name}", f"DEALLOCATE PREPARE {name}", f"SET @v = 1", f"EXECUTE {name} USING @v"]))]
+    return [draw.simple(draw.choice([f"EXECUTE {name}", f"DEALLOCATE PREPARE {name}", f"SET @v = 1",
+                                     f"EXECUTE {name} USING @v"]))]
 
 
 @family("sql_prepared")
 def wrong(draw):
-    return [draw.simple(draw.choice(["PREPARE q1 FROM 'SELEC 1'", "PREPARE q1 FROM @nothing", "PREPARE q1 FROM 'SELECT 1; SELECT 2'"])),
+    return [draw.simple(draw.choice(["PREPARE q1 FROM 'SELEC 1'", "PREPARE q1 FROM @nothing",
+                                     "PREPARE q1 FROM 'SELECT 1; SELECT 2'"])),
             draw.simple("EXECUTE q1")]
 
 
 @family("sql_prepared", flavour="mariadb")
 def at_once(draw):
-    return [draw.simple(f"EXECUTE IMMEDIATE 'SELECT {draw.session}'"), draw.simple("EXECUTE IMMEDIATE 'SET time_zone = ''+02:00'''"),
+    return [draw.simple(f"EXECUTE IMMEDIATE 'SELECT {draw.session}'"),
+            draw.simple("EXECUTE IMMEDIATE 'SET time_zone = ''+02:00'''"),
             draw.run("SELECT @@time_zone")]

@@ -20,7 +20,8 @@ def table(draw):
         steps.append(draw.run(draw.choice([f"TRUNCATE TABLE {name}", f"ALTER TABLE {name} ADD COLUMN more INT",
                                            f"UPDATE {name} SET word = 'changed'"])))
     if draw.chance(0.75):
-        steps.append(draw.run(draw.choice([f"DROP TEMPORARY TABLE {name}", f"DROP TEMPORARY TABLE IF EXISTS {name}"]), frees=holds))
+        steps.append(draw.run(draw.choice([f"DROP TEMPORARY TABLE {name}", f"DROP TEMPORARY TABLE IF EXISTS {name}"]),
+                              frees=holds))
     return steps
 
 
@@ -31,11 +32,12 @@ def look(draw):
 
 @family("temp")
 def drop(draw):
-    return [draw.run(draw.choice(["DROP TEMPORARY TABLE IF EXISTS t1", "DROP TEMPORARY TABLE t2", "DROP TEMPORARY TABLE IF EXISTS t1, t2"]),
+    return [draw.run(draw.choice(["DROP TEMPORARY TABLE IF EXISTS t1", "DROP TEMPORARY TABLE t2",
+                                  "DROP TEMPORARY TABLE IF EXISTS t1, t2"]),
                      frees=())]
 
 
-# --- HANDLER ------------------------------------------------------------------------------------------------------------
+# --- HANDLER ----------------------------------------------------------------------------------------------------------
 
 @family("handler")
 def handler(draw):
@@ -44,7 +46,8 @@ def handler(draw):
     steps = [draw.simple(f"HANDLER main_0000.items OPEN AS {name}", holds=holds)]
     for _ in range(draw.randint(1, 3)):
         steps.append(draw.simple(draw.choice([f"HANDLER {name} READ FIRST", f"HANDLER {name} READ `PRIMARY` = (4)",
-                                              f"HANDLER {name} READ `PRIMARY` NEXT LIMIT 2", f"HANDLER {name} READ NEXT"])))
+                                              f"HANDLER {name} READ `PRIMARY` NEXT LIMIT 2",
+                                              f"HANDLER {name} READ NEXT"])))
     if draw.chance(0.8):
         steps.append(draw.simple(f"HANDLER {name} CLOSE", frees=holds))
     return steps
