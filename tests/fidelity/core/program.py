@@ -9,7 +9,7 @@ class Step:
 
     `needs`: "idle" (the session itself is in no transaction), "alone" (no other session is in one), "quiet" (nor has
     another one state that keeps a backend); a step whose needs are not met is left out of both runs. `holds` and `frees`:
-    names of state that keeps a backend to its session, from this step on and up to this step; "*" frees all of it. `marks`: what its messages are, for whoever draws them."""
+    names of state that keeps a backend to its session, from this step on and up to this step; "*" frees all of it."""
     session: int
     family: str
     messages: tuple
