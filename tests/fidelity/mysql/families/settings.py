@@ -15,6 +15,11 @@ LOOK_CHARSET = ("SELECT @@character_set_client, @@character_set_connection, @@ch
 
 
 @family("logins")
+def letters_after_a_login(draw):
+    return [draw.run("SELECT word FROM main_0000.items WHERE id = 1")]
+
+
+@family("logins")
 def look_after_a_login(draw):
     return [draw.run(draw.choice(["SELECT DATABASE()", "SELECT CURRENT_USER(), USER() LIKE 'app@%'",
                                   "SELECT @@collation_connection"]))]
