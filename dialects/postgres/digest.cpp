@@ -102,6 +102,7 @@ void Digester::take(const Statement& statement) noexcept {
     const std::uint16_t marks = statement.marks;
     if ((marks & mark::obscure) != 0) digest_.unseen = true;
     if ((marks & mark::calls) != 0) digest_.calls = true;
+    if ((marks & mark::schema) != 0) digest_.routines = true;
     if ((marks & (mark::pg_temp | mark::temporary)) != 0) pin(PinKind::temporary);
     if ((marks & mark::advisory_lock) != 0) pin(PinKind::advisory_lock);
     if ((marks & mark::set_config) != 0) note_setting(PinKind::set_config);

@@ -56,7 +56,7 @@ struct Digest {
     bool locals = false;            // SET LOCAL
     bool savepoints = false;        // made, released, rolled back to
     bool calls = false;             // functions of somebody's own, DO, EXECUTE
-    bool routines = false;          // functions may be others afterwards
+    bool routines = false;          // functions may be others afterwards; of a text not read as a whole, more often
     std::shared_ptr<const Calls> called{};  // which; null: the text is not known as a whole
     PinKind pin = PinKind::none;            // the first reason found, ...
     std::uint16_t pins = 0;                 // ... and bits of all but settings, ...

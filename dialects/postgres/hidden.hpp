@@ -23,6 +23,7 @@ struct Hidden {
     std::vector<wire::Leak> leaks{};
     bool sets = false;      // a text of this lease has set something
     bool undone = false;    // something was rolled back: that nothing is found proves nothing
+    bool sure = false;      // what is found, this lease has made: not only by a sample is it looked at
     bool routines = false;  // its transaction has replaced functions
     bool adopted = false;   // the session has settings that a function made: that another call makes them is not seen
 
@@ -33,7 +34,7 @@ struct Hidden {
     void answered() noexcept {
         suspects = {};
         unannounced.clear();
-        undone = false;
+        undone = sure = false;
     }
 };
 

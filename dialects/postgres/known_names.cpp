@@ -4,7 +4,6 @@
 // given (query_to_xml, ts_stat, ...), temporary replication slots, backups, and what only types and operators call.
 #include "dialects/postgres/known_names.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -60,13 +59,13 @@ constexpr std::string_view functions =
     "jsonb_to_recordset jsonb_to_tsvector jsonb_typeof justify_days justify_hours justify_interval lag "
     "last_value lastval lcm lead least length lgamma like_escape line ln lo_close lo_creat lo_create "
     "lo_export lo_from_bytea lo_get lo_import lo_lseek lo_lseek64 lo_open lo_put lo_tell lo_tell64 "
-    "lo_truncate lo_truncate64 lo_unlink log log10 loread lower lower_inf lowrite lpad lseg ltrim macaddr "
-    "macaddr8 macaddr8_set7bit make_date make_interval make_time make_timestamp make_timestamptz makeaclitem "
-    "masklen max md5 min min_scale mod mode money multirange mxid_age name nameconcatoid netmask network "
-    "nextval notlike now npoints nth_value ntile num_nonnulls num_nulls numeric_div_trunc numeric_exp "
-    "numeric_ln numeric_log numeric_sqrt nummultirange numnode numrange obj_description octet_length oid "
-    "oidvectortypes overlay parse_ident path pclose percent_rank percentile_cont percentile_disc "
-    "pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all "
+    "lo_truncate lo_truncate64 lo_unlink log log10 loread lower lower_inc lower_inf lowrite lpad lseg ltrim "
+    "macaddr macaddr8 macaddr8_set7bit make_date make_interval make_time make_timestamp make_timestamptz "
+    "makeaclitem masklen max md5 min min_scale mod mode money multirange mxid_age name nameconcatoid netmask "
+    "network nextval notlike now npoints nth_value ntile num_nonnulls num_nulls numeric_div_trunc "
+    "numeric_exp numeric_ln numeric_log numeric_sqrt nummultirange numnode numrange obj_description "
+    "octet_length oid oidvectortypes overlay parse_ident path pclose percent_rank percentile_cont "
+    "percentile_disc pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all "
     "pg_advisory_unlock_shared pg_advisory_xact_lock pg_advisory_xact_lock_shared "
     "pg_available_extension_versions pg_available_extensions pg_backend_pid pg_basetype pg_blocking_pids "
     "pg_cancel_backend pg_char_to_encoding pg_client_encoding pg_collation_actual_version pg_collation_for "
@@ -128,60 +127,53 @@ constexpr std::string_view functions =
     "trim_scale trunc ts_debug ts_delete ts_filter ts_headline ts_lexize ts_parse ts_rank ts_rank_cd "
     "ts_token_type tsmultirange tsquery_phrase tsrange tstzmultirange tstzrange tsvector_to_array "
     "txid_current txid_current_if_assigned txid_current_snapshot txid_snapshot_xip txid_snapshot_xmax "
-    "txid_snapshot_xmin txid_status txid_visible_in_snapshot unistr unnest upper upper_inf uuid "
+    "txid_snapshot_xmin txid_status txid_visible_in_snapshot unistr unnest upper upper_inc upper_inf uuid "
     "uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 var_pop var_samp varbit variance version "
     "websearch_to_tsquery width width_bucket xid xml xml_is_well_formed xml_is_well_formed_content "
     "xml_is_well_formed_document xmlagg xmlcomment xmltext xmlvalidate xpath xpath_exists ";
 // clang-format on
 
-consteval std::size_t count(std::string_view words) {
-    return static_cast<std::size_t>(std::count(words.begin(), words.end(), ' '));
+constexpr std::uint32_t hash_of(std::string_view word) noexcept {
+    std::uint32_t hash = 0;
+    for (const char c : word) hash = hash * 31 + static_cast<unsigned char>(c);
+    return hash ^ hash >> 13;
 }
 
-template <std::size_t Size>
-consteval std::array<std::uint16_t, Size + 1> begins(std::string_view words) {
-    std::array<std::uint16_t, Size + 1> at{};
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        if (words[i] == ' ') at[++n] = static_cast<std::uint16_t>(i + 1);
+// Where each word begins and ends in its list; looked up by hash, with room to spare.
+template <std::size_t Slots>
+class Words {
+  public:
+    explicit consteval Words(std::string_view list) : list_(list) {
+        for (std::size_t begin = 0, end = 0; begin < list.size(); begin = end + 1) {
+            end = list.find(' ', begin);
+            std::size_t slot = hash_of(list.substr(begin, end - begin)) % Slots;
+            while (places_[slot].size > 0) slot = (slot + 1) % Slots;
+            places_[slot] = {static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end - begin)};
+        }
     }
-    return at;
-}
-constexpr auto keyword_at = begins<count(keywords)>(keywords);
-constexpr auto function_at = begins<count(functions)>(functions);
+    [[nodiscard]] bool contain(std::string_view word) const noexcept {
+        for (std::size_t slot = hash_of(word) % Slots; places_[slot].size > 0; slot = (slot + 1) % Slots) {
+            if (list_.substr(places_[slot].begin, places_[slot].size) == word) return true;
+        }
+        return false;
+    }
 
-template <std::size_t Size>
-constexpr std::string_view nth(std::string_view words, const std::array<std::uint16_t, Size>& at, std::size_t n) {
-    return words.substr(at[n], at[n + 1] - at[n] - 1u);
-}
-template <std::size_t Size>
-consteval bool sorted(std::string_view words, const std::array<std::uint16_t, Size>& at) {
-    for (std::size_t n = 1; n + 1 < Size; ++n) {
-        if (nth(words, at, n - 1) >= nth(words, at, n)) return false;
-    }
-    return true;
-}
-static_assert(sorted(keywords, keyword_at) && sorted(functions, function_at));
-
-template <std::size_t Size>
-[[nodiscard]] bool among(std::string_view words, const std::array<std::uint16_t, Size>& at,
-                         std::string_view word) noexcept {
-    std::size_t low = 0, high = Size - 1;
-    while (low < high) {
-        const std::size_t middle = (low + high) / 2;
-        const int order = nth(words, at, middle).compare(word);
-        if (order == 0) return true;
-        (order < 0 ? low : high) = order < 0 ? middle + 1 : middle;
-    }
-    return false;
-}
+  private:
+    struct Place {
+        std::uint16_t begin = 0, size = 0;
+    };
+    std::string_view list_;
+    std::array<Place, Slots> places_{};
+};
+constexpr Words<1024> known_keywords(keywords);
+constexpr Words<4096> known_functions(functions);
 
 }  // namespace
 
-bool is_keyword(std::string_view word) noexcept { return among(keywords, keyword_at, word); }
+bool is_keyword(std::string_view word) noexcept { return known_keywords.contain(word); }
 
 bool is_harmless(std::string_view function) noexcept {
-    return function.starts_with("pg_stat_get_") || among(functions, function_at, function);
+    return function.starts_with("pg_stat_get_") || known_functions.contain(function);
 }
 
 }  // namespace leasehold::postgres

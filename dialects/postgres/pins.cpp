@@ -16,6 +16,14 @@ std::uint16_t Found::kinds() const noexcept {
     return all;
 }
 
+void Found::only(std::uint16_t kinds) noexcept {
+    temporary = temporary && (kinds & bit(PinKind::temporary)) != 0;
+    lock = lock && (kinds & bit(PinKind::advisory_lock)) != 0;
+    cursor = cursor && (kinds & bit(PinKind::held_cursor)) != 0;
+    prepared = prepared && (kinds & bit(PinKind::prepared)) != 0;
+    listens = listens && (kinds & bit(PinKind::listen)) != 0;
+}
+
 // Only these are left; the reason that is told is one of them.
 void Pins::Set::keep(std::uint16_t kept) {
     kinds = kept;

@@ -21,6 +21,7 @@ struct Found {
     bool temporary = false, lock = false, cursor = false, prepared = false, listens = false;
     std::vector<FoundSetting> settings{};  // that are not as leasehold has set them
     [[nodiscard]] std::uint16_t kinds() const noexcept;
+    void only(std::uint16_t kinds) noexcept;
 };
 
 class Pins {

@@ -80,6 +80,7 @@ void Scanner::take_variable(std::string_view w) noexcept {
 void Scanner::symbol(char c) noexcept {
     previous_ = Previous::none;
     const bool qualifies = c == '.' && (near_ == Near::name || near_ == Near::quoted || near_ == Near::qualified);
+    if (c != '.') into_ = 0;
     near_ = !qualifies ? Near::nothing : kept_word() == "pg_catalog" ? Near::dot_of_catalog : Near::dot;
     switch (expect_) {
         case Expect::nothing: return;

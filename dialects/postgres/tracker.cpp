@@ -121,7 +121,7 @@ Digest Tracker::digest(std::string_view sql) const {
     Digest all = digester.digest();
     all.hint = wire::read_hint(sql);
     if (all.calls) read_called(all, sql);
-    if (all.schema) all.routines = replaces_functions(sql);
+    if (all.routines) all.routines = replaces_functions(sql);
     return all;
 }
 

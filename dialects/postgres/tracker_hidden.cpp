@@ -47,14 +47,18 @@ void Tracker::look_for_hidden(const Digest& digest) {
     if (switches::on("no_audit")) return;
 #endif
     if (hidden_.suspects.functions.empty()) hidden_.undone = digest.ends && digest.last == Kind::rollback;
+    using Look = wire::KnownFunctions::Look;
     bool due = false;
-    if (digest.calls && !digest.called) due = options_.functions->due({});
+    const auto suspect = [&](std::string_view name) {
+        const Look look = digest.unseen ? Look::always : options_.functions->due(name);
+        if (look == Look::none) return;
+        due = true;
+        if (look == Look::always) hidden_.sure = true;
+        if (!name.empty()) add_once(hidden_.suspects.functions, name);
+    };
+    if (digest.calls && !digest.called) suspect({});
     if (digest.called) {
-        for (const std::string& name : digest.called->functions) {
-            if (!digest.unseen && !options_.functions->due(name)) continue;
-            due = true;
-            add_once(hidden_.suspects.functions, name);
-        }
+        for (const std::string& name : digest.called->functions) suspect(name);
         if (due || options_.functions->all()) {
             for (const std::string& name : digest.called->customs) add_once(hidden_.suspects.customs, name);
         }
@@ -64,6 +68,7 @@ void Tracker::look_for_hidden(const Digest& digest) {
         own_schema_ = SchemaClock::tick_alone();
         own_schema_changing_ = true;
     }
+    if (options_.functions->all()) hidden_.sure = true;
     if (due || options_.functions->all()) pin_fresh(PinKind::function, {});
 }
 
@@ -72,7 +77,7 @@ void Tracker::unannounced(std::string_view name) {
     const bool identity = name == "is_superuser" || name == "session_authorization";
     if (hidden_.sets || outstanding_.empty() || !options_.functions || !(identity || is_carriable(name))) return;
     if (!identity) add_once(hidden_.unannounced, name);
-    soiled_ = true;
+    soiled_ = hidden_.sure = true;
     pin_fresh(PinKind::function, {});
 }
 
@@ -82,13 +87,15 @@ void Tracker::leak(std::string_view kind, std::string_view what) {
                              mask(pins_.statement(), Transcript::max_bytes, conforming_)});
 }
 
-// The answer to an audit. What a text told of is in the pins and the settings already.
+// The answer to an audit. What a text told of is in the pins and the settings already. What is found by a sample may be
+// another session's, made when nobody looked: it is taken away, unless the session is pinned anyway.
 void Tracker::take_over(const Found& found) {
+    const bool own = hidden_.sure || !options_.functions || (pins_.kinds() & bit(PinKind::unseen)) != 0;
     for (const std::string& name : hidden_.unannounced) leak("setting", name);
     std::string uncarried;
     for (const FoundSetting& setting : found.settings) {
         leak("setting", setting.name);
-        if (!adopt(setting) && uncarried.empty()) uncarried = setting.name;
+        if (own && !adopt(setting) && uncarried.empty()) uncarried = setting.name;
     }
     const auto hidden = static_cast<std::uint16_t>(found.kinds() & ~pins_.kinds());
     for (unsigned i = 0; i < 16; ++i) {
@@ -101,7 +108,9 @@ void Tracker::take_over(const Found& found) {
     if (options_.functions && (!clean || proven)) {
         for (const std::string& name : hidden_.suspects.functions) options_.functions->judge(name, clean);
     }
-    pins_.audited(found, uncarried);
+    Found kept = found;
+    if (!own) kept.only(pins_.kinds());
+    pins_.audited(kept, uncarried);
     hidden_.answered();
 }
 

@@ -17,16 +17,16 @@ void KnownFunctions::catch_up() {
     functions_.clear();
 }
 
-bool KnownFunctions::due(std::string_view name) {
-    if (share_ <= 0) return false;
-    if (all()) return true;
+KnownFunctions::Look KnownFunctions::due(std::string_view name) {
+    if (share_ <= 0) return Look::none;
+    if (all()) return Look::always;
     catch_up();
     const auto at = functions_.find(name);
-    if (at == functions_.end() || at->second.clean < clean_for_trust) return true;
+    if (at == functions_.end() || at->second.clean < clean_for_trust) return Look::always;
     at->second.passed += share_;
-    if (at->second.passed < 1) return false;
+    if (at->second.passed < 1) return Look::none;
     at->second.passed = 0;
-    return true;
+    return Look::sample;
 }
 
 // What a look at it found while others replaced it tells nothing of what it is now.

@@ -24,8 +24,9 @@ class KnownFunctions {
     // Every lease is looked at, whatever it called.
     [[nodiscard]] bool all() const noexcept { return share_ >= 1; }
 
-    // It is called: whether this lease is to be looked at.
-    [[nodiscard]] bool due(std::string_view name);
+    // It is called: whether this lease is to be looked at. By a sample, calls went before it at which nobody looked.
+    enum class Look : std::uint8_t { none, sample, always };
+    [[nodiscard]] Look due(std::string_view name);
     void judge(std::string_view name, bool clean);
     [[nodiscard]] std::size_t size() const noexcept { return functions_.size(); }
 

@@ -3,6 +3,8 @@
 #include "dialects/postgres/digest.hpp"
 #include "tests/fuzz/target.hpp"
 
+#include <algorithm>
+
 namespace leasehold::fuzz {
 namespace {
 
@@ -39,6 +41,18 @@ std::string scanned(std::string_view text, bool conforming, std::uint8_t cut) {
            (digest.soils ? 's' : '-') + (digest.rolls_back() ? 'r' : '-') + (digest.discards ? 'd' : '-');
 }
 
+// Whatever function the careful look at a text names, the quick one has noticed.
+void require_noticed(const std::string& text, bool conforming) {
+    const postgres::Calls calls = postgres::read_calls(text, conforming);
+    require(std::max(calls.functions.size(), calls.customs.size()) <= postgres::Calls::most, "calls are bounded");
+    bool noticed = false;
+    postgres::each_statement(text, conforming, [&noticed](const Statement& statement) {
+        noticed |= (statement.marks & (postgres::mark::calls | postgres::mark::obscure)) != 0 ||
+                   statement.kind == postgres::Kind::run_do || statement.kind == postgres::Kind::execute;
+    });
+    require(noticed || calls.functions.empty(), "a call is noticed");
+}
+
 const Registered registered("postgres_statements", [](Bytes data) {
     Input input(data);
     const bool conforming = input.u8() % 2 == 0;
@@ -48,6 +62,7 @@ const Registered registered("postgres_statements", [](Bytes data) {
     for (const std::size_t limit : {std::size_t{0}, std::size_t{7}, std::size_t{256}}) {
         require(postgres::mask(text, limit).size() <= limit + 4, "a text for records is short");
     }
+    require_noticed(text, conforming);
     // A literal's content never reaches a record, whatever stands in front of it.
     const std::string secret = "hunter2hunter2";
     if (text.find("hunter") == text.npos) {

@@ -104,6 +104,7 @@ TEST(PostgresCalls, AreNotWhatOnlyLooksLikeOne) {
              "SELECT set_config('a.b', 'c', false), pg_advisory_lock(1), nextval('s')",
              "SELECT 'f(1)', \"f\", $$ f(1) $$, f -- (\n",
              "SELECT pg_stat_get_backend_pid(1)",
+             "SELECT (information_schema._pg_expandarray(i.indkey)).n FROM pg_catalog.pg_index i",
              "SELECT 1 /* f(1) */",
          }) {
         EXPECT_EQ(called(sql), "") << sql;

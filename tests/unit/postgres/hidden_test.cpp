@@ -69,6 +69,26 @@ TEST_P(HiddenState, IsLookedForUntilAFunctionHasBeenCleanTwentyTimes) {
     EXPECT_EQ(leaks(), "");
 }
 
+// Another session's call may have made it: it is nobody's, and the backend is reset.
+TEST_P(HiddenState, ThatASampleFindsIsTakenAway) {
+    open(0.5);
+    for (int i = 0; i < 21; ++i) ask("SELECT f()");
+    EXPECT_EQ(session->audits, 20u);
+    finds("work_mem", "5MB");
+    holds.lock = true;
+    ask("SELECT f()");
+    EXPECT_EQ(session->audits, 21u);
+    EXPECT_EQ(pin(), "");
+    EXPECT_TRUE(session->tracker.dirty());
+    EXPECT_FALSE(session->tracker.settings().contains("work_mem"));
+    EXPECT_EQ(leaks(), "setting,work_mem,f,SELECT f(); session advisory lock,,f,SELECT f()");
+    finds("work_mem", "5MB");
+    ask("SELECT f()");
+    EXPECT_EQ(session->audits, 22u) << "it is not trusted any more";
+    EXPECT_EQ(session->tracker.settings().find("work_mem"), "5MB");
+    EXPECT_EQ(pin(), "session advisory lock");
+}
+
 TEST_P(HiddenState, IsNotLookedForInTheSystemsOwnFunctions) {
     for (const char* sql : {"SELECT 1", "SELECT lower('A')", "BEGIN", "INSERT INTO t (a) VALUES (1)", "COMMIT"})
         ask(sql);
@@ -186,6 +206,18 @@ TEST_P(HiddenState, IsLookedForAnewWhenFunctionsAreReplaced) {
     ask("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     ask("SELECT f()");
     EXPECT_EQ(session->audits, 21u);
+}
+
+TEST_P(HiddenState, IsNotLookedForAnewBecauseOfTables) {
+    for (int i = 0; i < 20; ++i) ask("SELECT f()");
+    for (const char* sql : {"CREATE TABLE t (a int)", "CREATE TEMP TABLE u (a int)", "DROP TABLE u"}) ask(sql);
+    session->audits = 0;
+    ask("SELECT f()");
+    EXPECT_EQ(session->audits, 0u);
+    ask("CREATE FUNCTION g() RETURNS text LANGUAGE sql AS '" + std::string(100'000, 'x') + "'");
+    session->audits = 0;
+    ask("SELECT f()");
+    EXPECT_EQ(session->audits, 1u);
 }
 
 TEST_P(HiddenState, IsLookedForInEachLeaseWhereThatIsAsked) {
