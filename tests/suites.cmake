@@ -51,6 +51,10 @@ add_test(NAME integration.fidelity_seeds COMMAND ${LEASEHOLD_PYTHON} -B ${CMAKE_
 set_tests_properties(integration.fidelity_seeds PROPERTIES LABELS "integration;fidelity" TIMEOUT 1800
   ENVIRONMENT "LEASEHOLD_SWITCHED=$<TARGET_FILE:leasehold_switched>")
 
+# --- bench: the lexer alone, for tests/bench/instructions ---------------------------------------------------------------
+add_executable(lexer_cost bench/lexer.cpp)
+target_link_libraries(lexer_cost PRIVATE leasehold_postgres_protocol leasehold_options)
+
 # --- thread safety: what several workers share, meant for the tsan preset ---------------------------------------------
 file(GLOB sources CONFIGURE_DEPENDS thread_safety/*.cpp)
 add_executable(thread_safety ${sources})

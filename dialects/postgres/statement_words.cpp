@@ -199,8 +199,9 @@ void Scanner::first_word(std::string_view w) noexcept {
     }
     previous_ = Previous::none;
     if (expect_ == Expect::create) previous_ = Previous::temp_follows;
-    if (w == "insert" || w == "merge") previous_ = Previous::insert;
+    if (w == "insert" || w == "merge") previous_ = Previous::first_insert;
     updates_ = w == "update";
+    selects_ = w == "select";
     if (w == "create" || w == "alter" || w == "drop" || w == "import") current_.marks |= mark::schema;
 }
 
@@ -246,6 +247,9 @@ void Scanner::early_word(std::string_view w, bool quoted) noexcept {
             break;
         case Expect::start:
         case Expect::variable_more:
+            if (w == "authorization" && current_.variable() == "session")
+                take_variable("_authorization");  // RESET SESSION
+            break;
         case Expect::declare:  // the cursor's name
         case Expect::nothing:
         case Expect::first: break;
@@ -268,7 +272,7 @@ void Scanner::setting_word(Expect expected, std::string_view w, bool quoted) noe
         expect_ = Expect::variable_more;
     } else if (keyword && after_session && w == "characteristics") {
         take_variable("session characteristics");
-    } else if (keyword && ((after_session && w == "authorization") || (expected == Expect::reset && w == "session"))) {
+    } else if (keyword && after_session && w == "authorization") {
         take_variable("session_authorization");
     } else if (keyword && w == "time") {
         expect_ = Expect::time_zone;
@@ -276,6 +280,9 @@ void Scanner::setting_word(Expect expected, std::string_view w, bool quoted) noe
         current_.kind = Kind::reset_all;
     } else if (keyword && expected != Expect::reset && w == "names") {
         take_variable("client_encoding");
+        expect_ = Expect::variable_more;
+    } else if (keyword && expected != Expect::reset && w == "xml") {
+        take_variable("xmloption");
         expect_ = Expect::variable_more;
     } else if (keyword && expected != Expect::reset && w == "schema") {
         take_variable("search_path");
@@ -347,18 +354,24 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
 void Scanner::structure_word(std::string_view w, Previous before) noexcept {
     switch (w.front()) {
         case 'c':
-            if (w == "create") previous_ = Previous::temp_follows;
-            break;
-        case 'i':
-            if (w == "into") into_ = 2;
-            if (w == "into" && before != Previous::insert) {
+            if (w == "create") {  // reserved: no name; EXPLAIN ANALYZE CREATE TABLE AS
                 previous_ = Previous::temp_follows;
                 current_.marks |= mark::schema;
             }
-            if (w == "insert") previous_ = Previous::insert;
+            break;
+        case 'i':
+            if (w == "into") into_ = 2;
+            if (w == "into" && before != Previous::first_insert) {
+                previous_ = Previous::temp_follows;
+                if (before != Previous::insert) current_.marks |= mark::schema;
+            }
+            if (w == "insert" && !(selects_ && parens_ == 0)) previous_ = Previous::insert;  // SELECT 1 insert INTO t
             break;
         case 'm':
-            if (w == "merge") previous_ = Previous::insert;
+            if (w == "merge" && !(selects_ && parens_ == 0)) previous_ = Previous::insert;
+            break;
+        case 's':
+            if (w == "select" && parens_ == 0) selects_ = true;
             break;
         case 'g':
         case 'l':

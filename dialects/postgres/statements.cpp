@@ -37,7 +37,7 @@ void Scanner::begin_statement() noexcept {
     near_ = Near::nothing;
     into_ = 0;
     parens_ = body_depth_ = 0;
-    routine_ = updates_ = value_ = ended_ = continues_ = false;
+    routine_ = updates_ = selects_ = value_ = ended_ = continues_ = false;
 }
 
 void Scanner::put(char c) noexcept {
@@ -120,6 +120,7 @@ void Scanner::finish() noexcept {
     if (state_ == State::identifier_quote) word(kept_word(), true);
     state_ = State::plain;
     if (expect_ == Expect::prepare_transaction) current_.kind = Kind::prepare_transaction;
+    if (expect_ == Expect::prepared_tail && current_.length == 0) take_variable("prepare");  // a statement of that name
     ended_ = true;
 }
 

@@ -139,7 +139,7 @@ class Scanner {
         create,
         prepared_tail,
     };
-    enum class Previous : std::uint8_t { none, temp_follows, insert, with, begin };
+    enum class Previous : std::uint8_t { none, temp_follows, first_insert, insert, with, begin };
     // What the last word is, or the dot behind it: whether a parenthesis behind it makes it a call.
     enum class Near : std::uint8_t { nothing, name, quoted, qualified, dot, dot_of_catalog };
 
@@ -191,6 +191,7 @@ class Scanner {
     bool newline_ = false;
     bool routine_ = false;  // CREATE FUNCTION or PROCEDURE
     bool updates_ = false;  // UPDATE was seen
+    bool selects_ = false;  // SELECT was seen outside of brackets: INSERT and MERGE behind it are names
     bool value_ = false;    // the literal being read is what SET sets: kept in word_
     bool ended_ = false;
     bool started_ = false;
