@@ -199,7 +199,7 @@ void Scanner::first_word(std::string_view w) noexcept {
     }
     previous_ = Previous::none;
     if (expect_ == Expect::create) previous_ = Previous::temp_follows;
-    if (w == "insert" || w == "merge") previous_ = Previous::first_insert;
+    if (w == "insert" || w == "merge") previous_ = Previous::insert;
     updates_ = w == "update";
     selects_ = w == "select";
     if (w == "create" || w == "alter" || w == "drop" || w == "import") current_.marks |= mark::schema;
@@ -361,18 +361,16 @@ void Scanner::structure_word(std::string_view w, Previous before) noexcept {
             break;
         case 'i':
             if (w == "into") into_ = 2;
-            if (w == "into" && before != Previous::first_insert) {
+            if (w == "into" && before != Previous::insert) {
                 previous_ = Previous::temp_follows;
-                if (before != Previous::insert) current_.marks |= mark::schema;
+                current_.marks |= mark::schema;
             }
-            if (w == "insert" && !(selects_ && parens_ == 0)) previous_ = Previous::insert;  // SELECT 1 insert INTO t
+            [[fallthrough]];
+        case 'm':  // SELECT 1 insert INTO t: a name
+            if (w != "insert" && w != "merge") break;
+            if (parens_ == 0 ? !selects_ : before == Previous::opened) previous_ = Previous::insert;
             break;
-        case 'm':
-            if (w == "merge" && !(selects_ && parens_ == 0)) previous_ = Previous::insert;
-            break;
-        case 's':
-            if (w == "select" && parens_ == 0) selects_ = true;
-            break;
+        case 's': selects_ |= w == "select" && parens_ == 0; break;
         case 'g':
         case 'l':
         case 'o':

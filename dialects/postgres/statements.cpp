@@ -110,6 +110,7 @@ void Scanner::plain(char c) noexcept {
             if (c == '(') open_parenthesis();
             if (c == ')' && parens_ > 0) --parens_;
             symbol(c);
+            if (c == '(') previous_ = Previous::opened;
     }
 }
 

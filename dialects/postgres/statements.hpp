@@ -139,7 +139,7 @@ class Scanner {
         create,
         prepared_tail,
     };
-    enum class Previous : std::uint8_t { none, temp_follows, first_insert, insert, with, begin };
+    enum class Previous : std::uint8_t { none, temp_follows, insert, opened, with, begin };
     // What the last word is, or the dot behind it: whether a parenthesis behind it makes it a call.
     enum class Near : std::uint8_t { nothing, name, quoted, qualified, dot, dot_of_catalog };
 

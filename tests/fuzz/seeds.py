@@ -328,6 +328,7 @@ URLS = ["postgresql+psycopg2://app:kx%25jj5%2Fg@db.internal:5432/orders?sslmode=
 def texts():
     for i, sql in enumerate(SQL):
         seed("postgres_statements", str(i), b"\0\0" + sql.encode())
+        seed("postgres_lexer", str(i), sql.encode())
     for i, sql in enumerate(SQL[:3] + ["SET standard_conforming_strings = off; SELECT '\\'; DISCARD ALL"]):
         seed("postgres_statements", f"escapes-{i}", b"\1\2" + sql.encode())
     for i, sql in enumerate(MYSQL):

@@ -103,6 +103,8 @@ inline constexpr auto names = std::to_array<std::string_view>({
     "listen", "work_mem", "role", "xml", "option", "level", "of",
 });
 inline constexpr auto expressions = std::to_array<std::string_view>({
+    "mine( @e )", "s . mine( @e )", "s . lower( @s )", "pg_catalog . lower( @s )", "\"lower\" ( @s )", "insert( 1 )",
+    "left( @s , 1 )", "\"Mine\"( )", "pg_catalog.mine( 1 )", "s.\"lower\" ( 1 )", "begin( 1 )", "row( 1 )",
     "1", "@n", "@s", "-1", "1 - -1", "1 -/**/ 2", "2 / 3", "2 * 3", "nextval( @s )", "lastval()",
     "currval( @s :: regclass )", "pg_advisory_lock( 1 )", "pg_catalog . pg_try_advisory_lock_shared ( 1 )",
     "\"pg_advisory_unlock\" ( 1 )", "setseed( 0.5 )", "pg_advisory_xact_lock( 1 )", "set_config( @s , @s , true )",
