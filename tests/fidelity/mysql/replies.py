@@ -13,7 +13,7 @@ SESSION_TRACK = 1 << 23
 STATE_CHANGED = 1 << 14
 OUT_PARAMETERS = 1 << 12
 PLAN = 0x30  # NO_GOOD_INDEX_USED, NO_INDEX_USED
-UNKNOWN_COMMAND = 1047
+UNKNOWN_COMMAND, MALFORMED = 1047, 1835
 MOST_LONG, BLOBS = 65532, (250, 251, 253)  # of a user variable that no number was given to
 MANY = 40  # rows: more are compared by a digest
 
@@ -87,6 +87,8 @@ def message(failed):
 
 def error(body):
     failed = mywire.ServerError(body)
+    if failed.code == MALFORMED or failed.message.startswith("Incorrect arguments to mysqld_stmt_execute"):
+        return {"code": MALFORMED}  # MariaDB has a word of its own for an EXECUTE without its values
     state = None if failed.code == UNKNOWN_COMMAND else failed.sqlstate  # pools throw a connection away for 08S01
     return {"code": failed.code, "state": state, "message": message(failed)}
 
