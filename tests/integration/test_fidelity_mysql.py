@@ -12,11 +12,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fidelity")
 
 from core.play import compare_runs  # noqa: E402
 from core.trial import Trial  # noqa: E402
-from mysql.carriers import CARRIERS  # noqa: E402
+from mysql.carriers import CARRIERS, OTHERS_ROLE  # noqa: E402
 from mysql.dialect import Dialect  # noqa: E402
 from mysql.places import Direct, Server, ThroughLeasehold  # noqa: E402
 
-PROGRAMS = 200 if os.environ.get("LEASEHOLD_LONG") else 24
+PROGRAMS = 200 if os.environ.get("LEASEHOLD_LONG") else 16
 
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])
@@ -57,6 +57,11 @@ def test_what_a_client_sees_is_what_a_dedicated_connection_shows(server, through
     assert report.steps >= 40 * report.programs
     if PROGRAMS >= 200:
         assert min(report.families[name] for name in dialect.clean(two)) >= 20
+
+
+def test_a_role_ends_with_the_session_that_chose_it(server, through):
+    """No reset of the servers' own takes it back."""
+    assert compare_runs(OTHERS_ROLE, Direct(server), through(two=True))[1] is None
 
 
 @pytest.mark.parametrize("switch", CARRIERS)

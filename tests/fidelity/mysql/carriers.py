@@ -50,3 +50,9 @@ CARRIERS = {
     "no_reset": _program(
         "departures", (0, "CREATE TEMPORARY TABLE t (id INT)"), (0, ("leave", "quit")), *[(1, "SELECT * FROM t")] * 3),
 }
+
+# What no reset of the servers' own takes back.
+OTHERS_ROLE = _program(
+    "departures", (0, "SET ROLE reader"), (0, ("leave", "quit")), (1, "SELECT CURRENT_ROLE()"), (1, "SELECT CURRENT_ROLE()"),
+    (2, "SET ROLE writer"), (2, ("reset_connection",)), (2, ("leave", "reset")), (1, "SELECT CURRENT_ROLE()"),
+    (1, "SELECT CURRENT_ROLE()"))
