@@ -155,6 +155,13 @@ void find_customs(std::string_view text, Calls& calls) {
     return among(words, word);
 }
 
+// Behind such a word stands a value.
+[[nodiscard]] bool begins_value(std::string_view word) noexcept {
+    constexpr std::array<std::string_view, 9> words{"all",    "and",       "distinct", "from", "or",
+                                                    "return", "returning", "select",   "where"};
+    return among(words, word);
+}
+
 // Statements that call nothing which their text names.
 [[nodiscard]] bool calls_nothing(std::string_view first) noexcept {
     constexpr std::array<std::string_view, 8> words{"comment", "drop",   "grant",   "import",
@@ -204,6 +211,9 @@ class Reader {
                           : word                             ? Before::word
                                                              : Before::closed;
             }
+            in_list_ = !in_name_;
+            value_ = in_name_ ? !quoted_ && begins_value(name_)
+                              : before_ == Before::open && (last_ == '(' || last_ == ',' || last_ == '=');
             qualified_.clear();
         }
         name_ = std::move(token.text);
@@ -233,9 +243,16 @@ class Reader {
         last_ = '(';
         if (calls_nothing(first_) || creates_ || (with_ && depth_ == 0)) return;
         if (before_ == Before::introduced || before_ == Before::closed) return;
-        if (qualified_.empty() && ((!quoted_ && is_keyword(name_)) || is_harmless(name_))) return;
+        const bool grammar = !quoted_ && is_keyword(name_) && !(value_ && may_call(name_));
+        if (qualified_.empty() && (grammar || is_harmless(name_))) return;
         if (qualified_ == "information_schema." && name_.starts_with("_pg_")) return;  // as pgjdbc asks for keys
         add_once(calls_.functions, qualified_ + name_, calls_.more);
+    }
+
+    [[nodiscard]] bool may_call(std::string_view word) const noexcept {
+        // GROUP BY a, CUBE (b)
+        if (in_list_ && (word == "cube" || word == "rollup" || word == "sets")) return false;
+        return may_name_function(word);
     }
 
     Calls& calls_;
@@ -245,6 +262,7 @@ class Reader {
     char last_ = 0;
     bool began_ = false, with_ = false, creates_ = false;
     bool in_name_ = false, dotted_ = false, quoted_ = false;
+    bool value_ = false, in_list_ = false;  // a value stands here; behind a symbol
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 // given (query_to_xml, ts_stat, ...), temporary replication slots, backups, and what only types and operators call.
 #include "dialects/postgres/known_names.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -169,6 +170,17 @@ constexpr Words<1024> known_keywords(keywords);
 constexpr Words<4096> known_functions(functions);
 
 }  // namespace
+
+bool may_name_function(std::string_view word) noexcept {
+    constexpr std::array<std::string_view, 42> words{
+        "bernoulli",   "call",     "collation", "columns", "concurrently", "copy",    "cube",
+        "cycle",       "delete",   "double",    "escape",  "exclude",      "explain", "filter",
+        "generated",   "if",       "include",   "index",   "insert",       "key",     "merge",
+        "nfc",         "of",       "options",   "range",   "recursive",    "reindex", "returns",
+        "rollup",      "rows",     "set",       "sets",    "storage",      "system",  "system_rows",
+        "system_time", "truncate", "update",    "vacuum",  "varying",      "verbose", "zone"};
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
 
 bool is_keyword(std::string_view word) noexcept { return known_keywords.contain(word); }
 

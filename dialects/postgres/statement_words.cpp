@@ -129,7 +129,7 @@ void Scanner::open_parenthesis() noexcept {
     ++parens_;
     if (near_ == Near::nothing || near_ == Near::dot || into_ == 1) return;
     const std::string_view name = kept_word();
-    if (near_ == Near::name && is_keyword(name)) return;
+    if (near_ == Near::name && is_keyword(name) && !may_name_function(name)) return;
     if (near_ != Near::qualified && is_harmless(name)) return;
     current_.marks |= mark::calls;
 }

@@ -37,7 +37,9 @@ void Tracker::read_called(Digest& digest, std::string_view sql) const {
 // Beside DO and CALL, which are always looked at.
 void Tracker::look_for_hidden(const Digest& digest) {
     hidden_.sets |= digest.settings || digest.locals || digest.discards || digest.savepoints;
-    hidden_.undone |= digest.rolls_back_to || (digest.ends && digest.last == Kind::rollback);
+    // What sets and resets may be what a function has set.
+    const bool sets = digest.settings || digest.discards;
+    hidden_.undone |= sets || digest.rolls_back_to || (digest.ends && digest.last == Kind::rollback);
     if (digest.routines) {
         hidden_.routines = true;
         wire::KnownFunctions::replaced();
@@ -46,7 +48,7 @@ void Tracker::look_for_hidden(const Digest& digest) {
 #ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
     if (switches::on("no_audit")) return;
 #endif
-    if (hidden_.suspects.functions.empty()) hidden_.undone = digest.ends && digest.last == Kind::rollback;
+    if (hidden_.suspects.functions.empty()) hidden_.undone = sets || (digest.ends && digest.last == Kind::rollback);
     using Look = wire::KnownFunctions::Look;
     bool due = false;
     const auto suspect = [&](std::string_view name) {
@@ -129,6 +131,7 @@ bool Tracker::adopt(const FoundSetting& setting) {
     }
     const Assignment made{.name = setting.name, .value = setting.value};
     if (!repeatable(made) || too_long(made) || !is_ascii(made.value)) return false;
+    if (!superuser_ && wants_privilege(made.name)) return false;  // it was, maybe, the function's owner's
     if (settings_.size() >= options_.max_settings && !settings_.contains(made.name)) return false;
     return settings_.set(made.name, made.value) && lease_->held.set(made.name, made.value);
 }

@@ -162,3 +162,30 @@ def test_a_setting_that_cannot_be_taken_back_by_its_name_refuses_nobody_else(pai
     first.ok("CREATE OR REPLACE FUNCTION loads() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'")
     assert first.value("SELECT loads()") == "1"
     assert second.value("SELECT 1") == "1"
+
+
+SETS = "CREATE OR REPLACE FUNCTION sets() RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('{}', '{}', false); END$$"
+
+
+def test_a_function_whose_setting_is_taken_back_behind_it_is_not_trusted(leasehold, postgres):
+    daemon = leasehold(pools={"orders": {"url": postgres.url("orders", USER, PASSWORD), "pool_size": 1, "max_overflow": 0}})
+    with login(daemon) as first, login(daemon) as second:
+        first.ok(SETS.format("enable_seqscan", "off"))
+        for _ in range(25):
+            replies(first, query("SELECT sets()"), query("RESET enable_seqscan"), count=2)
+            replies(first, query("SELECT sets(); RESET enable_seqscan"), count=1)
+        first.ok("SELECT sets()")
+        assert second.value("SHOW enable_seqscan") == "on"
+        assert first.value("SHOW enable_seqscan") == "off"
+        first.ok("DROP FUNCTION sets()")
+
+
+def test_what_a_function_of_a_superuser_sets_harms_nobody(pair, postgres):
+    postgres.query(SETS.format("log_min_duration_statement", "12345").replace(" AS ", " SECURITY DEFINER AS "), database="orders")
+    try:
+        first, second = pair()
+        first.ok("SELECT sets()")
+        assert first.value("SHOW log_min_duration_statement") == "12345ms"
+        unharmed(first, second, "log_min_duration_statement", "-1")
+    finally:
+        postgres.query("DROP FUNCTION sets()", database="orders")
