@@ -94,6 +94,13 @@ template <std::size_t n>
         text.blanks();
         return read_value(text, found.value);
     }
+    if (found.name == "session" || found.name == "authorization") {  // RESET SESSION AUTHORIZATION, SET SESSION ...
+        if (found.reset && !text.keyword("authorization")) return false;
+        found.name = "session_authorization";
+        if (found.reset || text.keyword("default")) return found.reset = true;
+        text.blanks();
+        return read_value(text, found.value);
+    }
     if (found.reset) return found.name == "role";
     if (found.name == "schema") {
         found.name = "search_path";
@@ -151,13 +158,15 @@ std::optional<Assignments> read_assignment(std::string_view sql) {
     found.reset = verb == "reset";
     if (!found.reset && verb != "set") return std::nullopt;
     found.name = text.blanks().word(true);
-    if (!found.reset && found.name == "session") {
+    const bool after_session = found.name == "session";
+    if (!found.reset && after_session) {
         found.name = text.blanks().word(true);
         if (found.name == "characteristics") return read_modes(text);
     }
     text.blanks();
     const bool assigns = !found.reset && (text.take('=') || text.keyword("to"));
     const bool role = found.name == "role";  // which is a setting's name as well
+    const bool authorization = found.name == "authorization";
     if (is_phrase(found.name) && !(role && assigns)) {
         if (assigns || !read_phrase(text, found)) return std::nullopt;
     } else if (!found.reset) {
@@ -171,7 +180,7 @@ std::optional<Assignments> read_assignment(std::string_view sql) {
         }
     }
     if (found.name.size() > TextReader::longest_name || !well_formed(found.name) || !text.at_end()) return std::nullopt;
-    if (too_long(found)) return std::nullopt;
+    if (too_long(found) || (authorization && !after_session)) return std::nullopt;
     return Assignments{std::move(found)};
 }
 
@@ -224,9 +233,9 @@ bool wants_privilege(std::string_view name) noexcept {
 bool too_long(const Assignment& assignment) noexcept { return assignment.value.size() > longest_value; }
 
 bool repeatable(const Assignment& assignment) noexcept {
-    // Lists that SET quotes in its own way; who logged in; what counts for a transaction or at the connection's
+    // Lists that SET quotes in its own way; what counts for a transaction or at the connection's
     // beginning; what a backend may refuse to take back; what ends or holds up a backend that waits for its next session.
-    constexpr std::array<std::string_view, 12> never{
+    constexpr std::array<std::string_view, 11> never{
         "backslash_quote",
         "default_transaction_deferrable",
         "exit_on_error",
@@ -234,7 +243,6 @@ bool repeatable(const Assignment& assignment) noexcept {
         "is_superuser",
         "post_auth_delay",
         "seed",
-        "session_authorization",
         "temp_buffers",
         "standard_conforming_strings",
         "temp_tablespaces",
@@ -243,7 +251,8 @@ bool repeatable(const Assignment& assignment) noexcept {
     const std::string_view name = assignment.name;
     if (among(never, name) || name.starts_with("transaction_") || name.ends_with("_preload_libraries")) return false;
     // Of a server that does not report it; older than its name, maybe.
-    const bool known = name == "default_transaction_read_only" || name == "search_path";
+    const bool known =
+        name == "default_transaction_read_only" || name == "search_path" || name == "session_authorization";
     if (is_reported(name) && !known) return false;
     if (name == "search_path" && names_pg_temp(assignment.value)) return false;
     return assignment.reset || name != "statement_timeout" || leaves_time(assignment.value);

@@ -73,6 +73,11 @@ awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
     Reset exchange;
     const std::error_code ec = co_await run(exchange, deadline);
     note(exchange.changes());
+    if (!ec && lease_.seeded) {
+        Reseed reseed;
+        if (const std::error_code failed = co_await run(reseed, deadline)) co_return failed;
+        lease_.seeded = false;
+    }
     if (!ec) {
         lease_.forget();
         soiled_ = false;

@@ -24,6 +24,8 @@ class Backend final : public dialects::Backend {
     Backend(std::unique_ptr<wire::Transport> transport, wire::Inbox inbox, Login login, pool::Variant variant,
             std::size_t prepared_limit);
     ~Backend() override;
+    // What the backends of a pool know together.
+    void share(std::shared_ptr<SequencesAsked> asked) noexcept { lease_.asked = std::move(asked); }
 
     [[nodiscard]] pool::Condition condition() const noexcept override;
     [[nodiscard]] pool::Variant variant() const noexcept override { return variant_; }

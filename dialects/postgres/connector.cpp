@@ -141,8 +141,10 @@ wire::awaitable<Connector::Reached> Connector::reach(ServerLoginParams params, p
     const ServerLogin& login = *found.reached.login;
     reached.said = login.parameters();
     Backend::Login logged_in{found.server.address, std::move(found.cancel), login.pid(), login.parameters()};
-    result.backend = std::make_unique<Backend>(std::move(found.reached.transport), std::move(found.reached.inbox),
-                                               std::move(logged_in), variant, params_.prepared_per_backend);
+    auto backend = std::make_unique<Backend>(std::move(found.reached.transport), std::move(found.reached.inbox),
+                                             std::move(logged_in), variant, params_.prepared_per_backend);
+    backend->share(asked_);
+    result.backend = std::move(backend);
     result.quota = params_.quota_of(found.host);
     co_return reached;
 }

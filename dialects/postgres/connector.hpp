@@ -37,6 +37,7 @@ class Connector final : public dialects::Connector {
     void publish(const Parameters& said);
 
     dialects::ConnectorParams params_;
+    std::shared_ptr<SequencesAsked> asked_ = std::make_shared<SequencesAsked>();  // its backends share it
     Servers servers_;
     mutable KnownLogins known_;  // the worker's thread only
     mutable std::mutex mutex_;   // over facts_

@@ -31,7 +31,37 @@ namespace {
     }
 }
 
+// It runs what may be anything, triggers and defaults included. COMMIT runs what earlier statements have put off.
+[[nodiscard]] bool may_use_sequences(const Statement& statement) noexcept {
+    switch (statement.kind) {
+        case Kind::other:
+        case Kind::execute:
+        case Kind::declare:
+        case Kind::declare_hold:
+        case Kind::create_temp:
+        case Kind::run_do:
+        case Kind::call:
+        case Kind::copy:
+        case Kind::explain: return true;
+        default: return (statement.marks & mark::obscure) != 0;
+    }
+}
+
+[[nodiscard]] bool mentions(std::string_view text, std::string_view word) noexcept {
+    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+    return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
+}
+
 }  // namespace
+
+void note_sequences_within(std::string_view sql, Digest& digest) noexcept {
+    const bool asks = mentions(sql, "currval") || mentions(sql, "lastval");
+    if (!asks && !mentions(sql, "nextval") && !mentions(sql, "setval")) return;
+    digest.names_sequences = true;
+    digest.asks_sequences |= asks;
+    digest.pins |= bit(PinKind::last_value);
+    if (digest.pin == PinKind::none) digest.pin = PinKind::last_value;
+}
 
 void Digester::pin(PinKind kind) noexcept {
     digest_.pins |= bit(kind);
@@ -106,9 +136,18 @@ void Digester::take(const Statement& statement) noexcept {
     if ((marks & (mark::pg_temp | mark::temporary)) != 0) pin(PinKind::temporary);
     if ((marks & mark::advisory_lock) != 0) pin(PinKind::advisory_lock);
     if ((marks & mark::set_config) != 0) note_setting(PinKind::set_config);
-    if ((marks & mark::last_value) != 0) pin(PinKind::last_value);
+    if ((marks & (mark::last_value | mark::sequence)) != 0) pin(PinKind::last_value);
+    digest_.names_sequences |= (marks & (mark::last_value | mark::sequence | mark::obscure)) != 0;
+    digest_.asks_sequences |= (marks & mark::last_value) != 0;
+    digest_.touches |= may_use_sequences(statement);
+    digest_.draws |= statement.inserts || statement.kind == Kind::copy || digest_.soils || digest_.unseen;
     if ((marks & mark::foreign_session) != 0) pin(PinKind::foreign_session);
-    if ((marks & (mark::seed | mark::obscure)) != 0) digest_.soils = true;
+    if ((marks & mark::obscure) != 0) digest_.soils = true;
+    const bool sets = statement.kind == Kind::set || statement.kind == Kind::set_local;
+    if ((marks & mark::seed) != 0 || (sets && same_name(statement.variable(), "seed"))) {
+        digest_.seeds = true;
+        pin(PinKind::seed);
+    }
 }
 
 // What texts parsed later may be understood by.
@@ -147,6 +186,7 @@ std::string describe_pin(PinKind kind, std::string_view variable) {
         case PinKind::unseen: return "DO or CALL";
         case PinKind::by_hand: return "by hand";
         case PinKind::function: return "function";
+        case PinKind::seed: return "seed of random()";
     }
     return {};
 }

@@ -29,6 +29,7 @@ enum class PinKind : std::uint8_t {
     unseen,    // DO, CALL: until the backend has been asked
     by_hand,   // a comment of the client's
     function,  // one that nobody knows to leave nothing: until the backend has been asked
+    seed,      // of random(): the session's own sequence of numbers
 };
 [[nodiscard]] constexpr std::uint16_t bit(PinKind kind) noexcept {
     return kind == PinKind::none ? std::uint16_t{0}
@@ -52,6 +53,11 @@ struct Digest {
     bool schema = false;            // names may mean something else afterwards: for everybody, ...
     bool own_schema = false;        // ... or for this session: temporary objects, and what nobody saw
     bool reads = false;             // sets what texts are parsed by, and the server does not report
+    bool seeds = false;             // random()
+    bool touches = false;           // may use a sequence
+    bool draws = false;             // is likely to: INSERT, COPY, and what runs what nobody sees
+    bool names_sequences = false;   // nextval(), setval(), currval(), lastval(), or what cannot be read
+    bool asks_sequences = false;    // currval(), lastval()
     bool settings = false;          // SET, RESET, set_config(): whose text has to be read
     bool locals = false;            // SET LOCAL
     bool savepoints = false;        // made, released, rolled back to
@@ -75,6 +81,9 @@ struct Digest {
     }
     [[nodiscard]] bool commits() const noexcept { return only(Kind::commit) && !chains; }
 };
+
+// A text that the server reads later, such as DO's, names functions of sequences: noted in the digest of it all.
+void note_sequences_within(std::string_view sql, Digest& digest) noexcept;
 
 // Whether the server announces changes of this setting, so that it follows the session by itself.
 using Carried = bool (*)(const void* context, std::string_view setting);

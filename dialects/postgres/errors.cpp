@@ -29,6 +29,8 @@ constexpr std::string_view who_holds =
     "SHOW CLIENTS on leasehold's console says who holds the backends; pool_size, max_overflow and pool_timeout decide.";
 constexpr std::string_view server_down =
     "leasehold itself is up; its log says since when, and why, the server is not reached.";
+constexpr std::string_view begin_again =
+    "Repeat the transaction: leasehold has learned that they are asked for here, and keeps numbers apart from now on.";
 constexpr std::string_view restarting = "Connect again in a moment.";
 constexpr std::string_view our_protocol = "This is a listener for PostgreSQL's protocol, versions 3.0 to 3.2.";
 
@@ -51,6 +53,9 @@ constexpr std::array<Entry, fault_count> table{{
     {Fault::pool_timeout, Scope::lives, "53300", "", "", "timed out waiting for a backend", who_holds},
     {Fault::transaction_lost, Scope::lives, "40001", "transaction lost: ", "", "transaction lost"},
     {Fault::outcome_unknown, Scope::lives, "40003", "outcome unknown: ", "", "outcome unknown"},
+    {Fault::numbers_unknown, Scope::lives, "40001", "", "",
+     "currval() and lastval() cannot be told yet: this backend still has another session's numbers of sequences",
+     begin_again},
     {Fault::transaction_aborted, Scope::lives, "25P02", "", "",
      "current transaction is aborted, commands ignored until end of transaction block"},
     {Fault::begin_refused, Scope::lives, "25001", "", "", "transaction blocks are not allowed in statement mode"},

@@ -27,6 +27,7 @@ enum class Fault : std::uint8_t {
     pool_timeout,         // 53300
     transaction_lost,     // 40001
     outcome_unknown,      // 40003
+    numbers_unknown,      // 40001: currval() or lastval() would tell another session's number
     transaction_aborted,  // 25P02
     begin_refused,        // 25001: statement mode
     unknown_statement,    // 26000

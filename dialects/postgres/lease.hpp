@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dialects/postgres/drain.hpp"
+#include "dialects/postgres/numbers.hpp"
 #include "dialects/postgres/prepared.hpp"
 #include "dialects/postgres/settings.hpp"
 #include "dialects/wire/tracker.hpp"
@@ -26,8 +27,11 @@ struct PostgresLease final : wire::LeaseState {
     Settings defaults;  // every ParameterStatus as it stood after the login: what RESET ALL goes back to
     HeldStatements statements;
     UnnamedOwner unnamed;
-    char status = 'I';   // of the last ReadyForQuery
-    bool dirty = false;  // session state that DISCARD ALL must remove
+    NumbersOwner numbers;
+    std::shared_ptr<SequencesAsked> asked{};  // of its pool; null: of nobody's
+    char status = 'I';                        // of the last ReadyForQuery
+    bool dirty = false;                       // session state that DISCARD ALL must remove
+    bool seeded = false;                      // random() goes on as a session has begun it: DISCARD ALL leaves that
     Unfinished unfinished;
     std::uint64_t half_sent = 0;  // bytes due of a message to the server whose beginning was sent: nothing can follow
 
@@ -52,6 +56,7 @@ struct PostgresLease final : wire::LeaseState {
         held.clear();
         statements.clear();
         unnamed = {};
+        numbers = {};
         dirty = false;
     }
     // Replies, bodies or copies are unfinished.

@@ -49,8 +49,8 @@ void Pins::add_more(std::uint16_t kinds) noexcept {
     if (fresh_.kinds != 0) fresh_.kinds |= kinds;
 }
 
-void Pins::release_by_hand() {
-    const auto others = static_cast<std::uint16_t>(~bit(PinKind::by_hand));
+void Pins::release(PinKind kind) {
+    const auto others = static_cast<std::uint16_t>(~bit(kind));
     old_.keep(old_.kinds & others);
     fresh_.keep(fresh_.kinds & others);
     due_ = true;

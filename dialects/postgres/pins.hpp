@@ -34,7 +34,7 @@ class Pins {
     // A statement of the transaction in progress. The first reason is the one that is told.
     void add(PinKind kind, std::string_view variable, std::string_view statement);
     void add_more(std::uint16_t kinds) noexcept;
-    void release_by_hand();
+    void release(PinKind kind);
     // Its state may be gone.
     void doubt() noexcept { due_ = true; }
     // The transaction in progress is over.

@@ -15,4 +15,13 @@ class Reset final : public Round {
     [[nodiscard]] std::error_code judge() override;
 };
 
+// Makes random() what nobody can foretell again.
+class Reseed final : public Round {
+  public:
+    Reseed();
+
+  private:
+    [[nodiscard]] std::error_code judge() override;
+};
+
 }  // namespace leasehold::postgres

@@ -24,11 +24,21 @@ struct Known {
     return assignment.reported || repeatable(assignment);
 }
 
+// Whoever the session becomes, it gives its role up.
+void give_up_role(Assignments& assigns) {
+    for (std::size_t i = 0; i < assigns.size(); ++i) {
+        if (assigns[i].name != "session_authorization") continue;
+        const auto after = std::next(assigns.begin(), static_cast<std::ptrdiff_t>(++i));
+        assigns.insert(after, {.name = "role", .value = "none"});
+    }
+}
+
 [[nodiscard]] bool read_set(std::string_view sql, const Statement& statement, const Known& known, Step& step) {
     step.kind = Step::Kind::assign;
     step.tag = statement.kind == Kind::reset ? "RESET" : "SET";
     if (std::optional<Assignments> read = read_assignment(sql)) {
         step.assigns = std::move(*read);
+        give_up_role(step.assigns);
         return std::ranges::all_of(step.assigns, [&known](Assignment& each) { return admit(each, known); });
     }
     if (!known(statement.variable())) return false;
@@ -102,6 +112,7 @@ struct Value {
     do {
         if (++calls > most || !read_call(text, known, step)) return false;
     } while (text.blanks().take(','));
+    give_up_role(step.assigns);
     return text.at_end();
 }
 

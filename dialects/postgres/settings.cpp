@@ -104,6 +104,12 @@ struct Difference {
     return same_name(name, "role") || same_name(name, "session_authorization");
 }
 
+void append_identity(std::string& sql, const Settings& wanted) {
+    for (const std::string_view name : {std::string_view("session_authorization"), std::string_view("role")}) {
+        if (const std::optional<std::string_view> value = wanted.find(name)) append_set(sql, name, *value);
+    }
+}
+
 }  // namespace
 
 bool same_name(std::string_view a, std::string_view b) noexcept {
@@ -185,21 +191,27 @@ std::string diff_sql(const Settings& held, const Settings& wanted) {
     for (const Settings::Setting* setting : d.set) {
         if (setting != encoding && !is_identity(setting->name)) append_set(sql, setting->name, setting->value);
     }
-    // Given up above even where equal, so taken again.
-    for (const std::string_view name : {std::string_view("session_authorization"), std::string_view("role")}) {
-        if (const std::optional<std::string_view> value = wanted.find(name)) append_set(sql, name, *value);
-    }
+    append_identity(sql, wanted);  // given up above even where equal
     return sql;
 }
 
 std::string missing_sql(const Settings& held, const Settings& wanted) {
-    std::string sql, identity;
-    for (const Settings::Setting& setting : wanted) {
+    std::string sql;
+    const auto lacks = [&held](const Settings::Setting& setting) {
         const std::optional<std::string_view> now = held.find(setting.name);
-        if (now && *now == setting.value) continue;
-        append_set(is_identity(setting.name) ? identity : sql, setting.name, setting.value);
+        return !now || *now != setting.value;
+    };
+    bool anew = false;  // who it is, and with it the role, which another session authorization gives up
+    for (const Settings::Setting& setting : wanted) {
+        if (!lacks(setting)) continue;
+        if (is_identity(setting.name)) {
+            anew = true;
+        } else {
+            append_set(sql, setting.name, setting.value);
+        }
     }
-    return sql + identity;
+    if (anew) append_identity(sql, wanted);
+    return sql;
 }
 
 bool is_reported(std::string_view name) noexcept { return reported_entry(name) != nullptr; }

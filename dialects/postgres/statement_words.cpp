@@ -199,10 +199,11 @@ void Scanner::first_word(std::string_view w) noexcept {
     }
     previous_ = Previous::none;
     if (expect_ == Expect::create) previous_ = Previous::temp_follows;
-    if (w == "insert" || w == "merge") previous_ = Previous::insert;
+    if ((current_.inserts = w == "insert" || w == "merge")) previous_ = Previous::insert;
     updates_ = w == "update";
     selects_ = w == "select";
     if (w == "create" || w == "alter" || w == "drop" || w == "import") current_.marks |= mark::schema;
+    defines_ = w == "create" || w == "alter";
 }
 
 // The second and third words of a statement that needs them.
@@ -330,18 +331,16 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
         case 's':
             if (w == "set_config") found = mark::set_config;
             if (w == "setseed") found = mark::seed;
-            break;
-        case 'n':
-            if (w == "nextval") found = mark::sequence;
-            break;
-        case 'c':
-            if (w == "currval") found = mark::last_value;
+            if (w == "setval" && !defines_) found = mark::sequence;
             break;
         case 'd':
             if (begins(w, "dblink_connect")) found = mark::foreign_session;
             break;
+        case 'c':
         case 'l':
-            if (w == "lastval") found = mark::last_value;
+        case 'n':
+            if (w == "nextval" && !defines_) found = mark::sequence;
+            if ((w == "currval" || w == "lastval") && !defines_) found = mark::last_value;
             break;
         default: break;
     }
@@ -368,6 +367,7 @@ void Scanner::structure_word(std::string_view w, Previous before) noexcept {
             [[fallthrough]];
         case 'm':  // SELECT 1 insert INTO t: a name
             if (w != "insert" && w != "merge") break;
+            current_.inserts = true;
             if (parens_ == 0 ? !selects_ : before == Previous::opened) previous_ = Previous::insert;
             break;
         case 's': selects_ |= w == "select" && parens_ == 0; break;

@@ -30,6 +30,7 @@ constexpr std::array<std::uint8_t, 256> classes = make_classes();
 void Scanner::begin_statement() noexcept {
     current_.kind = Kind::none;
     current_.marks = 0;
+    current_.inserts = false;
     current_.length = 0;
     state_ = State::plain;
     expect_ = Expect::first;
@@ -37,7 +38,7 @@ void Scanner::begin_statement() noexcept {
     near_ = Near::nothing;
     into_ = 0;
     parens_ = body_depth_ = 0;
-    routine_ = updates_ = selects_ = value_ = ended_ = continues_ = false;
+    routine_ = defines_ = updates_ = selects_ = value_ = ended_ = continues_ = false;
 }
 
 void Scanner::put(char c) noexcept {

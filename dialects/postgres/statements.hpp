@@ -57,7 +57,7 @@ enum class Kind : std::uint8_t {
 namespace mark {
 inline constexpr std::uint16_t advisory_lock = 1 << 0;  // of the session, not of the transaction
 inline constexpr std::uint16_t set_config = 1 << 1;
-inline constexpr std::uint16_t sequence = 1 << 2;    // nextval
+inline constexpr std::uint16_t sequence = 1 << 2;    // nextval, setval
 inline constexpr std::uint16_t last_value = 1 << 3;  // currval, lastval
 inline constexpr std::uint16_t pg_temp = 1 << 4;
 inline constexpr std::uint16_t temporary = 1 << 5;        // CREATE TEMP, INTO TEMP, wherever it stands
@@ -73,6 +73,7 @@ inline constexpr std::uint16_t calls = 1 << 12;   // what may be a function of s
 struct Statement {
     Kind kind = Kind::none;
     std::uint16_t marks = 0;
+    bool inserts = false;  // INSERT, MERGE, wherever it stands
     std::uint8_t length = 0;
     std::array<char, 64> name{};
 
@@ -190,6 +191,7 @@ class Scanner {
     bool continues_ = false;  // an escaping literal has just ended: after a newline another may go on
     bool newline_ = false;
     bool routine_ = false;  // CREATE FUNCTION or PROCEDURE
+    bool defines_ = false;  // CREATE, ALTER: names of functions are kept there, not called
     bool updates_ = false;  // UPDATE was seen
     bool selects_ = false;  // SELECT was seen outside of brackets: INSERT and MERGE behind it are names
     bool value_ = false;    // the literal being read is what SET sets: kept in word_

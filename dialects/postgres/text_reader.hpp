@@ -3,6 +3,7 @@
 // Plain ASCII only. Manual: "Lexical Structure".
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -16,9 +17,14 @@ class TextReader {
 
     explicit TextReader(std::string_view text) noexcept : left_(text) {}
 
+    // Comments are blanks.
     TextReader& blanks() noexcept {
-        while (!left_.empty() && is_blank(left_.front())) left_.remove_prefix(1);
-        return *this;
+        for (;;) {
+            while (!left_.empty() && is_blank(left_.front())) left_.remove_prefix(1);
+            const std::size_t length = comment();
+            if (length == 0) return *this;
+            left_.remove_prefix(length);
+        }
     }
     [[nodiscard]] char next() const noexcept { return left_.empty() ? '\0' : left_.front(); }
     [[nodiscard]] bool at_letter() const noexcept { return is_letter(next()); }
@@ -96,6 +102,19 @@ class TextReader {
     }
 
   private:
+    // Of the comment that begins here: -- up to the line's end, /* ... */ with others inside. 0: none, or it does not end.
+    [[nodiscard]] std::size_t comment() const noexcept {
+        if (left_.starts_with("--")) return std::min(left_.find_first_of("\n\r"), left_.size());
+        if (!left_.starts_with("/*")) return 0;
+        std::size_t depth = 1, at = 2;
+        while (depth > 0 && at + 1 < left_.size()) {
+            const std::string_view two = left_.substr(at, 2);
+            if (two == "/*") ++depth;
+            if (two == "*/") --depth;
+            at += two == "/*" || two == "*/" ? 2 : 1;
+        }
+        return depth == 0 ? at : 0;
+    }
     [[nodiscard]] static char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
     [[nodiscard]] static bool is_letter(char c) noexcept { return (lower(c) >= 'a' && lower(c) <= 'z') || c == '_'; }
     [[nodiscard]] static bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }

@@ -53,6 +53,8 @@ void Tracker::attach(wire::LeaseState& backend) {
     if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
     if (temporary_first_) pin_fresh(PinKind::temporary, {});
     front_ran_ = 0;
+    numbers_touched_ = numbers_drawn_ = false;
+    clearing_ = 0;
 }
 
 void Tracker::detach() noexcept {
@@ -122,6 +124,7 @@ Digest Tracker::digest(std::string_view sql) const {
     all.hint = wire::read_hint(sql);
     if (all.calls) read_called(all, sql);
     if (all.routines) all.routines = replaces_functions(sql);
+    if (all.unseen) note_sequences_within(sql, all);
     return all;
 }
 
@@ -140,6 +143,8 @@ void Tracker::tell_parameters(wire::Outbox& to_client) {
 void Tracker::apply(const Digest& digest) {
     apply_pins(digest);
     look_for_hidden(digest);
+    if (digest.touches) touch_numbers(digest.draws || digest.calls);
+    if (digest.seeds) lease_->seeded = true;
     if (digest.soils) soiled_ = true;
     if (digest.reads) private_reading_ = true;
     note_reading(digest);

@@ -12,6 +12,7 @@
 // tracker_settings    settings that are carried although the server does not report them
 // tracker_pins        what keeps it on its backend, and for how long
 // tracker_hidden      what functions did to it that no text tells
+// tracker_numbers     whose the numbers of sequences are that its backend would tell
 // tracker_observed    its statements, for whoever wants to know of each
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
@@ -225,6 +226,23 @@ class Tracker final : public wire::Tracker {
     void take_over(const Found& found);
     [[nodiscard]] bool adopt(const FoundSetting& setting);
     void leak(std::string_view kind, std::string_view what);
+    // tracker_numbers.cpp
+    enum class Numbers : std::uint8_t { pass, wait, clear, refuse };
+    [[nodiscard]] bool own_numbers() const noexcept;
+    void touch_numbers(bool draws) noexcept;
+    [[nodiscard]] bool clears_numbers() const noexcept { return clearing_ >= outstanding_.first(); }
+    void begin_clearing(std::uint64_t scope) noexcept;
+    void numbers_cleared() noexcept;
+    [[nodiscard]] bool goes_on(const Digest& digest) const noexcept;
+    [[nodiscard]] Numbers before_numbers(const Digest& digest, bool whole) noexcept;
+    [[nodiscard]] std::optional<Step> clear_numbers(const Digest& digest, const Message& message, Flow& flow);
+    [[nodiscard]] std::optional<Step> clear_numbers_bound(const Digest& digest, bool kept, const Message& message,
+                                                          Flow& flow);
+    [[nodiscard]] Step refuse_numbers(const Message& message, Flow& flow);
+    void discard_sequences_extended(Flow& flow);
+    [[nodiscard]] static Digest called(Bytes body) noexcept;
+    void sequences_discarded();
+    [[nodiscard]] Passing on_clearing(std::uint8_t type, Bytes body, wire::Outbox& to_client);
 
     // tracker_settings.cpp
     [[nodiscard]] SettingTrail& trail();
@@ -238,7 +256,7 @@ class Tracker final : public wire::Tracker {
     void leave_trail();
     void restore(wire::Outbox& to_backend);
     [[nodiscard]] Passing on_restoring(std::uint8_t type, Bytes body, wire::Outbox& to_client);
-    // In front is a statement of our own, which brings back settings.
+    // In front is a Query of our own, which brings back settings or discards sequences.
     [[nodiscard]] bool restoring() const noexcept {
         return !outstanding_.empty() && outstanding_[0].type == frontend::query &&
                outstanding_[0].reply == Request::Reply::swallow;
@@ -324,6 +342,13 @@ class Tracker final : public wire::Tracker {
     std::uint16_t named_portal_bits_ = 0;
     std::uint32_t portal_text_ = 0;
     std::string portal_deallocates_;  // the session's statement that executing the unnamed portal gives up
+
+    std::uint64_t numbers_ = 0;        // leases in which it may have used sequences
+    std::uint64_t numbers_named_ = 0;  // the last request whose text names what uses or tells them
+    std::uint64_t clearing_ = 0;  // the last DISCARD SEQUENCES of ours; done or given up once it is not outstanding
+    std::uint64_t clearing_scope_ = 0;  // which it is in; all: it is a Query
+    bool numbers_touched_ = false;      // the lease may have used sequences
+    bool numbers_drawn_ = false;        // and is likely to have drawn numbers from them
 
     Pins pins_;
     Hidden hidden_;

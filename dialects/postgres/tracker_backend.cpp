@@ -204,9 +204,14 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
     Request& request = outstanding_.front();
     if (request.type != frontend::query && request.type != frontend::execute) return Passing::fatal;
     copy_in_ = false;
+    if (outstanding_.first() == clearing_) {
+        numbers_cleared();
+        return confirm(frontend::execute);
+    }
     request.bits |= Request::done;
     if (watching_) watch_done();
     if (trail_ && type != backend::empty_query) step_done(type, body);
+    if (type == backend::command_complete && wire::as_text(body).starts_with("DISCARD S")) sequences_discarded();
     if (request.has(Request::drops) && type == backend::command_complete) {
         const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
         if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") drop_all_statements(tag == "DISCARD ALL");
@@ -230,6 +235,7 @@ void Tracker::drop_all_statements(bool discard) {
     if (scope_open_) note_reset();
     discarded_ = true;
     lease_->held.clear();
+    numbers_cleared();
     lease_->dirty = false;
     // Back to what the client asked for when it came; the next lease sees to it.
     settings_ = options_.startup;

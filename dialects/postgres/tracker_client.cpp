@@ -111,6 +111,9 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (!ready_after_) ready_for_query(flow.to_client.own(), status_);
         return Step::taken;
     }
+    if ((what.touches && (what.names_sequences || !own_numbers())) || !message.whole()) {
+        if (const std::optional<Step> step = clear_numbers(what, message, flow)) return *step;
+    }
     std::optional<SettingSteps> steps;
     if (message.whole() && what.touches_settings(trail_ != nullptr)) steps = read_steps(what, sql);
     start_record();
@@ -132,6 +135,8 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
 }
 
 Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
+    const Digest what = called(message.body());
+    if (const std::optional<Step> step = clear_numbers(what, message, flow)) return *step;
     start_record();
     const std::uint32_t text = transcript_.add("function call");
     std::uint16_t all = Request::single;
@@ -141,6 +146,8 @@ Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
     if (watching_) watch_call();
     soiled_ = true;  // whatever the function does
     pin_fresh(PinKind::unseen, {});
+    if (what.names_sequences) pin_fresh(PinKind::last_value, {});
+    touch_numbers(true);
     forward(message, flow);
     start_stream(message, Rest::forward);
     return Step::taken;

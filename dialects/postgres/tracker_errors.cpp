@@ -54,12 +54,14 @@ Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
     if (trail_) trail_->failed();
     if (watching_) watch_error(body);
     Request& request = outstanding_.front();
+    const Effect* effect = outstanding_.of_front();
     if (request.readies()) {
         request.bits |= Request::failed;
-        return Passing::pass;
+        if (request.reply != Request::Reply::poison || effect == nullptr) return Passing::pass;
+        say(effect->fault, effect->text, to_client);
+        return Passing::drop;
     }
     Passing passing = Passing::pass;
-    const Effect* effect = outstanding_.of_front();
     if (request.reply == Request::Reply::poison && effect != nullptr) {
         say(effect->fault, effect->text, to_client);
         passing = Passing::drop;

@@ -97,6 +97,7 @@ void Tracker::answer_scope(Answering& how, std::size_t from, std::size_t to) {
         const Request& request = outstanding_[i];
         failed |= request.has(Request::failed);
         if (request.type != frontend::query && request.type != frontend::execute) continue;
+        if (request.reply == Request::Reply::swallow) continue;
         left = true;
         every &= request.bits;
         any |= request.bits | Request::executes;

@@ -14,7 +14,8 @@ std::string_view Tracker::pin() const noexcept {
 }
 
 bool Tracker::dirty() const noexcept {
-    return soiled_ || (trail_ && !trail_->settled()) || encoding_pins_ || pins_.any();
+    return soiled_ || (lease_ != nullptr && lease_->seeded) || (trail_ && !trail_->settled()) || encoding_pins_ ||
+           pins_.any();
 }
 
 std::string Tracker::pin_statement() const { return mask(pins_.statement(), Transcript::max_bytes, conforming_); }
@@ -47,7 +48,7 @@ void Tracker::pin_fresh(PinKind kind, std::string_view variable) {
 }
 
 void Tracker::apply_pins(const Digest& digest) {
-    if (digest.hint == wire::Hint::unpin) pins_.release_by_hand();
+    if (digest.hint == wire::Hint::unpin) pins_.release(PinKind::by_hand);
     if (digest.hint == wire::Hint::pin) pin_fresh(PinKind::by_hand, {});
     if (digest.pin != PinKind::none) {
         pin_fresh(digest.pin, digest.variable());

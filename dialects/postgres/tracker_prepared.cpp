@@ -283,8 +283,11 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
         begin_scope(flow, false);
         ensure_unnamed(flow);
         const Bytes parse = unnamed_.message();
-        bound(portal, unnamed_.digest(),
-              parse.empty() ? std::string_view() : wire::as_text(parse.subspan(header_size + 1)).data());
+        const Digest* what = unnamed_.digest();
+        if (what != nullptr && (what->touches || parse.empty())) {
+            if (const auto step = clear_numbers_bound(*what, !parse.empty(), message, flow)) return *step;
+        }
+        bound(portal, what, parse.empty() ? std::string_view() : wire::as_text(parse.subspan(header_size + 1)).data());
         if (portal.empty() && std::ranges::equal(parse, instead_of_deallocate)) {
             portal_deallocates_ = unnamed_.digest()->variable();
         }
@@ -296,6 +299,10 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
     begin_scope(flow, false);
     Namespace::Named* named = names_.find(name);
     if (named != nullptr) ensure_named(*named, flow);
+    if (named != nullptr && (named->second->digest.touches || !named->second->kept)) {
+        const auto step = clear_numbers_bound(named->second->digest, named->second->kept, message, flow);
+        if (step) return *step;
+    }
     bound(portal, named == nullptr ? nullptr : &named->second->digest,
           named == nullptr ? std::string_view() : named->second->text());
     const BackendName renamed(named == nullptr ? nobody : named->second->id);

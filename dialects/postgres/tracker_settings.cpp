@@ -108,6 +108,7 @@ void Tracker::restore(wire::Outbox& to_backend) {
 
 // The reply to that. Nothing of the session runs without it.
 Tracker::Passing Tracker::on_restoring(std::uint8_t type, Bytes body, wire::Outbox& to_client) {
+    if (outstanding_.first() == clearing_) return on_clearing(type, body, to_client);
     switch (type) {
         case backend::row_description:
         case backend::data_row:

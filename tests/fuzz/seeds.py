@@ -324,6 +324,13 @@ URLS = ["postgresql+psycopg2://app:kx%25jj5%2Fg@db.internal:5432/orders?sslmode=
         "postgresql://a:b@h1:1,h2:2,h3/d?target_session_attrs=read-write", "postgresql:///d?host=/run/postgresql&port=5433", "postgres://u:p:/?@h/d",
         "postgresql://u@h:99999/d", "sqlite://", "postgresql://u:%zz@h/d", "mysql://u:@h/d?ssl_mode=REQUIRED&charset=utf8mb4", ""]
 
+SETTINGS = ["SET work_mem = '4MB'; RESET ALL; SET LOCAL a.b TO DEFAULT", "/* app:x */ SET search_path TO a, \"B c\", 'user', \"$user\" -- end",
+            "SELECT set_config('a.b', 'it''s', false) AS x, pg_catalog.set_config('role'::text, NULL, 'true');", "SET ROLE none; RESET ROLE",
+            "SET SESSION AUTHORIZATION 'A b'; SET SESSION AUTHORIZATION DEFAULT; RESET SESSION AUTHORIZATION",
+            "BEGIN; SAVEPOINT a; SET TIME ZONE LOCAL; ROLLBACK WORK TO SAVEPOINT a; RELEASE a; COMMIT",
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL REPEATABLE READ", "SET statement_timeout = '1min'",
+            "SET temp_buffers = 800; SET xmloption = content", "SET/**/a.b=--5\n1", "SET SCHEMA 's1'; SET x = -1.5; DO ''"]
+
 
 def texts():
     for i, sql in enumerate(SQL):
@@ -331,6 +338,8 @@ def texts():
         seed("postgres_lexer", str(i), sql.encode())
     for i, sql in enumerate(SQL[:3] + ["SET standard_conforming_strings = off; SELECT '\\'; DISCARD ALL"]):
         seed("postgres_statements", f"escapes-{i}", b"\1\2" + sql.encode())
+    for i, sql in enumerate(SETTINGS):
+        seed("postgres_setting_steps", str(i), b"\0" + sql.encode())
     for i, sql in enumerate(MYSQL):
         for mode in range(4):
             if mode in (0, i % 4):

@@ -145,7 +145,7 @@ def test_in_a_transaction_a_setting_is_as_on_a_dedicated_connection(single):
     assert [session.value("SHOW work_mem"), other.value("SHOW work_mem")] == ["8MB", "4MB"]
 
 
-@pytest.mark.parametrize("sql", ["SET SESSION AUTHORIZATION DEFAULT", "SET temp_buffers = 800", "SET transaction_isolation = serializable",
+@pytest.mark.parametrize("sql", ["SET temp_buffers = 800", "SET transaction_isolation = serializable",
                                  "SET array_nulls = off", "SET work_mem = $$5MB$$", "SET statement_timeout = '150ms'",
                                  "SET local.a = 1", "SET transaction.a = 1", "SET names.a = 1", "SET schema.a = 1"])
 def test_what_is_not_certain_to_mean_the_same_elsewhere_pins(single, sql):

@@ -53,9 +53,15 @@ class _Holdings:
     def __init__(self):
         self.of = {}
         self.dropped = {}  # in transactions that are still open: a rollback would bring it back
+        self.held = {}     # names that are held now, whatever a rollback brings back
+        self.unknown = {}  # what the session has drawn before it held it
+
+    def knows(self, step):
+        return not any(need.removeprefix("known:") in self.unknown.get(step.session, ()) for need in step.needs)
 
     def note(self, step, seen, session):
         mine = self.of.setdefault(step.session, set())
+        self._note_draws(step, seen, session)
         dropped = self.dropped.setdefault(step.session, set())
         mine.update(step.holds)
         dropped.difference_update(step.holds)
@@ -69,9 +75,25 @@ class _Holdings:
         if session is None or not mine:
             self.of.pop(step.session, None)
 
+    def _note_draws(self, step, seen, session):
+        held, unknown = self.held.setdefault(step.session, set()), self.unknown.setdefault(step.session, set())
+        held.update(step.holds)
+        unknown.update(name for name in step.draws if name not in held)
+        if not any(aspect == "error" for aspect, _ in seen):
+            everything = "*" in step.frees
+            unknown.difference_update(unknown.copy() if everything else step.holds + step.frees)
+            held.difference_update(held.copy() if everything else step.frees)
+        if session is None:
+            held.clear()
+            unknown.clear()
+
 
 def _permitted(program, step, sessions, holdings):
     """Whether a correct pooler can serve the step at once."""
+    if not holdings.knows(step):
+        return False
+    if "within" in step.needs and not sessions.holds_transaction(step.session):
+        return False
     if "idle" in step.needs and sessions.holds_transaction(step.session):
         return False
     others = [n for n in range(len(program.starts)) if n != step.session]

@@ -34,6 +34,8 @@ class Server {
                                                 {"standard_conforming_strings", "on"}};
     std::map<std::string, std::string> prepared;  // named: text
     std::vector<std::string> executed;            // everything that ran
+    int drawn = 0;                                // from the only sequence
+    std::optional<int> number;                    // what lastval() tells
     std::size_t parses = 0, closes = 0, messages = 0;
 
   private:

@@ -159,6 +159,15 @@ void Server::on_message(std::uint8_t type, Bytes body) {
             break;
         }
         case 'H': release(); break;
+        case 'F': {
+            executed.push_back("function call");
+            {
+                const Framed framed(out_, backend::function_result);
+                out_.u32be(~std::uint32_t{0});
+            }
+            ready();
+            break;
+        }
         default: ADD_FAILURE() << "server got " << type; break;
     }
 }
@@ -308,7 +317,18 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
     executed.push_back(statement + parameters);
     std::string tag = statement.substr(0, statement.find(' '));
     if (starts(statement, "ERR")) return Failure{"22012", "division by zero"};
-    if (starts(statement, "BEGIN")) {
+    if (starts(statement, "EXECUTE lh_0")) return Failure{"26000", "prepared statement \"lh_0\" does not exist"};
+    if (statement.find("lastval()") != std::string::npos) {
+        if (!number) return Failure{"55000", "lastval is not yet defined in this session"};
+        data_row(out_, std::array<std::optional<std::string>, 1>{std::to_string(*number)});
+        tag = "SELECT 1";
+    } else if (statement.find("nextval(") != std::string::npos || starts(statement, "INSERT")) {
+        number = ++drawn;
+        if (has_rows(statement)) tag = "SELECT 1";
+    } else if (starts(statement, "DISCARD SEQUENCES")) {
+        number.reset();
+        tag = "DISCARD SEQUENCES";
+    } else if (starts(statement, "BEGIN")) {
         if (status_ == 'I') status_ = 'T';
     } else if (starts(statement, "COMMIT")) {
         if (status_ == 'E') tag = "ROLLBACK";
@@ -342,6 +362,7 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
     } else if (starts(statement, "DISCARD ALL")) {
         prepared.clear();
         portals_.clear();
+        number.reset();
         settings = Server().settings;
         end_transaction(true);  // at once, also in a pipeline
         tag = "DISCARD ALL";

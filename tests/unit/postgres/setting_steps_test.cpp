@@ -47,6 +47,21 @@ TEST(SettingSteps, LeaveValuesThatTheServerTellsToIt) {
     EXPECT_EQ(read("SELECT set_config('TimeZone', 'UTC', false)"), "SELECT 1: timezone!=UTC");
 }
 
+TEST(SettingSteps, GiveUpTheRoleWithTheSessionsAuthorization) {
+    EXPECT_EQ(read("SET SESSION AUTHORIZATION x; SET SESSION AUTHORIZATION 'A b'"),
+              "SET: session_authorization=x role=none; SET: session_authorization=A b role=none");
+    EXPECT_EQ(read("SET SESSION AUTHORIZATION DEFAULT; RESET SESSION AUTHORIZATION; RESET session_authorization"),
+              "SET: session_authorization role=none; RESET: session_authorization role=none; "
+              "RESET: session_authorization role=none");
+    EXPECT_EQ(read("SET session_authorization = x; SET ROLE y"), "SET: session_authorization=x role=none; SET: role=y");
+    EXPECT_EQ(read("SELECT set_config('session_authorization', 'x', false), set_config('role', 'y', false)"),
+              "SELECT 1: session_authorization=x role=none role=y");
+    EXPECT_EQ(read("SET LOCAL SESSION AUTHORIZATION x"), "-");
+    EXPECT_EQ(read("SET AUTHORIZATION x"), "none");
+    EXPECT_EQ(read("SET SESSION AUTHORIZATION x y"), "none");
+    EXPECT_EQ(read("RESET SESSION"), "none");
+}
+
 TEST(SettingSteps, ReadSavepoints) {
     EXPECT_EQ(read("SAVEPOINT a; RELEASE a; RELEASE SAVEPOINT b; ROLLBACK TO a"),
               "savepoint a; release a; release b; back to a");
@@ -106,7 +121,6 @@ TEST(SettingSteps, AreNoneBesideWhatNobodySees) {
     EXPECT_EQ(read("CALL p(); SET a.b = 1"), "none");
     EXPECT_EQ(read("SET temp_buffers = 800"), "none");
     EXPECT_EQ(read("SET xmloption = content"), "none");
-    EXPECT_EQ(read("SET SESSION AUTHORIZATION x"), "none");
     EXPECT_EQ(read("SET a.b = 1; SELECT U&\"x\""), "none");
 }
 

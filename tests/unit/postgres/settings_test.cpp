@@ -87,6 +87,10 @@ TEST(PostgresSettings, BringsBackWhatIsMissingAndTouchesNothingElse) {
     EXPECT_EQ(missing_sql({}, settings({{"role", "a"}, {"x", "2"}})),
               "SELECT pg_catalog.set_config('x','2',false);SELECT pg_catalog.set_config('role','a',false);");
     EXPECT_EQ(missing_sql(settings({{"x", "1"}}), {}), "");
+    // Another session authorization gives the role up: it comes first, and the role again.
+    EXPECT_EQ(missing_sql(settings({{"role", "a"}}), settings({{"role", "a"}, {"session_authorization", "b"}})),
+              "SELECT pg_catalog.set_config('session_authorization','b',false);"
+              "SELECT pg_catalog.set_config('role','a',false);");
 }
 
 TEST(PostgresSettings, IdentityIsGivenUpFirstAndTakenLast) {

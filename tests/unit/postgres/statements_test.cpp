@@ -361,7 +361,9 @@ TEST(Digests, NameTheFirstThingThatPins) {
         {"SET LOCAL work_mem = 1", ""},
         {"SAVEPOINT a", ""},
         {"DO ''", ""},
-        {"SELECT nextval('s')", ""},
+        {"SELECT nextval('s')", "currval() or lastval()"},
+        {"SELECT setval('s', 1)", "currval() or lastval()"},
+        {"CREATE TABLE t (id int DEFAULT nextval('s'))", ""},
     };
     for (const auto& [sql, reason] : cases) {
         const Digest found = digest(sql);

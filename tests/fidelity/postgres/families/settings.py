@@ -89,22 +89,30 @@ def reset_in_a_string(draw):
 @family("resets")
 def discard(draw):
     end = draw.choice(["DISCARD ALL", "DISCARD ALL", "DISCARD PLANS", "DISCARD TEMP", "DISCARD SEQUENCES", "RESET ALL"])
-    return [draw.run(end, frees=("*",) if end == "DISCARD ALL" else ()), probe(draw), effect(draw)]
+    return [draw.run(end, frees={"DISCARD ALL": ("*",), "DISCARD SEQUENCES": ("sequence",)}.get(end, ())), probe(draw), effect(draw)]
 
 
 @family("settings")
 def special_words(draw):
-    return [draw.run(draw.choice([
+    sql = draw.choice([
         "SET TIME ZONE 'Europe/Berlin'", "SET NAMES 'LATIN1'", "SET NAMES 'UTF8'", "SET SCHEMA 's1'",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
-        "SET XML OPTION DOCUMENT", "SET work_mem = '1MB', '2MB'", "SET LOCAL a.b TO 'local'", "SET SEED TO 0.5"])), probe(draw), effect(draw)]
+        "SET XML OPTION DOCUMENT", "SET work_mem = '1MB', '2MB'", "SET LOCAL a.b TO 'local'", "SET SEED TO 0.5",
+        "/* a comment */ SET a.b = 'in front'", "-- a line\nSET work_mem -- and\n = '4MB'"])
+    return [draw.run(sql, holds=("seed",) if "SEED" in sql else ()), probe(draw), effect(draw)]
 
 
 @family("settings")
 def roles(draw):
     on = draw.choice([["SET ROLE reader", "RESET ROLE"], ["SET ROLE 'writer'", "SET ROLE NONE"], ["SET LOCAL ROLE reader"],
                       ["SET SESSION AUTHORIZATION writer", "RESET SESSION AUTHORIZATION"], ["SET ROLE nobody_at_all"],
-                      ["SET SESSION AUTHORIZATION reader", "SET SESSION AUTHORIZATION DEFAULT"]])
+                      ["SET SESSION AUTHORIZATION reader", "SET SESSION AUTHORIZATION DEFAULT"],
+                      ["SET session_authorization = 'writer'", "SET ROLE NONE", "RESET SESSION AUTHORIZATION"],
+                      ["SELECT set_config('session_authorization', 'reader', false)", "SET SESSION AUTHORIZATION nobody_at_all",
+                       "SELECT set_config('session_authorization', 'app', false)", "RESET ALL",
+                       "SET LOCAL SESSION AUTHORIZATION writer", "SET SESSION AUTHORIZATION DEFAULT"],
+                      ["SET ROLE reader", "SET SESSION AUTHORIZATION writer", "SET ROLE reader", "RESET ROLE",
+                       "RESET SESSION AUTHORIZATION"]])
     steps = [draw.run(on[0]), effect(draw), draw.run("SELECT current_user, session_user")]
     return steps + [draw.run(sql) for sql in on[1:]] + [effect(draw)]
 
