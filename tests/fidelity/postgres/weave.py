@@ -10,6 +10,7 @@ from core.program import Program, Step
 
 FAMILIES = {}
 DRAW = ("INSERT", "COPY", "EXECUTE", "hidden_next", "note_twice", "nextval", "setval")  # numbers of sequences, maybe
+NAMES = ("nextval(", "setval(", "currval(", "lastval(")
 WITHIN = 0.35     # of the pieces are in a transaction
 LENGTH = 64       # steps that are drawn; some are left out when they are played,
 LENGTH_TWO = 110  # more where a session often has to wait for others
@@ -41,7 +42,10 @@ class Draw:
         # A statement prepared earlier may be an INSERT.
         draws = any(word in str(message) for message in messages for word in DRAW) or any(
             message[0] == "bind" and message[2] for message in messages)
-        return Step(self.session, self.name, tuple(messages), frozenset(needs), tuple(holds), tuple(frees),
+        # Whoever names them keeps its backend for their numbers.
+        names = any(word in str(message) for message in messages for word in NAMES)
+        holds = tuple(dict.fromkeys((*holds, *(("sequence",) if names else ()))))
+        return Step(self.session, self.name, tuple(messages), frozenset(needs), holds, tuple(frees),
                     ("sequence",) if draws else ())
 
     def simple(self, *statements, **more):

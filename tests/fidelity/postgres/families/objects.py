@@ -69,7 +69,7 @@ def held(draw):
 @family("cursors")
 def of_a_transaction(draw):
     return [draw.run("BEGIN"), draw.run("DECLARE c1 CURSOR FOR SELECT id FROM items ORDER BY id"), draw.run("FETCH 3 FROM c1"),
-            draw.run(draw.choice(["CLOSE c1", "FETCH ALL FROM c1", "UPDATE own_0 SET amount = 1 WHERE false"])),
+            draw.run(draw.choice(["CLOSE c1", "FETCH ALL FROM c1", f"UPDATE own_{draw.session} SET amount = 1 WHERE false"])),
             draw.run(draw.choice(["COMMIT", "ROLLBACK"])), draw.run("FETCH NEXT FROM c1")]
 
 
