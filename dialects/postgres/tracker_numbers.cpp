@@ -72,9 +72,6 @@ Tracker::Numbers Tracker::before_numbers(const Digest& digest, bool whole) noexc
         const std::uint64_t next = outstanding_.pushed() + (digest.last == Kind::discard_sequences ? 0 : 1);
         numbers_named_ = std::max(numbers_named_, next);
     }
-#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
-    if (switches::on("no_numbers")) return Numbers::pass;
-#endif
     bool asked = false;
     if (SequencesAsked* pool = lease_->asked.get()) {
         asked = pool->ever || (pool->ahead > 0 && (digest.draws || digest.calls));

@@ -44,8 +44,6 @@ CARRIERS = {
         "hidden", (0, "SELECT hidden_set('work_mem', '5MB')"), (1, "SHOW work_mem"), (0, "SHOW work_mem")),
     _no_pin("currval() or lastval()"): _program(
         "sequences", (0, "SELECT nextval('counter')"), (1, "SELECT 1"), (0, "SELECT currval('counter')")),
-    "no_numbers": _program(
-        "sequences", (0, "INSERT INTO own_0 DEFAULT VALUES"), (1, "SELECT lastval()")),
     "no_reset": _program(
         "departures", (0, "SELECT pg_advisory_lock(5)"), (0, ("leave", "terminate")),
         (1, "SELECT pg_try_advisory_xact_lock(5)"), (1, "SELECT pg_try_advisory_xact_lock(5)")),
