@@ -328,6 +328,9 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
             if (begins(w, "pg_replication_origin_session")) found = mark::foreign_session;
             if (w == "pg_settings" && updates_) found = mark::set_config;
             break;
+        case 'a':
+            if (w == "as" && !quoted) defines_ = false;  // CREATE TABLE AS runs its query
+            break;
         case 's':
             if (w == "set_config") found = mark::set_config;
             if (w == "setseed") found = mark::seed;

@@ -268,9 +268,10 @@ std::optional<std::vector<Parsed>> parse(const std::string& text) {
         Parsed& next = found.emplace_back();
         next.end = length == 0 ? text.size() : raw.value("stmt_location", std::size_t{0}) + length;
         read_statement(statement.begin().key(), statement.begin().value(), next);
-        // A definition keeps the names of functions, and calls none.
+        // A definition keeps the names of functions, and calls none; CREATE TABLE AS runs its query.
         constexpr std::uint16_t of_sequences = mark::sequence | mark::last_value;
-        const unsigned told = changes_schema(statement.begin().key()) ? ~unsigned{of_sequences} : ~0u;
+        const bool keeps = changes_schema(statement.begin().key()) && statement.begin().key() != "CreateTableAsStmt";
+        const unsigned told = keeps ? ~unsigned{of_sequences} : ~0u;
         next.marks |= static_cast<std::uint16_t>(marks_within(statement) & told);
     }
     return found;
