@@ -68,6 +68,7 @@ class Relay {
     void stop();   // at once
     void drain();  // at the end of the lease
     void cancel_finished();
+    void heard();  // the tracker has something for the client that no reply brings
     void set_limits(Limits limits) noexcept { limits_ = limits; }
 
     [[nodiscard]] bool leased() const noexcept { return static_cast<bool>(lease_); }

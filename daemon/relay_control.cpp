@@ -163,6 +163,10 @@ void Relay::cancel_finished() {
     if (!tracker_.busy() && tracker_.status() == wire::TransactionStatus::idle) boundary();
 }
 
+void Relay::heard() {
+    if (mode_ == Mode::running && !outcome_ && !leaving_ && !gone_ && tracker_.resumes()) go_on();
+}
+
 void Relay::drain() {
     draining_ = true;
     if (mode_ != Mode::running) return;

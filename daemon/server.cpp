@@ -108,6 +108,7 @@ Server::~Server() {
     shared_.publish({});
     shared_.homes = nullptr;
     homes_.reset();
+    shared_.hubs.clear();
     workers_.clear();
 }
 

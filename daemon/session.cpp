@@ -27,6 +27,7 @@ Session::Session(Shared& shared, Worker& worker, std::shared_ptr<const config::L
       lobby_place_(lobby->enter(*this)), key_(shared.cancels.issue(id_, &worker)) {}
 
 Session::~Session() {
+    leave_hub();
     shared_.cancels.revoke(key_);
     if (home_ && home_->from_template) --home_->sessions;
 }
@@ -281,6 +282,7 @@ void Session::stop(std::string reason) {
     if (stop_reason_.empty()) stop_reason_ = std::move(reason);
     if (console_) return stop_console();
     if (waiting_) home_->pool->cancel(ticket_);
+    if (hub_) pass_on_heard();
     if (relay_) {
         relay_->stop();
     } else if (pipe_) {

@@ -16,6 +16,9 @@
 
 namespace leasehold::daemon {
 
+class Hub;
+struct HubNews;
+
 // What a session shows of itself.
 struct SessionView {
     std::uint64_t id = 0;
@@ -80,6 +83,9 @@ class Session final : private Lobby::Guest {
         wire::Clock::time_point transaction_since = wire::Clock::time_point::min();  // min(): no transaction
     };
     [[nodiscard]] Glance glance() const noexcept;
+    // From the hub that hears for it (session_listen.cpp): each thing, then once for all of them.
+    void hub_says(const Hub* hub, const HubNews& news);
+    void pass_on_heard();
     [[nodiscard]] const std::string& user() const noexcept { return user_; }
     // Of its transaction, literals masked; empty without one.
     [[nodiscard]] std::string last_statement() const;
@@ -163,6 +169,12 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> end_another(wire::Errand errand);
     [[nodiscard]] bool say_carried_out(const wire::Diagnostics* error);
     [[nodiscard]] wire::awaitable<Next> log_in_again();
+    // session_listen.cpp
+    struct HubAnswer;
+    [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> ask_hub(wire::Errand errand);
+    void release_channels();
+    void move_to_another_hub();
+    void leave_hub();
     void forget_session();
     // It has ended, and only its client's last bytes are waited for.
     [[nodiscard]] bool over() const noexcept { return home_ && !welcoming_ && !logged_in_; }
@@ -205,6 +217,9 @@ class Session final : private Lobby::Guest {
     std::unique_ptr<StatementLog> statements_;  // while they are logged
     std::unique_ptr<wire::Tracker> tracker_;
     std::unique_ptr<Relay> relay_;
+    std::shared_ptr<Hub> hub_;               // since it first listened
+    std::shared_ptr<HubAnswer> hub_answer_;  // while one is waited for
+    std::uint64_t hub_requests_ = 0;
     pool::Permit replica_permit_;                 // outlives the connection that it stands for
     std::shared_ptr<dialects::Backend> replica_;  // a replication session's own connection; a cancel keeps it too
     dialects::Facts replica_facts_;

@@ -38,8 +38,16 @@ bool Session::may_be_ended_by(const Asker& asker) const {
 
 wire::awaitable<bool> Session::carry_out() {
     wire::Errand errand = tracker_->errand();
-    const std::optional<wire::Diagnostics> error = co_await end_another(std::move(errand));
-    co_return say_carried_out(error ? &*error : nullptr);
+    const bool listens = errand.kind == Kind::listen || errand.kind == Kind::catch_up;
+    std::optional<wire::Diagnostics> error;
+    if (listens) {
+        error = co_await ask_hub(std::move(errand));
+    } else {
+        error = co_await end_another(std::move(errand));
+    }
+    const bool lives = say_carried_out(error ? &*error : nullptr);
+    if (listens) release_channels();
+    co_return lives;
 }
 
 bool Session::say_carried_out(const wire::Diagnostics* error) {
@@ -74,6 +82,7 @@ wire::awaitable<Session::Next> Session::log_in_again() {
 void Session::forget_session() {
     inbox_ = relay_->take_input();
     relay_.reset();
+    leave_hub();
     tracker_->observe(nullptr);
     statements_.reset();
     tracker_.reset();

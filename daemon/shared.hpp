@@ -4,6 +4,7 @@
 
 #include "daemon/cancel_registry.hpp"
 #include "daemon/certificates.hpp"
+#include "daemon/hubs.hpp"
 #include "daemon/metrics/sessions.hpp"
 #include "daemon/operations.hpp"
 #include "daemon/places.hpp"
@@ -35,7 +36,7 @@ struct Generation {
 using GenerationPtr = std::shared_ptr<const Generation>;
 
 struct Shared {
-    explicit Shared(metrics::Registry& registry) : refusals(registry) {}
+    explicit Shared(metrics::Registry& registry) : refusals(registry), hubs(registry) {}
 
     // From every thread. Two calls may give two generations: take one where parts of it must fit together.
     [[nodiscard]] GenerationPtr current() const {
@@ -67,6 +68,7 @@ struct Shared {
     std::atomic<std::uint64_t> last_session{0};
     Places places;
     const Refusals refusals;
+    Hubs hubs;
     std::uint64_t descriptors = 0;  // that may be open
     std::atomic<bool> draining{false};
 

@@ -58,6 +58,9 @@ void register_live(Tables& tables, Shared& shared) {
             std::ranges::stable_sort(all, std::greater{}, [](const LeaseRow& lease) { return lease.holder.pin_time; });
             return pins_rows(all, wall());
         }));
+    tables.add(from_workers<ListenerRow>(
+        shared, "LISTENERS", listeners_columns(), "the connections that listen for the sessions of a database",
+        listeners_of, [](const std::vector<ListenerRow>& all) { return listeners_rows(all, wall()); }));
 }
 
 Counts added_up(const std::vector<Counts>& all) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/snapshots.hpp"
 
+#include "daemon/hub.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/worker.hpp"
 
@@ -173,6 +174,14 @@ std::vector<LeaseRow> leases_of(const Worker& worker) {
             row.backend = std::move(backend);
             rows.push_back(std::move(row));
         }
+    }
+    return rows;
+}
+
+std::vector<ListenerRow> listeners_of(const Worker& worker) {
+    std::vector<ListenerRow> rows;
+    for (const std::shared_ptr<Hub>& hub : worker.shared().hubs.all()) {
+        if (hub->worker() == &worker) rows.push_back(hub->row());
     }
     return rows;
 }

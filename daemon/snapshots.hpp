@@ -5,6 +5,7 @@
 
 #include "daemon/admin/holders.hpp"
 #include "daemon/admin/inventory.hpp"
+#include "daemon/admin/listening.hpp"
 #include "daemon/shared.hpp"
 
 namespace leasehold::daemon {
@@ -13,6 +14,7 @@ namespace leasehold::daemon {
 [[nodiscard]] std::vector<admin::PoolRow> pools_of(const Worker& worker);
 [[nodiscard]] std::vector<admin::ServerRow> servers_of(const Worker& worker);
 [[nodiscard]] std::vector<admin::LeaseRow> leases_of(const Worker& worker);
+[[nodiscard]] std::vector<admin::ListenerRow> listeners_of(const Worker& worker);
 [[nodiscard]] std::vector<admin::WaiterRow> waiters_of(const Worker& worker);
 // One element.
 [[nodiscard]] std::vector<admin::Counts> counts_of(const Worker& worker);

@@ -49,4 +49,11 @@ awaitable<Replicating> Connector::connect_replication(const Login&, pool::Deadli
     co_return none;
 }
 
+awaitable<Hearing> Connector::connect_ear(std::string, pool::Deadline) {
+    Hearing none;
+    none.connected.error = wire::errc::unsupported;
+    none.connected.message = "this database announces nothing";
+    co_return none;
+}
+
 }  // namespace leasehold::dialects

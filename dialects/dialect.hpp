@@ -6,6 +6,7 @@
 #include "config/model.hpp"
 #include "dialects/wire/drive.hpp"
 #include "dialects/wire/known_functions.hpp"
+#include "dialects/wire/listener.hpp"
 #include "dialects/wire/seam.hpp"
 #include "dialects/wire/servers.hpp"
 #include "dialects/wire/tracker.hpp"
@@ -219,6 +220,12 @@ struct Replicating {
     std::unique_ptr<wire::Seam> seam;  // of what the server sends
 };
 
+// A connection of leasehold's own that hears what the server announces to the sessions of a database.
+struct Hearing {
+    pool::Connected connected;       // with a dialects::Backend that is no pool's
+    std::unique_ptr<wire::Ear> ear;  // reads what it sends, and nobody else
+};
+
 class Connector : public pool::Connector {
   public:
     // Null until the first backend logged in; renewed by each new one.
@@ -230,6 +237,8 @@ class Connector : public pool::Connector {
     virtual void remember(const Login&, Facts) {}
     // For a login that asks for replication, with its parameters as they are. The login outlives it.
     [[nodiscard]] virtual awaitable<Replicating> connect_replication(const Login& login, pool::Deadline deadline);
+    // `mark_channel`: the ear's before this one; empty: it had none.
+    [[nodiscard]] virtual awaitable<Hearing> connect_ear(std::string mark_channel, pool::Deadline deadline);
     // A client's login recovered what dials the backend (Login::recovered()). Thread-safe.
     virtual void learn(const std::string&) {}
     // What learn() was given and holds, for the connector that takes this one's place. Thread-safe.

@@ -72,6 +72,8 @@ inline constexpr std::array catalog{
            "Errors of leasehold's own that clients were sent, by the SQLSTATE's class"},
     Metric{names::client_ends, Type::counter, "reason", "Client sessions ended"},
     Metric{names::leases_lost, Type::counter, "kind", "Leases that ended under a session that lived"},
+    Metric{names::notifications, Type::counter, "", "Notifications given to sessions that listen without a backend"},
+    Metric{names::listen_losses, Type::counter, "", "Connections lost that listen for the sessions of a database"},
     Metric{names::workers, Type::gauge, "", "Worker threads"},
     Metric{names::draining, Type::gauge, "", "1: the daemon is shutting down"},
     Metric{names::build_info, Type::gauge, "version", "1"},

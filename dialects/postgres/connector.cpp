@@ -2,6 +2,7 @@
 #include "dialects/postgres/connector.hpp"
 
 #include "dialects/postgres/client_login.hpp"
+#include "dialects/postgres/ear.hpp"
 #include "dialects/postgres/seam.hpp"
 
 #include <algorithm>
@@ -124,6 +125,18 @@ wire::awaitable<dialects::Replicating> Connector::connect_replication(const dial
     made.refusal = std::move(reached.refusal);
     made.facts = facts_of(std::move(reached.said));
     made.seam = std::make_unique<Seam>();
+    co_return made;
+}
+
+// In the database's own encoding: sessions of another one are not heard for.
+wire::awaitable<dialects::Hearing> Connector::connect_ear(std::string mark_channel, pool::Deadline deadline) {
+    ServerLoginParams login = login_params();
+    login.parameters.front().second = "leasehold listen";
+    login.parameters.emplace_back("client_encoding", "SQL_ASCII");
+    Reached reached = co_await reach(std::move(login), 0, deadline);
+    dialects::Hearing made;
+    made.connected = std::move(reached.connected);
+    if (made.connected.backend) made.ear = std::make_unique<Ear>(std::move(mark_channel));
     co_return made;
 }
 

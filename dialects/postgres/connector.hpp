@@ -20,6 +20,8 @@ class Connector final : public dialects::Connector {
     void remember(const dialects::Login& login, dialects::Facts said) override;
     [[nodiscard]] wire::awaitable<dialects::Replicating> connect_replication(const dialects::Login& login,
                                                                              pool::Deadline deadline) override;
+    [[nodiscard]] wire::awaitable<dialects::Hearing> connect_ear(std::string mark_channel,
+                                                                 pool::Deadline deadline) override;
 
     void learn(const std::string& recovered) override { servers_.learn(recovered); }
     [[nodiscard]] std::string learned() const override { return servers_.learned(); }

@@ -31,6 +31,7 @@ struct Request {
     static constexpr std::uint16_t of_statement = 1 << 12;  // Describe of a statement, not of a portal
 
     static constexpr std::uint16_t begins = 1 << 13;    // BEGIN among them
+    static constexpr std::uint16_t listens = 1 << 14;   // LISTEN or UNLISTEN, of which the server sees a mark
     static constexpr std::uint16_t retagged = 1 << 15;  // the Execute of a DEALLOCATE that is carried out here
 
     std::uint8_t type = 0;  // of the client's message; 0: the server ignores it, nothing comes

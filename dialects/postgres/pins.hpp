@@ -51,6 +51,7 @@ class Pins {
     }
 
     [[nodiscard]] bool any() const noexcept { return kinds() != 0; }
+    [[nodiscard]] bool has(PinKind kind) const noexcept { return (kinds() & bit(kind)) != 0; }
     [[nodiscard]] std::uint16_t kinds() const noexcept { return old_.kinds | fresh_.kinds; }
     // State older than the transaction. What a function may have done is none that is known of.
     [[nodiscard]] bool older() const noexcept { return (old_.kinds & ~bit(PinKind::function)) != 0; }

@@ -24,7 +24,7 @@ constexpr std::size_t waited_for_parse = 1024 * 1024;
 }  // namespace
 
 Tracker::Tracker(TrackerOptions options)
-    : options_(std::move(options)), id_(++last_session), settings_(options_.startup) {
+    : TrackerState(std::move(options), ++last_session) {
     for (const auto& [name, value] : options_.parameters) {
         told_.set(name, value);
         note_parameter(name, value);
@@ -69,6 +69,7 @@ void Tracker::detach() noexcept {
 
 void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) {
     if (reply_left_ > 0) return;  // in the middle of a message nothing can be said
+    if (listening_ && listening_->held) release_ready(to_client);
     error_response(to_client.own(), Severity::fatal, error, options_.identity);
 }
 
@@ -188,6 +189,7 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
     using What = wire::Verdict::Kind;
     Flow flow{to_backend, to_client};
     if (parameters_differ_ && lease_ != nullptr && reply_left_ == 0) tell_parameters(to_client);
+    if (listening_ && listening_->held) return {What::errand, 0};
     std::size_t at = 0;
     for (;;) {
         if (request_left_ > 0) {
@@ -210,6 +212,7 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
         switch (step) {
             case Step::hold: return {What::more, at};
             case Step::lease: return {What::lease, at};
+            case Step::errand: return {What::errand, at};
             case Step::fatal: return die(at, "malformed message", to_client);
             case Step::close: return {What::close, at + message.bytes.size()};
             case Step::taken: break;
@@ -219,6 +222,7 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
         if (!message.whole()) request_left_ = message.size - message.bytes.size();
         if (outstanding_.full()) return die(at, "too many requests are waiting for their replies", to_client);
     }
+    if (listening_ && listening_->waiting() && between_transactions()) listening_->deliver(to_client.own());
     return {What::more, at};
 }
 

@@ -3,6 +3,7 @@
 // to the next backend, what pins, and what a client is told when its backend is lost. No sockets, no clock.
 // Manual: "Message Flow". The calling contract is wire/tracker.hpp.
 //
+// tracker_state       what all of them know of the session
 // tracker_client      a client's messages while a backend is attached
 // tracker_prepared    its prepared statements, under whatever names, on whichever backend
 // tracker_reading     how its texts are read, and who else reads them so
@@ -13,34 +14,14 @@
 // tracker_pins        what keeps it on its backend, and for how long
 // tracker_hidden      what functions did to it that no text tells
 // tracker_numbers     whose the numbers of sequences are that its backend would tell
+// tracker_listen      LISTEN and UNLISTEN, and what it is told between its transactions
 // tracker_observed    its statements, for whoever wants to know of each
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
-#include "dialects/postgres/hidden.hpp"
-#include "dialects/postgres/lease.hpp"
-#include "dialects/postgres/outstanding.hpp"
-#include "dialects/postgres/pins.hpp"
-#include "dialects/postgres/setting_trail.hpp"
-#include "dialects/postgres/transcript.hpp"
-#include "dialects/postgres/unnamed.hpp"
+#include "dialects/postgres/tracker_state.hpp"
 
 namespace leasehold::postgres {
-
-struct TrackerOptions {
-    std::string identity{};  // the detail of errors that only leasehold gives
-    std::string user;
-    Settings startup;                                             // what the client's startup packet wants, well formed
-    std::vector<std::pair<std::string, std::string>> parameters;  // ParameterStatus as the client was told at welcome
-    std::uint64_t variant = 0;
-    std::shared_ptr<const void> variant_kept{};  // keeps the number from being forgotten
-    wire::LeaseMode mode = wire::LeaseMode::transaction;
-    bool disconnect_on_loss = false;
-    std::size_t prepared_per_client = 1000;
-    std::size_t max_settings = 1000;  // carried; what is set beyond them pins
-    std::size_t max_statement_cache_bytes = 64u << 20;
-    std::shared_ptr<wire::KnownFunctions> functions{};  // the pool's; null: what they do is not looked at
-};
 
 // The header in front of at least header_size bytes; what peek() does, without a question.
 [[nodiscard]] inline Header header_at(Bytes in) noexcept {
@@ -48,7 +29,7 @@ struct TrackerOptions {
     return {in[0], byte(1) << 24 | byte(2) << 16 | byte(3) << 8 | byte(4)};
 }
 
-class Tracker final : public wire::Tracker {
+class Tracker final : private TrackerState, public wire::Tracker, private wire::Listener {
   public:
     explicit Tracker(TrackerOptions options);
 
@@ -75,6 +56,11 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::string_view application() const noexcept override;
     [[nodiscard]] std::vector<std::string> transcript(bool literals) const override;
 
+    [[nodiscard]] const wire::Errand& errand() const noexcept override;
+    [[nodiscard]] wire::Aftermath carried_out(const wire::Diagnostics* error, wire::Outbox& to_client) override;
+    [[nodiscard]] wire::Listener* listener() noexcept override { return listening_ ? this : nullptr; }
+    [[nodiscard]] bool resumes() const noexcept override;
+
     void observe(wire::StatementObserver* observer) override;
     [[nodiscard]] std::string masked(std::string_view statement, std::size_t limit) const override {
         return mask(statement, limit, conforming_);
@@ -89,11 +75,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
 
   private:
-    enum class Step : std::uint8_t { taken, hold, lease, close, fatal };
-    // Of a message that is longer than what was waited for: what becomes of the rest.
-    enum class Rest : std::uint8_t { forward, discard };
-    // unheard: the client has not been told yet that its transaction is gone.
-    enum class Lost : std::uint8_t { no, unheard, heard };
+    enum class Step : std::uint8_t { taken, hold, lease, close, errand, fatal };
 
     struct Message {
         std::uint8_t type = 0;
@@ -244,6 +226,39 @@ class Tracker final : public wire::Tracker {
     void sequences_discarded();
     [[nodiscard]] Passing on_clearing(std::uint8_t type, Bytes body, wire::Outbox& to_client);
 
+    // tracker_listen.cpp
+    void ready(const std::string& channel, const std::string& mark_channel, std::uint64_t session) override;
+    void heard(const wire::AnnouncementPtr& said) override;
+    void lost() override { listening_->lost(); }
+    void restored(const std::string& mark_channel) override { listening_->restored(mark_channel); }
+    [[nodiscard]] std::vector<std::string> wanted() const override { return listening_->wanted(); }
+    [[nodiscard]] std::vector<std::string> take_unwanted() override { return listening_->take_unwanted(); }
+    [[nodiscard]] bool overflowed() const noexcept override { return listening_->overflowed(); }
+    // Where it may be about listening it has to be read.
+    [[nodiscard]] bool may_listen(const Digest& what) const noexcept {
+        return what.statements == 1 && (what.first == Kind::listen || what.first == Kind::unlisten ||
+                                        (listening_ && what.first == Kind::other));
+    }
+    [[nodiscard]] ListenOrder listen_order(const Digest& what, std::string_view sql) const;
+    [[nodiscard]] bool must_catch_up(const ListenOrder& order);
+    [[nodiscard]] bool must_ask(const ListenOrder& order);
+    [[nodiscard]] bool listens_somewhere(const Digest& what) const noexcept {
+        return (what.pins & bit(PinKind::listen)) != 0 ||
+               (listening_ && (what.ends_state || (what.statements == 1 && what.first == Kind::other)));
+    }
+    [[nodiscard]] bool prepare_to_listen(Digest& what, std::string_view sql, std::vector<ListenPart>& parts);
+    [[nodiscard]] bool same_encoding() const noexcept;
+    void query_listening(std::string_view sql, const std::vector<ListenPart>& parts, Flow& flow);
+    [[nodiscard]] Passing complete_listening(wire::Outbox& to_client);
+    void pass_listening_error(Bytes body, wire::Outbox& to_client);
+    [[nodiscard]] Step execute_listening(const Message& message, Flow& flow);
+    [[nodiscard]] std::string instead_of(const ListenOrder& order);
+    void bind_listening(std::string_view portal, Digest& what, std::string_view sql);
+    [[nodiscard]] Listening& listening();
+    [[nodiscard]] bool holds_ready() noexcept;
+    [[nodiscard]] bool between_transactions() const noexcept;
+    void release_ready(wire::Outbox& to_client);
+
     // tracker_settings.cpp
     [[nodiscard]] SettingTrail& trail();
     [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
@@ -263,7 +278,6 @@ class Tracker final : public wire::Tracker {
     }
 
     // tracker_observed.cpp
-    struct Watching;
     void watch_query(std::string_view sql, std::size_t length);
     void watch_call();
     void watch_parse(std::string_view sql, std::size_t length);
@@ -285,86 +299,6 @@ class Tracker final : public wire::Tracker {
     void clear_after_loss();
     void write_unfinished() noexcept;
 
-    TrackerOptions options_;
-    std::uint64_t id_;                // of the session, in the process
-    PostgresLease* lease_ = nullptr;  // the backend's; outlives the lease
-    std::shared_ptr<StatementCache> cache_;
-    bool temporary_first_ = false;       // the search_path asked for at connect may put new tables into pg_temp
-    std::uint64_t startup_reading_ = 0;  // reading()'s share of the startup packet
-    std::uint64_t reading_scope_ = 0;    // the last that may change how texts are read
-    bool reading_local_ = false;         // its transaction has set something: to be taken back at its end, maybe
-    bool superuser_ = false;             // the login's user, whatever role it takes
-    std::uint64_t own_since_ = 0;        // since when in this lease names meant something to itself alone; 0: never
-    bool private_reading_ = false;       // it has set what nobody reports: its texts are nobody else's
-    bool schema_changing_ = false;       // its transaction has changed what names mean, for all once it ends, ...
-    bool own_schema_changing_ = false;   // ... or to itself alone
-    std::uint64_t own_schema_ = 0;       // when it last changed what names mean to itself alone
-    Settings settings_;
-    std::unique_ptr<SettingTrail> trail_;  // while settings or savepoints are under way
-    struct Before {
-        std::string name;
-        std::optional<std::string> value;
-    };
-    std::vector<Before> before_;      // settings that the server reports, before the transaction in progress
-    SettingSteps portal_steps_;       // what executing the unnamed portal does to them
-    Settings told_;                   // every ParameterStatus as the client was told last
-    bool parameters_differ_ = false;  // the backend's are not what the client was told
-    bool conforming_ = true;          // standard_conforming_strings
-    bool encoding_pins_ = false;      // client_encoding has characters that hold a quote's or backslash's byte
-
-    Outstanding outstanding_;
-    char status_ = 'I';                // of the last ReadyForQuery
-    bool scope_open_ = false;          // extended messages since the last Sync
-    bool skipping_ = false;            // an error was seen: everything up to the client's Sync is ignored
-    bool copy_in_ = false;             // the server waits for CopyData
-    std::uint64_t flushed_ = 0;        // requests pushed when a Flush was added for a message that is held
-    std::uint64_t scope_ = 1;          // the number of the scope that the next message belongs to
-    std::uint64_t scope_done_ = 0;     // the last that is answered completely
-    std::uint64_t change_scope_ = 0;   // the last that changes named statements
-    std::uint64_t unnamed_scope_ = 0;  // the last that may fail before it has set the unnamed statement
-    std::uint32_t dropping_ = 0;       // outstanding DISCARD ALL, DEALLOCATE ALL, and what restores settings
-    bool unaligned_ = false;           // the backend has its defaults: what the session wants comes with the next lease
-
-    std::uint16_t front_ran_ = 0;  // bits of what the scope in front has executed
-    bool discarded_ = false;       // DISCARD ALL is done, its ReadyForQuery not yet there
-
-    std::size_t request_left_ = 0;  // bytes due of a client's message that is streamed
-    Rest rest_ = Rest::forward;
-    std::unique_ptr<Scanner> scanner_;  // reads along while one is streamed
-    std::unique_ptr<Digester> digester_;
-    bool ready_after_ = false;    // ReadyForQuery follows a discarded message
-    std::size_t reply_left_ = 0;  // bytes due of a server's message that is streamed
-
-    Namespace names_;
-    Unnamed unnamed_;
-    bool in_sync_ = false;           // the backend's unnamed statement is what it would be without leasehold
-    std::uint16_t portal_bits_ = 0;  // of the unnamed portal's statement
-    std::uint16_t named_portal_bits_ = 0;
-    std::uint32_t portal_text_ = 0;
-    std::string portal_deallocates_;  // the session's statement that executing the unnamed portal gives up
-
-    std::uint64_t numbers_ = 0;        // leases in which it may have used sequences
-    std::uint64_t numbers_named_ = 0;  // the last request whose text names what uses or tells them
-    std::uint64_t clearing_ = 0;  // the last DISCARD SEQUENCES of ours; done or given up once it is not outstanding
-    std::uint64_t clearing_scope_ = 0;  // which it is in; all: it is a Query
-    bool numbers_touched_ = false;      // the lease may have used sequences
-    bool numbers_drawn_ = false;        // and is likely to have drawn numbers from them
-
-    Pins pins_;
-    Hidden hidden_;
-    bool session_pinned_ = false;  // session mode, from the first lease on
-    bool soiled_ = false;
-
-    Lost lost_ = Lost::no;
-    bool lost_implicit_ = false;  // an unfinished pipeline outside a transaction
-    bool ends_at_sync_ = false;   // the lost state, after a COMMIT that was told of it
-    std::string lost_why_;
-    bool lost_portal_ = false;  // a ROLLBACK is bound that no server has seen
-    bool refused_ = false;      // the next request has its error already
-
-    Transcript transcript_;
-    bool transaction_over_ = true;        // the transcript is of a transaction that has ended
-    std::shared_ptr<Watching> watching_;  // while somebody observes
 };
 
 [[nodiscard]] std::unique_ptr<wire::Tracker> make_tracker(TrackerOptions options);

@@ -66,7 +66,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
             // Errors, settings and a tag may be written anew, behind what was passed.
             const bool anew = header.type == backend::error || header.type == backend::parameter_status ||
                               (trail_ && header.type == backend::ready_for_query) ||
-                              (!outstanding_.empty() && outstanding_.front().has(Request::retagged));
+                              (!outstanding_.empty() && outstanding_.front().has(Request::retagged | Request::listens));
             if (anew && before > 0) pass_run();
             passing = on_reply(header.type, rest.subspan(header_size, wanted - header_size), to_client);
             if (long_error && passing == Passing::pass) taken = stream_reply(rest, header.size());
@@ -212,10 +212,12 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
     if (watching_) watch_done();
     if (trail_ && type != backend::empty_query) step_done(type, body);
     if (type == backend::command_complete && wire::as_text(body).starts_with("DISCARD S")) sequences_discarded();
+    if (listening_) listening_->rolled_back = parse_command_complete(body).value_or(std::string_view()) == "ROLLBACK";
     if (request.has(Request::drops) && type == backend::command_complete) {
         const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
         if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") drop_all_statements(tag == "DISCARD ALL");
     }
+    if (request.has(Request::listens)) return complete_listening(to_client);
     if (request.type != frontend::execute) return Passing::pass;
     if (!request.has(Request::retagged)) return confirm(frontend::execute);
     command_complete(to_client.own(), "DEALLOCATE");
@@ -227,6 +229,7 @@ void Tracker::drop_all_statements(bool discard) {
     lease_->statements.clear();
     names_.clear();
     if (!discard) return;
+    if (listening_) listening_->forget_all();
     if (trail_) trail_->forget();
     pins_.clear();
     session_pinned_ = soiled_ = false;
@@ -298,15 +301,17 @@ Tracker::Passing Tracker::on_ready(Bytes body) {
     const std::uint64_t answered = outstanding_.first();
     outstanding_.pop();
     if (trail_) settle(answered, request.has(Request::failed));
+    if (listening_) listening_->answered(answered, request.has(Request::failed));
     ++counts_.requests;
     if (status_ == 'I') {
         ++counts_.transactions;
         transaction_over();
+        if (listening_) listening_->over(!request.has(Request::failed) && !listening_->rolled_back);
     }
     discarded_ = false;
     front_ran_ = 0;
     if (outstanding_.empty()) all_answered();
-    return Passing::pass;
+    return listening_ && holds_ready() ? Passing::drop : Passing::pass;
 }
 
 void Tracker::all_answered() noexcept {

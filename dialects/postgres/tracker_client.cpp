@@ -114,12 +114,15 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     if ((what.touches && (what.names_sequences || !own_numbers())) || !message.whole()) {
         if (const std::optional<Step> step = clear_numbers(what, message, flow)) return *step;
     }
+    std::vector<ListenPart> listens;
+    if (listens_somewhere(what) && message.whole() && !prepare_to_listen(what, sql, listens)) return Step::errand;
     std::optional<SettingSteps> steps;
     if (message.whole() && what.touches_settings(trail_ != nullptr)) steps = read_steps(what, sql);
     start_record();
     const std::uint32_t text = transcript_.add(sql);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
     if (!message.whole()) all |= Request::partial;
+    if (!listens.empty() && !listens.front().order.tag().empty()) all |= Request::listens;
     if (what.drops_statements) ++dropping_;
     outstanding_.push(
         {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
@@ -129,7 +132,12 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
     apply(what);
-    forward(message, flow);
+    if (listens.empty()) {
+        if (listening_ && listening_->anything()) listening_->note_others(sql, outstanding_.pushed());
+        forward(message, flow);
+    } else {
+        query_listening(sql, listens, flow);
+    }
     start_stream(message, Rest::forward);
     return Step::taken;
 }
@@ -159,6 +167,7 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
     cursor.skip(4);
     if (!cursor.ok()) return Step::fatal;
     if (portal.empty() && !portal_deallocates_.empty()) return execute_deallocate(message, flow);
+    if (listening_ && portal.empty() && listening_->portal) return execute_listening(message, flow);
     begin_scope(flow, false);
     const std::uint16_t what = portal.empty() ? portal_bits_ : named_portal_bits_;
     if ((what & Request::drops) != 0) ++dropping_;

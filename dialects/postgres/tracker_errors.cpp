@@ -54,6 +54,12 @@ Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
     if (trail_) trail_->failed();
     if (watching_) watch_error(body);
     Request& request = outstanding_.front();
+    if (request.has(Request::listens)) {
+        pass_listening_error(body, to_client);
+        request.bits |= Request::failed;
+        if (!request.readies()) fail_scope();
+        return Passing::drop;
+    }
     const Effect* effect = outstanding_.of_front();
     if (request.readies()) {
         request.bits |= Request::failed;

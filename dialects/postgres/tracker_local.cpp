@@ -85,6 +85,10 @@ Tracker::Step Tracker::local_request(const Message& message, Bytes rest, Flow& f
                 return Step::taken;
             }
             const std::string_view sql = query_text(message.body());
+            if (!sql.empty() && (sql.front() | 0x20) == 'l') {  // LISTEN
+                const ListenOrder order = listen_order(digest(sql), sql);
+                if (order.kind == ListenOrder::Kind::listen && must_ask(order)) return Step::errand;
+            }
             if (names_.size() > 0 && !sql.empty()) {
                 const Digest what = digest(sql);
                 Namespace::Named* named = what.only(Kind::deallocate) ? names_.find(what.variable()) : nullptr;

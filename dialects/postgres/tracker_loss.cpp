@@ -183,6 +183,10 @@ void Tracker::clear_after_loss() {
     scanner_.reset();
     digester_.reset();
     pins_.drop_fresh();
+    if (listening_) {
+        listening_->answered(outstanding_.pushed(), true);
+        listening_->over(false);
+    }
     leave_trail();
     take_back();
     own_since_ = 0;

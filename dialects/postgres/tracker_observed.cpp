@@ -35,7 +35,7 @@ struct Text {
 
 }  // namespace
 
-struct Tracker::Watching {
+struct TrackerState::Watching {
     wire::Observed statements;
     Text unnamed_portal;
     std::map<std::string, Text, std::less<>> portals;

@@ -259,7 +259,14 @@ void Tracker::bound(std::string_view portal, const Digest* digest, std::string_v
             distrust(*digest);
         }
     }
-    if (digest != nullptr) apply(*digest);
+    if (digest != nullptr && may_listen(*digest)) {
+        Digest listens = *digest;
+        bind_listening(portal, listens, sql);
+        apply(listens);
+    } else {
+        if (listening_ && portal.empty()) listening_->portal = {};
+        if (digest != nullptr) apply(*digest);
+    }
     if (portal.empty()) {
         portal_steps_.clear();
         if (steps) portal_steps_ = std::move(*steps);

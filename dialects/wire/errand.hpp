@@ -13,6 +13,8 @@ struct Errand {
         cancel,        // ends what the session `number` runs or waits for; nothing, if that is nothing
         kill,          // ends the session `number`
         log_in_again,  // the connection begins a session anew; `request` is what the client sent
+        listen,    // the ear is to hear the channel `request`: listener()->ready() is called before it is carried out
+        catch_up,  // all that was announced so far is to be heard first
     };
     Kind kind = Kind::cancel;
     std::uint32_t number = 0;  // as clients know sessions: the id of dialects::CancelKey

@@ -14,6 +14,7 @@
 #include "dialects/wire/buffer.hpp"
 #include "dialects/wire/errand.hpp"
 #include "dialects/wire/exchange.hpp"
+#include "dialects/wire/listener.hpp"
 #include "dialects/wire/observed.hpp"
 
 #include <optional>
@@ -110,7 +111,10 @@ class Tracker {
     // It was, or was not because of `error` (null: it was): tells the client. Not called after log_in_again, which ends
     // this tracker's session.
     [[nodiscard]] virtual Aftermath carried_out(const Diagnostics* error, Outbox& to_client);
-    // A request whose bytes have been taken begins anew: from_client() goes on with it, though no byte comes.
+    // Its side of hearing what the server announces; null: it never asks for it (yet).
+    [[nodiscard]] virtual Listener* listener() noexcept { return nullptr; }
+    // A request whose bytes have been taken begins anew, or something for the client waits that no reply brings:
+    // from_client() goes on with it, though no byte comes.
     [[nodiscard]] virtual bool resumes() const noexcept { return false; }
     // The session is ended by leasehold (drain, kill): the protocol's last words, if it has any for a client in this state.
     virtual void farewell(const Diagnostics& error, Outbox& to_client) = 0;

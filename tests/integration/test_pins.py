@@ -64,7 +64,7 @@ STATES = {
                     "SELECT pg_advisory_unlock_shared(7)", "session advisory lock"),
     "all locks": ("SELECT pg_advisory_lock(7), pg_advisory_lock(1, 2)", "SELECT pg_advisory_unlock(7)",
                   "SELECT pg_advisory_unlock_all()", "session advisory lock"),
-    "listening": ("LISTEN a", "UNLISTEN b", "UNLISTEN a", "LISTEN"),
+    "listening": ("LISTEN \"\u00e9\"", "UNLISTEN b", "UNLISTEN *", "LISTEN"),
     "prepared": ("PREPARE p AS SELECT 1", "EXECUTE p", "DEALLOCATE p", "PREPARE"),
     "all prepared": ("PREPARE p AS SELECT 1", "EXECUTE p", "DEALLOCATE ALL", "PREPARE"),
     "by a DO": ("DO $$BEGIN PERFORM pg_advisory_lock(7); END$$", "DO $$BEGIN END$$",
@@ -224,7 +224,7 @@ def test_many_sessions_share_two_backends_once_their_state_is_gone(start, postgr
     rounds = (("CREATE TEMP TABLE t (id int)", "DROP TABLE t"),
               ("SELECT pg_advisory_lock({n})", "SELECT pg_advisory_unlock({n})"),
               ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "CLOSE c"),
-              ("LISTEN a", "UNLISTEN a"), ("PREPARE p AS SELECT 1", "DEALLOCATE p"))
+              ("LISTEN \"\u00e9\"", "UNLISTEN *"), ("PREPARE p AS SELECT 1", "DEALLOCATE p"))
     with contextlib.ExitStack() as stack:
         sessions = [stack.enter_context(login(daemon)) for _ in range(200)]
         for n, session in enumerate(sessions):
@@ -271,7 +271,7 @@ def test_who_waits_in_vain_is_told_what_pins(start):
         sessions = [stack.enter_context(login(daemon)) for _ in range(4)]
         sessions[0].ok("CREATE TEMP TABLE t (id int)")
         sessions[1].ok("CREATE TEMP TABLE t (id int)")
-        sessions[2].ok("LISTEN a")
+        sessions[2].ok("LISTEN \"\u00e9\"")
         wait_until(lambda: len(pins(daemon)) == 3, 10)
         error = sessions[3].query("SELECT 1").error
         assert error.sqlstate == "53300"

@@ -32,8 +32,11 @@ CARRIERS = {
         (0, "SELECT pg_advisory_unlock(1)")),
     _no_pin("cursor WITH HOLD"): _program(
         "cursors", (0, "DECLARE c CURSOR WITH HOLD FOR SELECT id FROM items"), (1, "SELECT 1"), (0, "FETCH 2 FROM c")),
-    _no_pin("LISTEN"): _program(
+    "no_listen": _program(
         "listen", (0, "LISTEN news"), (1, "SELECT 1"), (0, "SELECT 1"), (1, "NOTIFY news, 'heard'"), (0, ("drain",))),
+    _no_pin("LISTEN"): _program(  # to a name beyond ASCII
+        "listen", (0, 'LISTEN "n\u00e9ws"'), (1, "SELECT 1"), (0, "SELECT 1"), (1, 'NOTIFY "n\u00e9ws", \'heard\''),
+        (0, ("drain",))),
     _no_pin("PREPARE"): _program(
         "prepared", (0, "PREPARE q AS SELECT 1"), (1, "SELECT 1"), (0, "EXECUTE q"), (0, "DEALLOCATE q")),
     _no_pin("set_config()"): _program(

@@ -2,6 +2,7 @@
 #include "daemon/web/exposition.hpp"
 
 #include "daemon/admin/records.hpp"
+#include "daemon/hubs.hpp"
 #include "daemon/metrics/catalog.hpp"
 #include "daemon/metrics/pool_events.hpp"
 #include "daemon/metrics/reloads.hpp"
@@ -101,6 +102,7 @@ struct Everything {
     metrics::Traffic traffic{registry, 0, "orders"};
     metrics::Sessions sessions{registry};
     Refusals refusals{registry};
+    Hubs hubs{registry};
     metrics::Reloads reloads{registry};
 };
 
