@@ -76,6 +76,7 @@ class Listening {
     wire::Errand errand{};     // what is asked of the daemon
     bool fresh = false;        // UNLISTEN may go: what was said before has been heard
     bool held = false;         // a ReadyForQuery waits until all that was said before it has been heard
+    bool left = false;         // the client said goodbye: nothing is waited for any more
     bool rolled_back = false;  // the last tag was ROLLBACK
     std::string refused{};     // the channel that cannot be heard: its LISTEN is left to the backend
 

@@ -7,7 +7,10 @@
 namespace leasehold::postgres {
 
 Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
-    if (message.type == frontend::terminate) return Step::close;
+    if (message.type == frontend::terminate) {
+        if (listening_) listening_->left = true;
+        return Step::close;
+    }
     if (copy_in_) return on_copying(message, flow);
     switch (message.type) {
         case frontend::copy_data:

@@ -33,7 +33,7 @@ TEST(ListenOrders, AreReadToTheLastByte) {
         {"LISTEN *", Kind::none},
         {"LISTEN a b", Kind::none},
         {"LISTEN a; LISTEN b", Kind::none},
-        {"LISTEN a -- b", Kind::none},
+        {"LISTEN a -- b", Kind::listen, "a"},
         {"LISTEN U&\"a\"", Kind::none},
         {"LISTEN \"\xc3\xa9\"", Kind::none},
         {"LISTEN 'a'", Kind::none},
@@ -235,12 +235,14 @@ TEST_F(Listens, NoMoreBehindAStringThatSaysSo) {
     listen("LISTEN b");
     listen("LISTEN c");
     listening.note_others("SELECT 1; Unlisten a; SELECT 2", 8);
-    listening.note_others("CLOSE ALL; UNLISTEN *; RESET ALL", 9);
     listening.answered(8, false);
+    listening.over(true);
+    EXPECT_EQ(listening.wanted(), (std::vector<std::string>{"b", "c"}));
+    listening.note_others("CLOSE ALL; UNLISTEN *; RESET ALL", 9);
     listening.answered(9, true);
     listening.over(true);
     EXPECT_EQ(listening.wanted(), (std::vector<std::string>{"b", "c"}));
-    listening.note_others("CLOSE ALL; UNLISTEN *", 9);
+    listening.note_others("CLOSE ALL; UNLISTEN *", 10);
     listening.over(false);
     EXPECT_EQ(listening.wanted(), (std::vector<std::string>{"b", "c"}));
     listening.note_others("DO $$ BEGIN UNLISTEN b ; EXECUTE 'UNLISTEN ' || x; END $$", 10);
