@@ -10,7 +10,7 @@ from servers import wait_until
 
 SESSIONS = 200
 PREPARE_IS_CARRIED = False  # by SQL, that is; else a session gives it up before it is looked at
-LISTEN_IS_CARRIED = False
+LISTEN_IS_CARRIED = True
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 """What the client suites may pin: everything that a client does in them passes without a pin but for these cases, whose
 purpose is state that keeps its backend. Each is named with its reasons, as the metric leasehold_pool_pins_total has them."""
 
-TEMPORARY, HELD, LOCK, LISTEN = "temporary object", "cursor WITH HOLD", "session advisory lock", "LISTEN"
+TEMPORARY, HELD, LOCK = "temporary object", "cursor WITH HOLD", "session advisory lock"
 PREPARE, NUMBER, LARGE = "PREPARE", "currval() or lastval()", "prepared statement too large to be carried"
 SET = "SET"  # how texts are read; so little time for a statement that carrying it could fail
 ENCODING = "client_encoding whose characters the lexer cannot tell apart"
@@ -18,7 +18,6 @@ TESTS = {
 
 # Programs of other languages, case by case.
 JAVA = {
-    "LISTEN hears what others NOTIFY": {LISTEN},
     "SQL's own PREPARE and EXECUTE": {PREPARE},
     "a cursor WITH HOLD outlives its transaction": {HELD},
     "a statement of 2 MB and one of 30,000 parameters": {LARGE},
@@ -30,10 +29,8 @@ JAVA = {
 }
 GO = {
     "a connection of the pool keeps what it was told": {TEMPORARY},
-    "a listener hears what others notify": {LISTEN},
 }
 NODE = {
-    "LISTEN hears what others NOTIFY": {LISTEN},
     "SQL's PREPARE, EXECUTE and DEALLOCATE": {PREPARE},
     "a setting of the session decides what a text means": {SET},
     "a temporary table hides another for texts prepared after it": {TEMPORARY},
@@ -41,7 +38,6 @@ NODE = {
     "literals with a backslash under standard_conforming_strings": {SET},
 }
 PHP = {
-    "LISTEN hears what others NOTIFY": {LISTEN},
     "a name given by PREPARE is used by the protocol": {PREPARE},
     "a temporary table of the session": {TEMPORARY},
     "an encoding whose characters end in a backslash": {ENCODING},
