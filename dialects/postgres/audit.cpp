@@ -10,8 +10,8 @@ namespace {
 
 // Nothing here can mean something else to this session: every name and operator is the system's own, whatever its
 // search_path; its isolation does not count; its statement_timeout is read and put aside; and each role may read these.
-// All that stands in a temporary schema depends on it (2615: pg_namespace). Statements of the protocol are leasehold's
-// own, those of SQL are not. What is set here is local, and ends with the question.
+// All that stands in a temporary schema depends on it (2615: pg_namespace). Statements named lh_ are
+// leasehold's own. What is set here is local, and ends with the question.
 constexpr std::string_view question =
     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
     "SELECT 't',pg_catalog.current_setting('statement_timeout'),pg_catalog.set_config('statement_timeout','0',true);"
@@ -20,7 +20,8 @@ constexpr std::string_view question =
     "EXISTS(SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'"
     " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
     "EXISTS(SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
-    "EXISTS(SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
+    "EXISTS(SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql"
+    " AND pg_catalog.left(name,3) OPERATOR(pg_catalog.<>) 'lh_'),"
     "EXISTS(SELECT FROM pg_catalog.pg_listening_channels());"
     "SELECT 's',name,pg_catalog.left(pg_catalog.current_setting(name),300),setting OPERATOR(pg_catalog.=) reset_val"
     " FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'";

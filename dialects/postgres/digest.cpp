@@ -130,6 +130,10 @@ void Digester::take(const Statement& statement) noexcept {
     }
     digest_.ends_state |= may_end_state(statement);
     const std::uint16_t marks = statement.marks;
+    const bool prepared = statement.kind == Kind::prepare || statement.kind == Kind::execute;
+    digest_.names |= prepared || statement.kind == Kind::deallocate || (marks & mark::executes) != 0;
+    digest_.reserved |= (marks & mark::reserved) != 0;
+    digest_.lists_prepared |= (marks & mark::lists_prepared) != 0;
     if ((marks & mark::obscure) != 0) digest_.unseen = true;
     if ((marks & mark::calls) != 0) digest_.calls = true;
     if ((marks & mark::schema) != 0) digest_.routines = true;
@@ -147,6 +151,35 @@ void Digester::take(const Statement& statement) noexcept {
     if ((marks & mark::seed) != 0 || (sets && same_name(statement.variable(), "seed"))) {
         digest_.seeds = true;
         pin(PinKind::seed);
+    }
+}
+
+void Digester::merge(const Digest& inner) noexcept {
+    Digest& all = digest_;
+    all.begins |= inner.begins;
+    all.may_commit |= inner.may_commit;
+    all.ends |= inner.ends;
+    all.chains |= inner.chains;
+    all.soils |= inner.soils;
+    all.unseen |= inner.unseen;
+    all.ends_state |= inner.ends_state;
+    all.drops_statements |= inner.drops_statements;
+    all.discards = all.statements == 1 && inner.discards;
+    all.rolls_back_to |= inner.rolls_back_to;
+    all.schema |= inner.schema;
+    all.own_schema |= inner.own_schema;
+    all.reads |= inner.reads;
+    all.settings |= inner.settings;
+    all.locals |= inner.locals;
+    all.savepoints |= inner.savepoints;
+    all.lists_prepared |= inner.lists_prepared;
+    all.routines |= inner.routines;
+    if (all.pin == PinKind::none) all.pin = inner.pin;
+    all.pins |= inner.pins;
+    if (all.setting_pin == PinKind::none) {
+        all.setting_pin = inner.setting_pin;
+        all.name = inner.name;
+        all.length = inner.length;
     }
 }
 

@@ -63,6 +63,9 @@ struct Digest {
     bool savepoints = false;        // made, released, rolled back to
     bool calls = false;             // functions of somebody's own, DO, EXECUTE
     bool routines = false;          // functions may be others afterwards; of a text not read as a whole, more often
+    bool names = false;             // PREPARE, EXECUTE, DEALLOCATE: of names that have to be replaced
+    bool reserved = false;          // ... one of them of leasehold's own
+    bool lists_prepared = false;    // asks which statements its backend holds
     std::shared_ptr<const Calls> called{};  // which; null: the text is not known as a whole
     PinKind pin = PinKind::none;            // the first reason found, ...
     std::uint16_t pins = 0;                 // ... and bits of all but settings, ...
@@ -95,6 +98,8 @@ class Digester {
   public:
     Digester(Carried carried, const void* context) noexcept : carried_(carried), context_(context) {}
     void take(const Statement& statement) noexcept;
+    // The statement taken last does what that text does, too: EXECUTE.
+    void merge(const Digest& inner) noexcept;
     [[nodiscard]] const Digest& digest() const noexcept { return digest_; }
 
   private:

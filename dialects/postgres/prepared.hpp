@@ -30,16 +30,18 @@ struct PreparedText : wire::CachedText<PreparedText> {
         }
         [[nodiscard]] std::size_t size() const noexcept { return tail.size(); }
     };
-    explicit PreparedText(const Key& key) : tail(key.tail), conforming(key.conforming), reading(key.reading) {}
+    explicit PreparedText(const Key& key)
+        : tail(key.tail), conforming(key.conforming), reading(key.reading), by_sql(tail.find('\0') == tail.npos) {}
     [[nodiscard]] Key key() const noexcept { return {tail, conforming, reading}; }
-    // The SQL alone.
+    // The SQL alone; of a PREPARE what stands behind its name.
     [[nodiscard]] std::string_view text() const noexcept { return tail.c_str(); }
 
-    std::string tail;  // a Parse message behind the name: text, NUL, number of types, types
+    std::string tail;  // a Parse message behind the name: text, NUL, number of types, types; or a PREPARE behind it
     bool conforming;   // standard_conforming_strings as it was read
     // A mark of the other settings that it was read with. A literal becomes a value when its statement is parsed: the
     // same '01/02/2026'::date under another DateStyle is another statement.
     std::uint64_t reading;
+    bool by_sql;  // what PREPARE made
     Digest digest;
 };
 
@@ -52,6 +54,7 @@ struct Prepared : TextRef {
     Prepared() noexcept = default;
     Prepared(TextRef text) noexcept : TextRef(std::move(text)) {}  // NOLINT(google-explicit-constructor)
     std::uint64_t since = 0;                                       // of the schema clock
+    TextRef source{};  // as the client wrote it, where other statements are named in it
 };
 
 // One session's names. Names are cut at 63 bytes, as the server does.
@@ -76,6 +79,8 @@ class Namespace {
     // Nothing outstanding refers to what was removed any more.
     void settle() noexcept;
     [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
+    [[nodiscard]] Map::iterator begin() noexcept { return names_.begin(); }
+    [[nodiscard]] Map::iterator end() noexcept { return names_.end(); }
 
   private:
     [[nodiscard]] static std::string_view cut(std::string_view name) noexcept { return name.substr(0, 63); }
@@ -116,6 +121,7 @@ class HeldStatements {
     // The one to close before another may be added; 0: there is room.
     [[nodiscard]] std::uint64_t surplus() const noexcept { return order_.size() < limit_ ? 0 : order_.front(); }
     [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+    [[nodiscard]] std::vector<std::uint64_t> all() const { return {order_.begin(), order_.end()}; }
 
   private:
     std::size_t limit_;

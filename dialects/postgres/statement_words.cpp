@@ -56,26 +56,6 @@ std::string_view to_string(Kind kind) noexcept {
     return names[static_cast<std::size_t>(kind)];
 }
 
-bool Statement::may_commit() const noexcept {
-    switch (kind) {
-        case Kind::commit:
-        case Kind::call:
-        case Kind::run_do:
-        case Kind::prepare_transaction:
-        case Kind::commit_prepared:
-        case Kind::rollback_prepared: return true;
-        default: return (marks & mark::obscure) != 0;
-    }
-}
-
-void Scanner::mark_all() noexcept { current_.marks |= mark::obscure; }
-
-void Scanner::take_variable(std::string_view w) noexcept {
-    const std::size_t n = std::min(w.size(), current_.name.size() - 1 - current_.length);
-    std::copy_n(w.begin(), n, current_.name.begin() + current_.length);
-    current_.length = static_cast<std::uint8_t>(current_.length + n);
-}
-
 // Anything that is no word: an operator, a literal's beginning, a bracket.
 void Scanner::symbol(char c) noexcept {
     previous_ = Previous::none;
@@ -200,6 +180,7 @@ void Scanner::first_word(std::string_view w) noexcept {
     previous_ = Previous::none;
     if (expect_ == Expect::create) previous_ = Previous::temp_follows;
     if ((current_.inserts = w == "insert" || w == "merge")) previous_ = Previous::insert;
+    if (current_.kind == Kind::execute) previous_ = Previous::execute;
     updates_ = w == "update";
     selects_ = w == "select";
     if (w == "create" || w == "alter" || w == "drop" || w == "import") current_.marks |= mark::schema;
@@ -220,6 +201,7 @@ void Scanner::early_word(std::string_view w, bool quoted) noexcept {
         case Expect::commit:
         case Expect::chain: ending_word(expected, w); break;
         case Expect::prepare:
+            note_reserved(w);
             if (!quoted && w == "transaction") expect_ = Expect::prepare_transaction;
             break;
         case Expect::prepare_transaction:  // a statement of that name: PREPARE transaction AS
@@ -239,6 +221,7 @@ void Scanner::early_word(std::string_view w, bool quoted) noexcept {
                 current_.kind = Kind::deallocate_all;
             } else {
                 take_variable(w);
+                note_reserved(w);
             }
             break;
         case Expect::create:
@@ -319,6 +302,7 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
     const Previous before = previous_;
     previous_ = Previous::none;
     if (w.empty()) return;  // ""
+    if (before == Previous::execute) note_reserved(w);
     std::uint16_t found = 0;
     switch (w.front()) {
         case 'p':
@@ -326,6 +310,7 @@ void Scanner::later_word(std::string_view w, bool quoted) noexcept {
             if (begins(w, "pg_advisory_lock") || begins(w, "pg_try_advisory_lock")) found = mark::advisory_lock;
             if (begins(w, "pg_advisory_unlock")) found = mark::unlock;
             if (begins(w, "pg_replication_origin_session")) found = mark::foreign_session;
+            if (begins(w, "pg_prepared_statement")) found = mark::lists_prepared;
             if (w == "pg_settings" && updates_) found = mark::set_config;
             break;
         case 'a':
@@ -360,6 +345,12 @@ void Scanner::structure_word(std::string_view w, Previous before) noexcept {
                 previous_ = Previous::temp_follows;
                 current_.marks |= mark::schema;
             }
+            break;
+        case 'e':
+            if (w != "execute") break;
+            previous_ = Previous::execute;
+            if (current_.kind == Kind::explain || (current_.marks & mark::schema) != 0)
+                current_.marks |= mark::executes;
             break;
         case 'i':
             if (w == "into") into_ = 2;

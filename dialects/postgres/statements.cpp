@@ -2,6 +2,7 @@
 // The lexical half: strings, comments, identifiers, the ends of statements. What words mean is in statement_words.cpp.
 #include "dialects/postgres/statements.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace leasehold::postgres {
@@ -59,6 +60,30 @@ void Scanner::end_value() noexcept {
     value_ = false;
     constexpr std::string_view temporary = "pg_temp";
     if (kept_word().substr(0, temporary.size()) == temporary) current_.marks |= mark::pg_temp;
+}
+
+bool Statement::may_commit() const noexcept {
+    switch (kind) {
+        case Kind::commit:
+        case Kind::call:
+        case Kind::run_do:
+        case Kind::prepare_transaction:
+        case Kind::commit_prepared:
+        case Kind::rollback_prepared: return true;
+        default: return (marks & mark::obscure) != 0;
+    }
+}
+
+void Scanner::mark_all() noexcept { current_.marks |= mark::obscure; }
+
+void Scanner::note_reserved(std::string_view name) noexcept {
+    if (name.starts_with("lh_")) current_.marks |= mark::reserved;
+}
+
+void Scanner::take_variable(std::string_view w) noexcept {
+    const std::size_t n = std::min(w.size(), current_.name.size() - 1 - current_.length);
+    std::copy_n(w.begin(), n, current_.name.begin() + current_.length);
+    current_.length = static_cast<std::uint8_t>(current_.length + n);
 }
 
 void Scanner::end_word() noexcept {

@@ -65,9 +65,12 @@ inline constexpr std::uint16_t chain = 1 << 6;            // COMMIT AND CHAIN: a
 inline constexpr std::uint16_t foreign_session = 1 << 7;  // dblink_connect, replication origins
 inline constexpr std::uint16_t seed = 1 << 8;             // setseed
 inline constexpr std::uint16_t obscure = 1 << 9;          // names that are not decoded here: U&"...", endless $tags$
-inline constexpr std::uint16_t schema = 1 << 10;  // CREATE, ALTER, DROP, SELECT INTO: what names mean may change
-inline constexpr std::uint16_t unlock = 1 << 11;  // an advisory lock of the session may go
-inline constexpr std::uint16_t calls = 1 << 12;   // what may be a function of somebody's own: see calls.hpp
+inline constexpr std::uint16_t schema = 1 << 10;    // CREATE, ALTER, DROP, SELECT INTO: what names mean may change
+inline constexpr std::uint16_t unlock = 1 << 11;    // an advisory lock of the session may go
+inline constexpr std::uint16_t calls = 1 << 12;     // what may be a function of somebody's own: see calls.hpp
+inline constexpr std::uint16_t executes = 1 << 13;  // EXECUTE in EXPLAIN, in CREATE TABLE AS
+inline constexpr std::uint16_t reserved = 1 << 14;  // PREPARE, EXECUTE, DEALLOCATE of a name that only leasehold gives
+inline constexpr std::uint16_t lists_prepared = 1 << 15;  // pg_prepared_statements
 }  // namespace mark
 
 struct Statement {
@@ -140,7 +143,7 @@ class Scanner {
         create,
         prepared_tail,
     };
-    enum class Previous : std::uint8_t { none, temp_follows, insert, opened, with, begin };
+    enum class Previous : std::uint8_t { none, temp_follows, insert, opened, with, begin, execute };
     // What the last word is, or the dot behind it: whether a parenthesis behind it makes it a call.
     enum class Near : std::uint8_t { nothing, name, quoted, qualified, dot, dot_of_catalog };
 
@@ -167,6 +170,7 @@ class Scanner {
     void name_follows(bool quoted) noexcept;
     void open_parenthesis() noexcept;
     void take_variable(std::string_view w) noexcept;
+    void note_reserved(std::string_view name) noexcept;
     void put(char c) noexcept;
     void open_text(bool escapes) noexcept;
     void end_value() noexcept;

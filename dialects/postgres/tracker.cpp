@@ -44,6 +44,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     lease_ = static_cast<PostgresLease*>(&backend);  // a backend of this dialect has no other
     hidden_.begin();
     soiled_ = false;
+    shown_.clear();
     copy_in_ = scope_open_ = skipping_ = discarded_ = unaligned_ = false;
     dropping_ = 0;
     status_ = lease_->status;
@@ -64,6 +65,8 @@ void Tracker::detach() noexcept {
     leave_trail();
     // What was parsed beside temporary objects is nobody else's.
     if (own_since_ != 0) lease_->statements.age_since(std::exchange(own_since_, 0));
+    name_trail_.reset();
+    portal_names_.reset();
     lease_ = nullptr;
 }
 
@@ -194,6 +197,7 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
     for (;;) {
         if (request_left_ > 0) {
             at += stream_rest(in.subspan(at), flow);
+            if (streams_reserved()) return die(at, "a reserved name in a text of this length", to_client);
             if (request_left_ > 0) break;
             // The reply was complete before: a COPY that failed while the client sent on.
             if (lease_ != nullptr && boundary()) return {What::boundary, at};
@@ -243,7 +247,6 @@ void Tracker::start_scan(std::string_view sql) {
 
 std::size_t Tracker::stream_rest(Bytes in, Flow& flow) {
     const Bytes part = in.first(std::min(in.size(), request_left_));
-    if (rest_ == Rest::forward && lease_ != nullptr) flow.to_backend.pass(part);
     if (scanner_) {
         std::string_view sql = wire::as_text(part);
         const std::size_t end = sql.find('\0');
@@ -260,9 +263,19 @@ std::size_t Tracker::stream_rest(Bytes in, Flow& flow) {
             scanner_.reset();
         }
     }
+    if (streams_reserved()) return 0;
+    if (rest_ == Rest::forward && lease_ != nullptr) flow.to_backend.pass(part);
     request_left_ -= part.size();
     if (request_left_ == 0) end_stream(flow);
     return part.size();
+}
+
+// What streams by names a statement of leasehold's own, or asks for all that there are: nobody's business but a server's.
+bool Tracker::streams_reserved() const noexcept {
+    if (!digester_) return false;
+    const Digest& read = digester_->digest();
+    const std::uint16_t marks = scanner_ ? scanner_->statement().marks : std::uint16_t{0};
+    return read.reserved || read.lists_prepared || (marks & (mark::reserved | mark::lists_prepared)) != 0;
 }
 
 void Tracker::end_stream(Flow& flow) {
@@ -293,6 +306,28 @@ void Tracker::end_stream(Flow& flow) {
 
 std::unique_ptr<wire::Tracker> make_tracker(TrackerOptions options) {
     return std::make_unique<Tracker>(std::move(options));
+}
+
+// DEALLOCATE ALL, or DISCARD ALL.
+void Tracker::drop_all_statements(bool discard) {
+    lease_->statements.clear();
+    names_.clear();
+    shown_.clear();
+    if (!discard) return;
+    if (listening_) listening_->forget_all();
+    if (trail_) trail_->forget();
+    pins_.clear();
+    session_pinned_ = soiled_ = false;
+    before_.clear();
+    read_anew();
+    if (scope_open_) note_reset();
+    discarded_ = true;
+    lease_->held.clear();
+    numbers_cleared();
+    lease_->dirty = false;
+    // Back to what the client asked for when it came; the next lease sees to it.
+    settings_ = options_.startup;
+    unaligned_ = true;
 }
 
 }  // namespace leasehold::postgres

@@ -7,6 +7,7 @@
 // tracker_client      a client's messages while a backend is attached
 // tracker_prepared    its prepared statements, under whatever names, on whichever backend
 // tracker_reading     how its texts are read, and who else reads them so
+// tracker_sql_prepared, tracker_sql_extended   PREPARE, EXECUTE and DEALLOCATE in SQL, of the same names
 // tracker_local       a client's messages without a backend, lost transactions included
 // tracker_backend     the server's messages
 // tracker_errors      its errors, under the client's names
@@ -101,6 +102,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void end_stream(Flow& flow);
     void start_stream(const Message& message, Rest rest);
     void start_scan(std::string_view sql);
+    [[nodiscard]] bool streams_reserved() const noexcept;
     [[nodiscard]] char local_status() const noexcept { return lost_ == Lost::no || lost_implicit_ ? 'I' : 'E'; }
 
     // tracker_reading.cpp
@@ -145,13 +147,39 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void make_room(Flow& flow);
     void inject_close(std::uint64_t id, Flow& flow);
     void poison(Fault fault, std::string_view detail, Flow& flow);
-    [[nodiscard]] bool uncertain() const noexcept { return change_scope_ > scope_done_ && change_scope_ != scope_; }
+    [[nodiscard]] bool uncertain() const noexcept {
+        if (name_trail_ && name_trail_->pending()) return true;
+        return change_scope_ > scope_done_ && change_scope_ != scope_;
+    }
     [[nodiscard]] bool unnamed_uncertain() const noexcept {
         return unnamed_scope_ > scope_done_ && unnamed_scope_ != scope_;
     }
     // The unnamed statement is the right one also if everything outstanding fails.
     [[nodiscard]] bool unnamed_settled() const noexcept { return in_sync_ && !unnamed_uncertain(); }
     [[nodiscard]] StatementCache& cache();
+
+    // tracker_sql_prepared.cpp
+    struct Resolving;
+    [[nodiscard]] ResolvedNames resolve(std::string_view sql, bool extended);
+    void adopt(Namespace::Named& named);
+    void put_in_front(ResolvedNames& names, Flow& flow);
+    void show_own(Flow& flow);
+    void run_own(std::string_view sql, Flow& flow);
+    [[nodiscard]] Step refuse_query(const Message& message, std::string_view why, Flow& flow);
+    void follow_names(SentNames sent, std::uint64_t number);
+    void name_done(Bytes tag);
+    [[nodiscard]] bool write_named_error(Bytes body, wire::Outbox& to_client);
+    void end_front(Bytes body);
+    [[nodiscard]] bool in_front() const noexcept;
+
+    // tracker_sql_extended.cpp
+    [[nodiscard]] Step parse_unnamed_names(const Message& message, std::string_view sql, const Digest& what,
+                                           Flow& flow);
+    void ensure_unnamed_names(Flow& flow);
+    [[nodiscard]] bool resolve_source(Namespace::Named& named, Flow& flow, SentNames* spelling);
+    [[nodiscard]] const Digest* bind_names(std::string_view portal, std::string_view sql, Flow& flow);
+    [[nodiscard]] Step refuse_bind(const Message& message);
+    [[nodiscard]] Step execute_prepare(const Message& message, Flow& flow);
 
     // tracker_local.cpp
     [[nodiscard]] Step local_message(const Message& message, Bytes rest, Flow& flow);

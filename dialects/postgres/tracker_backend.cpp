@@ -68,6 +68,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
                               (trail_ && header.type == backend::ready_for_query) ||
                               (!outstanding_.empty() && outstanding_.front().has(Request::retagged | Request::listens));
             if (anew && before > 0) pass_run();
+            cut_ = long_error;
             passing = on_reply(header.type, rest.subspan(header_size, wanted - header_size), to_client);
             if (long_error && passing == Passing::pass) taken = stream_reply(rest, header.size());
         }
@@ -209,10 +210,12 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
         return confirm(frontend::execute);
     }
     request.bits |= Request::done;
+    if (request.reply == Request::Reply::swallow) return confirm(frontend::execute);
     if (watching_) watch_done();
     if (trail_ && type != backend::empty_query) step_done(type, body);
     if (type == backend::command_complete && wire::as_text(body).starts_with("DISCARD S")) sequences_discarded();
     if (listening_) listening_->rolled_back = parse_command_complete(body).value_or(std::string_view()) == "ROLLBACK";
+    if (name_trail_ && type == backend::command_complete) name_done(body);
     if (request.has(Request::drops) && type == backend::command_complete) {
         const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
         if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") drop_all_statements(tag == "DISCARD ALL");
@@ -223,26 +226,6 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
     command_complete(to_client.own(), "DEALLOCATE");
     (void)confirm(frontend::execute);
     return Passing::drop;
-}
-
-void Tracker::drop_all_statements(bool discard) {
-    lease_->statements.clear();
-    names_.clear();
-    if (!discard) return;
-    if (listening_) listening_->forget_all();
-    if (trail_) trail_->forget();
-    pins_.clear();
-    session_pinned_ = soiled_ = false;
-    before_.clear();
-    read_anew();
-    if (scope_open_) note_reset();
-    discarded_ = true;
-    lease_->held.clear();
-    numbers_cleared();
-    lease_->dirty = false;
-    // Back to what the client asked for when it came; the next lease sees to it.
-    settings_ = options_.startup;
-    unaligned_ = true;
 }
 
 Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
@@ -300,8 +283,13 @@ Tracker::Passing Tracker::on_ready(Bytes body) {
     succeeded(request);
     const std::uint64_t answered = outstanding_.first();
     outstanding_.pop();
+    if (request.reply == Request::Reply::swallow) return Passing::drop;  // what was put in front of a Query
     if (trail_) settle(answered, request.has(Request::failed));
     if (listening_) listening_->answered(answered, request.has(Request::failed));
+    if (name_trail_) {
+        name_trail_->answered(answered);
+        if (name_trail_->empty()) name_trail_.reset();
+    }
     ++counts_.requests;
     if (status_ == 'I') {
         ++counts_.transactions;

@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace leasehold::postgres {
+namespace {
+
+// Texts with names of prepared statements are waited for as a whole up to here.
+constexpr std::size_t waited_for_names = 1024 * 1024;
+
+}  // namespace
 
 Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
     if (message.type == frontend::terminate) {
@@ -93,6 +99,10 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         start_scan(sql);
         what = digester_->digest();
         what.hint = wire::read_hint(sql);
+        // The statement that goes on behind what is seen.
+        const Statement& last = scanner_->statement();
+        const bool prepared = last.kind == Kind::prepare || last.kind == Kind::execute;
+        what.names |= prepared || last.kind == Kind::deallocate || (last.marks & mark::executes) != 0;
     }
     const bool refused = options_.mode == wire::LeaseMode::statement && what.begins;
     const bool ours = !scope_open_ && message.whole() && what.only(Kind::deallocate) && status_ != 'E' &&
@@ -114,29 +124,60 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (!ready_after_) ready_for_query(flow.to_client.own(), status_);
         return Step::taken;
     }
+    std::optional<ResolvedNames> names;
+    const bool streamed = streams_reserved();
+    if (what.names || what.lists_prepared || streamed) {
+        if (!message.whole() && message.size <= waited_for_names) {
+            digester_.reset();
+            scanner_.reset();
+            return hold(flow);
+        }
+        if (uncertain()) return hold(flow);
+        if (streamed) return refuse_query(message, "a reserved name in a text of this length", flow);
+    }
+    if (message.whole() && (what.names || what.lists_prepared)) {
+        const wire::Hint hint = what.hint;
+        names = resolve(sql, false);
+        if (!names->refusal.empty()) return refuse_query(message, names->refusal, flow);
+        what = names->digest;
+        what.hint = hint;
+    }
     if ((what.touches && (what.names_sequences || !own_numbers())) || !message.whole()) {
         if (const std::optional<Step> step = clear_numbers(what, message, flow)) return *step;
     }
+    if (names) put_in_front(*names, flow);
     std::vector<ListenPart> listens;
-    if (listens_somewhere(what) && message.whole() && !prepare_to_listen(what, sql, listens)) return Step::errand;
+    if (!names && listens_somewhere(what) && message.whole() && !prepare_to_listen(what, sql, listens))
+        return Step::errand;
     std::optional<SettingSteps> steps;
-    if (message.whole() && what.touches_settings(trail_ != nullptr)) steps = read_steps(what, sql);
+    if (message.whole() && what.touches_settings(trail_ != nullptr)) {
+        if (names && names->hidden) {
+            distrust(what);
+        } else {
+            steps = read_steps(what, sql);
+        }
+    }
     start_record();
     const std::uint32_t text = transcript_.add(sql);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
     if (!message.whole()) all |= Request::partial;
     if (!listens.empty() && !listens.front().order.tag().empty()) all |= Request::listens;
     if (what.drops_statements) ++dropping_;
-    outstanding_.push(
-        {.type = frontend::query, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
+    const std::uint64_t number = scope_open_ ? scope_ - 1 : scope_++;
+    outstanding_.push({.type = frontend::query, .bits = all, .text = text, .number = number});
     if (watching_) watch_query(sql, message.size - header_size - 1);
     if (steps) follow(std::move(*steps));
     unnamed_.send_drop();
     if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
     apply(what);
+    if (listens.empty() && listening_ && listening_->anything()) listening_->note_others(sql, outstanding_.pushed());
+    if (names && !names->sent.rewriting.empty()) {
+        query(flow.to_backend.own(), names->sql);
+        follow_names(std::move(names->sent), number);
+        return Step::taken;
+    }
     if (listens.empty()) {
-        if (listening_ && listening_->anything()) listening_->note_others(sql, outstanding_.pushed());
         forward(message, flow);
     } else {
         query_listening(sql, listens, flow);
@@ -171,6 +212,8 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
     if (!cursor.ok()) return Step::fatal;
     if (portal.empty() && !portal_deallocates_.empty()) return execute_deallocate(message, flow);
     if (listening_ && portal.empty() && listening_->portal) return execute_listening(message, flow);
+    if (portal.empty() && portal_names_ && portal_names_->sent.steps.front().kind == NameStep::Kind::add)
+        return execute_prepare(message, flow);
     begin_scope(flow, false);
     const std::uint16_t what = portal.empty() ? portal_bits_ : named_portal_bits_;
     if ((what & Request::drops) != 0) ++dropping_;
@@ -179,6 +222,7 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
         .bits = static_cast<std::uint16_t>(what | Request::executes),
         .text = portal_text_,
     });
+    if (portal.empty() && portal_names_) follow_names(portal_names_->sent.spelling(), 0);
     if (watching_) watch_execute(portal);
     if (portal.empty() && !portal_steps_.empty()) follow(std::exchange(portal_steps_, {}));
     forward(message, flow);

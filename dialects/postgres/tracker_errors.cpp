@@ -2,6 +2,8 @@
 // The server's errors: which request they answer, and passing them on under the client's names.
 #include "dialects/postgres/tracker.hpp"
 
+#include <cstdlib>
+
 namespace leasehold::postgres {
 namespace {
 
@@ -29,21 +31,30 @@ namespace {
     return state && routine;
 }
 
-// Replaces a backend's name for a statement by the client's, wherever it stands as a word of its own.
-void put_replaced(wire::Writer& to, std::string_view text, std::string_view from, std::string_view name) {
+[[nodiscard]] std::string_view sqlstate_of(Bytes body) noexcept {
+    wire::Cursor cursor(body);
+    for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
+        const std::string_view text = cursor.cstring();
+        if (code == 'C') return text;
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string with_name(std::string_view text, std::string_view from, std::string_view name) {
+    std::string made;
     for (;;) {
         const std::size_t at = text.find(from);
         if (at == std::string_view::npos) break;
         const std::size_t after = at + from.size();
         const bool longer = after < text.size() && text[after] >= '0' && text[after] <= '9';
-        to.text(text.substr(0, at));
-        to.text(longer ? from : name);
+        made += text.substr(0, at);
+        made += longer ? from : name;
         text.remove_prefix(after);
     }
-    to.cstring(text);
+    return made += text;
 }
-
-}  // namespace
 
 Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
     hidden_.undone = true;
@@ -63,14 +74,26 @@ Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
     const Effect* effect = outstanding_.of_front();
     if (request.readies()) {
         request.bits |= Request::failed;
-        if (request.reply != Request::Reply::poison || effect == nullptr) return Passing::pass;
-        say(effect->fault, effect->text, to_client);
-        return Passing::drop;
+        if (request.reply == Request::Reply::poison && effect != nullptr && !cut_) {
+            say(effect->fault, effect->text, to_client);
+            return Passing::drop;
+        }
+        return name_trail_ && !cut_ && write_named_error(body, to_client) ? Passing::drop : Passing::pass;
     }
     Passing passing = Passing::pass;
-    if (request.reply == Request::Reply::poison && effect != nullptr) {
+    if (in_front()) {
+        if (cut_) return Passing::lost;
+        end_front(body);
+        fail_scope();
+        return Passing::drop;
+    }
+    if (request.reply == Request::Reply::poison && effect != nullptr && !cut_) {
         say(effect->fault, effect->text, to_client);
         passing = Passing::drop;
+    } else if (name_trail_ && !cut_ && request.reply == Request::Reply::pass && write_named_error(body, to_client)) {
+        passing = Passing::drop;
+    } else if (cut_) {
+        // As it is: what is passed on in pieces is not written anew.
     } else if (effect != nullptr) {
         write_patched_error(body, BackendName(effect->id).view(), effect->text, to_client);
         passing = Passing::drop;
@@ -97,10 +120,56 @@ void Tracker::write_patched_error(Bytes body, std::string_view from, std::string
         if (code == 'S' || code == 'V' || code == 'C') {
             out.cstring(text);
         } else {
-            put_replaced(out, text, from, to);
+            out.cstring(with_name(text, from, to));
         }
     }
     out.u8(0);
+}
+
+// The request in front was put in front of a Query, with others.
+bool Tracker::in_front() const noexcept {
+    for (std::size_t i = 0; i < outstanding_.size(); ++i) {
+        if (outstanding_[i].readies()) return outstanding_[i].reply == Request::Reply::swallow;
+    }
+    return false;
+}
+
+// Something that a Query needs could not be prepared: its own error says so, if it comes to that.
+void Tracker::end_front(Bytes body) {
+    std::size_t last = 0;
+    while (outstanding_[last].type != frontend::sync) ++last;
+    if (name_trail_) name_trail_->front_failed(outstanding_.first() + last, body);
+}
+
+// An error of a text that was written anew: its names and its place are the client's.
+bool Tracker::write_named_error(Bytes body, wire::Outbox& to_client) {
+    SentNames* sent = name_trail_->find(outstanding_.first());
+    if (sent == nullptr) return false;
+    std::vector<std::uint8_t> front;
+    const std::string_view state = sqlstate_of(body);
+    const bool instead = !sent->front_error.empty() && (state == "26000" || state == "25P02");
+    if (instead) {
+        front = std::move(sent->front_error);
+        body = front;
+    }
+    wire::Writer patched;
+    wire::Cursor cursor(body);
+    for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
+        std::string text(cursor.cstring());
+        if (!cursor.ok()) break;
+        if (code == 'P' && !instead) {
+            text =
+                std::to_string(sent->rewriting.back(static_cast<std::size_t>(std::strtoul(text.c_str(), nullptr, 10))));
+        } else if (code == 'M' || code == 'D' || code == 'H' || code == 'W') {
+            for (const auto& [id, name] : sent->renames) text = with_name(text, BackendName(id).view(), name);
+        }
+        patched.u8(code);
+        patched.cstring(text);
+    }
+    patched.u8(0);
+    const Framed framed(to_client.own(), backend::error);
+    to_client.own().append(patched.bytes());
+    return true;
 }
 
 }  // namespace leasehold::postgres

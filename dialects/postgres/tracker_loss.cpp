@@ -48,7 +48,7 @@ void Tracker::answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client
     const bool was_skipping = skipping_;
     std::size_t from = 0;
     for (std::size_t to = 1; to <= outstanding_.size(); ++to) {
-        if (!outstanding_[to - 1].readies()) continue;
+        if (!outstanding_[to - 1].readies() || outstanding_[to - 1].reply == Request::Reply::swallow) continue;
         answer_scope(how, from, to);
         how.ran = 0;
         from = to;
@@ -79,6 +79,7 @@ bool Tracker::unknown_outcome(const wire::Loss& loss) const noexcept {
         if (request.has(Request::partial) || request.has(Request::failed)) continue;
         if (request.type == frontend::query && request.has(Request::done) && request.has(Request::single)) continue;
         if (request.has(Request::may_commit)) return true;
+        if (request.reply == Request::Reply::swallow) continue;
         const bool runs = request.type == frontend::query || request.type == frontend::function_call ||
                           request.type == frontend::execute;
         if (runs && status_ == 'I') return true;
@@ -95,6 +96,7 @@ void Tracker::answer_scope(Answering& how, std::size_t from, std::size_t to) {
     if ((how.ran & Request::executes) != 0) every = how.ran;
     for (std::size_t i = from; i < to; ++i) {
         const Request& request = outstanding_[i];
+        if (request.reply == Request::Reply::swallow) continue;
         failed |= request.has(Request::failed);
         if (request.type != frontend::query && request.type != frontend::execute) continue;
         if (request.reply == Request::Reply::swallow) continue;
@@ -191,6 +193,8 @@ void Tracker::clear_after_loss() {
     take_back();
     own_since_ = 0;
     reading_local_ = false;
+    name_trail_.reset();
+    portal_names_.reset();
     named_portal_bits_ = portal_bits_ = 0;
     status_ = 'I';
     transaction_over_ = true;

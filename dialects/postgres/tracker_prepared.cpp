@@ -80,12 +80,16 @@ void Tracker::put_parse(std::uint64_t id, Bytes tail, std::size_t later, Flow& f
 
 void Tracker::ensure_held(const PreparedText& text, Flow& flow) {
 #ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
-    if (switches::on("no_prepared")) return;
+    if (switches::on("no_prepared") || (text.by_sql && switches::on("no_sql_prepared"))) return;
 #endif
     if (lease_->statements.touch(text.id) || !text.kept) return;
     make_room(flow);
-    put_parse(text.id, wire::as_bytes(text.tail), 0, flow);
-    outstanding_.push({.type = frontend::parse, .reply = Request::Reply::swallow});
+    if (text.by_sql) {
+        run_own("PREPARE " + std::string(BackendName(text.id).view()) + text.tail, flow);
+    } else {
+        put_parse(text.id, wire::as_bytes(text.tail), 0, flow);
+        outstanding_.push({.type = frontend::parse, .reply = Request::Reply::swallow});
+    }
     outstanding_.add({.kind = Effect::Kind::backend_add, .id = text.id});
     lease_->statements.add(text.id);
     change_scope_ = scope_;
@@ -94,12 +98,7 @@ void Tracker::ensure_held(const PreparedText& text, Flow& flow) {
 // The settings may have changed since it was prepared. A backend that holds it has the values it was parsed with; another
 // one parses it as things stand, which no other session may take for theirs.
 void Tracker::ensure_named(Namespace::Named& named, Flow& flow) {
-    const PreparedText& text = *named.second;
-    if (text.kept && text.reading != reading() && !lease_->statements.touch(text.id)) {
-        TextRef now = cache().intern({text.tail, text.conforming, reading()},
-                                     [&text](PreparedText& made) { made.digest = text.digest; });
-        if (now) static_cast<TextRef&>(named.second) = std::move(now);
-    }
+    if (!named.second.source || !resolve_source(named, flow, nullptr)) adopt(named);
     const std::uint64_t id = named.second->id;
     if (named.second->kept && lease_->statements.touch(id) && !lease_->statements.parsed_since(id, named.second.since))
         inject_close(id, flow);
@@ -108,7 +107,11 @@ void Tracker::ensure_named(Namespace::Named& named, Flow& flow) {
 
 // The session's unnamed statement may have been made on another backend.
 void Tracker::ensure_unnamed(Flow& flow) {
-    if (in_sync_ || unnamed_.message().empty()) return;
+    if (unnamed_.message().empty()) return;
+    if (unnamed_.digest()->names && unnamed_.digest()->statements == 1 &&
+        !std::ranges::equal(unnamed_.message(), instead_of_deallocate))
+        return ensure_unnamed_names(flow);
+    if (in_sync_) return;
     flow.to_backend.own().append(unnamed_.message());
     outstanding_.push({
         .type = frontend::parse,
@@ -118,14 +121,6 @@ void Tracker::ensure_unnamed(Flow& flow) {
     });
     in_sync_ = true;
     unnamed_scope_ = scope_;
-}
-
-// Makes the server fail here, and so do to the transaction what an error of its own does.
-void Tracker::poison(Fault fault, std::string_view detail, Flow& flow) {
-    begin_scope(flow, false);
-    bind_message(flow.to_backend.own(), "", BackendName(nobody).view());
-    outstanding_.push({.type = frontend::bind, .reply = Request::Reply::poison});
-    outstanding_.add({.kind = Effect::Kind::replace, .fault = fault, .text = std::string(detail)});
 }
 
 Tracker::Step Tracker::on_parse(const Message& message, Flow& flow) {
@@ -140,9 +135,16 @@ Tracker::Step Tracker::on_parse(const Message& message, Flow& flow) {
     if (message.whole()) return parse_named(message, name, tail, flow);
 
     // Too large to be kept: it is streamed, and its session stays where it is.
+    start_scan(sql);
+    if (streams_reserved()) {
+        digester_.reset();
+        scanner_.reset();
+        start_stream(message, Rest::discard);
+        poison(Fault::limit_exceeded, "a reserved name in a text of this length", flow);
+        return Step::taken;
+    }
+    if (cursor.ok()) scanner_.reset();  // only types are left
     if (name.empty()) {
-        start_scan(sql);
-        if (cursor.ok()) scanner_.reset();  // only types are left
         const Step step = parse_unnamed(message, sql, flow);
         if (step == Step::taken) pin_fresh(PinKind::oversized, {});
         return step;
@@ -159,6 +161,9 @@ Tracker::Step Tracker::parse_unnamed(const Message& message, std::string_view sq
         start_stream(message, Rest::discard);
         return Step::taken;
     }
+    if (message.whole() && what.names && what.statements == 1 &&
+        !(what.only(Kind::deallocate) && names_.find(what.variable()) != nullptr))
+        return parse_unnamed_names(message, sql, what, flow);
     // Executing it gives up a statement that the session knows by a name of its own.
     const bool deallocates = message.whole() && what.only(Kind::deallocate) && names_.size() > 0;
     if (deallocates && uncertain()) return hold(flow);
@@ -204,8 +209,14 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
         return Step::taken;
     }
     begin_scope(flow, false);
-    const std::uint64_t id = text->id;
+    const bool refers = message.whole() && text->digest.names && text->digest.statements == 1;
     Namespace::Named& named = names_.add(name, std::move(text));
+    SentNames spelling;
+    if (refers) {  // to other statements
+        named.second.source = named.second.share();
+        if (resolve_source(named, flow, &spelling)) tail = wire::as_bytes(named.second->tail);
+    }
+    const std::uint64_t id = named.second->id;
     const std::uint64_t changed = std::max(SchemaClock::last_change(), own_schema_);
     named.second.since = changed;
     // Known on this backend, and nothing outstanding can make the server refuse it: no need to ask.
@@ -221,6 +232,7 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
         outstanding_.push({.type = frontend::parse, .bits = partial, .named = &named});
         outstanding_.add({.kind = Effect::Kind::backend_add, .id = id});
         lease_->statements.add(id);
+        if (refers) follow_names(std::move(spelling), 0);
         start_stream(message, Rest::forward);
         if (!message.whole()) pin_fresh(PinKind::oversized, {});
     }
@@ -247,37 +259,6 @@ Tracker::Step Tracker::parse_taken(std::string_view name, const Message& message
     return Step::taken;
 }
 
-// What a portal does counts when it is executed; what its statement leaves behind is counted now.
-void Tracker::bound(std::string_view portal, const Digest* digest, std::string_view sql) {
-    const std::uint16_t what = digest == nullptr ? std::uint16_t{0} : bits(*digest);
-    portal_text_ = transcript_.add(sql);
-    std::optional<SettingSteps> steps;
-    if (digest != nullptr && digest->touches_settings(trail_ != nullptr)) {
-        if (portal.empty()) {
-            steps = read_steps(*digest, sql);
-        } else {
-            distrust(*digest);
-        }
-    }
-    if (digest != nullptr && may_listen(*digest)) {
-        Digest listens = *digest;
-        bind_listening(portal, listens, sql);
-        apply(listens);
-    } else {
-        if (listening_ && portal.empty()) listening_->portal = {};
-        if (digest != nullptr) apply(*digest);
-    }
-    if (portal.empty()) {
-        portal_steps_.clear();
-        if (steps) portal_steps_ = std::move(*steps);
-        portal_bits_ = what;
-        portal_deallocates_.clear();
-    } else {
-        named_portal_bits_ |= what;
-    }
-    if (watching_) watch_bind(portal, sql);
-}
-
 Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
     wire::Cursor cursor(message.body());
     const std::string_view portal = cursor.cstring();
@@ -290,11 +271,20 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
         begin_scope(flow, false);
         ensure_unnamed(flow);
         const Bytes parse = unnamed_.message();
+        const std::string_view sql =
+            parse.empty() ? std::string_view() : wire::as_text(parse.subspan(header_size + 1)).data();
+        if (portal.empty()) portal_names_.reset();
         const Digest* what = unnamed_.digest();
+        if (what != nullptr && what->names && what->statements == 1 && !sql.empty() &&
+            !std::ranges::equal(parse, instead_of_deallocate)) {
+            what = bind_names(portal, sql, flow);
+            if (what == nullptr) return refuse_bind(message);
+        }
         if (what != nullptr && (what->touches || parse.empty())) {
             if (const auto step = clear_numbers_bound(*what, !parse.empty(), message, flow)) return *step;
         }
-        bound(portal, what, parse.empty() ? std::string_view() : wire::as_text(parse.subspan(header_size + 1)).data());
+        if (what != nullptr && what->lists_prepared) show_own(flow);
+        bound(portal, what, sql);
         if (portal.empty() && std::ranges::equal(parse, instead_of_deallocate)) {
             portal_deallocates_ = unnamed_.digest()->variable();
         }
@@ -306,12 +296,20 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
     begin_scope(flow, false);
     Namespace::Named* named = names_.find(name);
     if (named != nullptr) ensure_named(*named, flow);
-    if (named != nullptr && (named->second->digest.touches || !named->second->kept)) {
-        const auto step = clear_numbers_bound(named->second->digest, named->second->kept, message, flow);
-        if (step) return *step;
+    if (portal.empty()) portal_names_.reset();
+    const Digest* what = named == nullptr ? nullptr : &named->second->digest;
+    std::string_view sql = named == nullptr ? std::string_view() : named->second->text();
+    if (named != nullptr && named->second.source) {
+        sql = named->second.source->text();
+        what = bind_names(portal, sql, flow);
+        if (what == nullptr) return refuse_bind(message);
     }
-    bound(portal, named == nullptr ? nullptr : &named->second->digest,
-          named == nullptr ? std::string_view() : named->second->text());
+    if (what != nullptr && (what->touches || !named->second->kept)) {
+        if (const auto step = clear_numbers_bound(*what, named->second->kept, message, flow)) return *step;
+    }
+    if (what != nullptr && what->lists_prepared) show_own(flow);
+    bound(portal, what, sql);
+    if (portal_names_ && portal.empty()) portal_deallocates_ = portal_names_->deallocates;
     const BackendName renamed(named == nullptr ? nobody : named->second->id);
     const std::size_t before = portal.size() + 1;
     put_renamed(flow.to_backend.own(), frontend::bind, message.size, {portal.data(), before}, name.size(),
@@ -343,26 +341,6 @@ Tracker::Step Tracker::on_describe(const Message& message, Flow& flow) {
     describe(flow.to_backend.own(), 'S', BackendName(named == nullptr ? nobody : named->second->id).view());
     outstanding_.push({.type = frontend::describe, .bits = what, .named = named});
     if (named == nullptr) outstanding_.add({.kind = Effect::Kind::rename, .id = nobody, .text = std::string(name)});
-    return Step::taken;
-}
-
-// The statement may be gone by now: the server is made to say so.
-Tracker::Step Tracker::execute_deallocate(const Message& message, Flow& flow) {
-    if (uncertain()) return hold(flow);
-    begin_scope(flow, false);
-    Namespace::Named* named = names_.find(portal_deallocates_);
-    if (named == nullptr) {
-        poison(Fault::unknown_statement, portal_deallocates_, flow);
-        return Step::taken;
-    }
-    constexpr std::uint16_t added = Request::executes | Request::retagged;
-    const auto all = static_cast<std::uint16_t>(portal_bits_ | added);
-    outstanding_.push({.type = frontend::execute, .bits = all, .text = portal_text_});
-    if (watching_) watch_execute({});
-    outstanding_.add({.kind = Effect::Kind::session_remove, .named = named});
-    names_.remove(*named);
-    change_scope_ = scope_;
-    forward(message, flow);
     return Step::taken;
 }
 

@@ -9,6 +9,7 @@
 #include "dialects/postgres/outstanding.hpp"
 #include "dialects/postgres/pins.hpp"
 #include "dialects/postgres/setting_trail.hpp"
+#include "dialects/postgres/sql_prepared.hpp"
 #include "dialects/postgres/transcript.hpp"
 #include "dialects/postgres/unnamed.hpp"
 
@@ -87,6 +88,7 @@ struct TrackerState {
     std::unique_ptr<Scanner> scanner_;  // reads along while one is streamed
     std::unique_ptr<Digester> digester_;
     bool ready_after_ = false;    // ReadyForQuery follows a discarded message
+    bool cut_ = false;            // of the message in front only the beginning is known
     std::size_t reply_left_ = 0;  // bytes due of a server's message that is streamed
 
     Namespace names_;
@@ -96,6 +98,11 @@ struct TrackerState {
     std::uint16_t named_portal_bits_ = 0;
     std::uint32_t portal_text_ = 0;
     std::string portal_deallocates_;  // the session's statement that executing the unnamed portal gives up
+
+    std::vector<std::string> shown_;                         // names of its own that the backend has as they are
+    std::pair<std::uint64_t, std::string> unnamed_written_;  // the unnamed statement, and what it was sent as
+    std::unique_ptr<NameTrail> name_trail_;                  // while SQL gives or takes names
+    std::unique_ptr<ResolvedNames> portal_names_;            // what executing the unnamed portal does with them
 
     std::uint64_t numbers_ = 0;        // leases in which it may have used sequences
     std::uint64_t numbers_named_ = 0;  // the last request whose text names what uses or tells them

@@ -53,6 +53,8 @@ class TextRef {
     }
     ~TextRef() { release(); }
 
+    // Another reference to the same.
+    [[nodiscard]] TextRef share() const noexcept { return text_ == nullptr ? TextRef() : TextRef(*cache_, *text_); }
     [[nodiscard]] explicit operator bool() const noexcept { return text_ != nullptr; }
     [[nodiscard]] const Text& operator*() const noexcept { return *text_; }
     [[nodiscard]] const Text* operator->() const noexcept { return text_; }

@@ -10,10 +10,7 @@ import programs  # noqa: E402
 from clients import server, sides  # noqa: E402, F401
 
 # What does not pass through leasehold, and why.
-DIFFERENCES = {
-    "a name given by PREPARE is used by the protocol": "SQL's names and the protocol's are kept apart: 26000",
-    "a name given by the protocol is used by EXECUTE": "SQL's names and the protocol's are kept apart: 26000",
-}
+DIFFERENCES = {}
 # What depends on the backend that serves next.
 VARIES = {
     "the last identifier of a sequence after its transaction":

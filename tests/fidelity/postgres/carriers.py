@@ -16,6 +16,7 @@ def _no_pin(reason):
     return f"no_pin:{reason}"
 
 
+LONG = "long_" * 13  # longer than a name may be, which is said
 BIND = (("bind", "p", "", (), False), ("execute", "", 0), ("sync",))
 
 # By switch: what must differ once it is on.
@@ -37,8 +38,11 @@ CARRIERS = {
     _no_pin("LISTEN"): _program(  # to a name beyond ASCII
         "listen", (0, 'LISTEN "n\u00e9ws"'), (1, "SELECT 1"), (0, "SELECT 1"), (1, 'NOTIFY "n\u00e9ws", \'heard\''),
         (0, ("drain",))),
+    "no_sql_prepared": _program(
+        "sql_prepared", (0, "PREPARE q AS SELECT 1"), (1, "SELECT 1"), (0, "EXECUTE q"), (0, "DEALLOCATE q")),
     _no_pin("PREPARE"): _program(
-        "prepared", (0, "PREPARE q AS SELECT 1"), (1, "SELECT 1"), (0, "EXECUTE q"), (0, "DEALLOCATE q")),
+        "sql_prepared", (0, f"PREPARE {LONG} AS SELECT 1"), (1, "SELECT 1"), (0, f"EXECUTE {LONG}"),
+        (0, f"DEALLOCATE {LONG}")),
     _no_pin("set_config()"): _program(
         "settings", (0, "SELECT set_config('work_mem', '1' || 'MB', false)"), (1, "SELECT 1"), (0, "SHOW work_mem")),
     _no_pin("SET"): _program(

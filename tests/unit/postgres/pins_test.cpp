@@ -40,7 +40,8 @@ TEST_P(Pinning, LastsAsLongAsTheBackendHoldsTheState) {
         {"SELECT pg_advisory_lock(1)", "SELECT pg_advisory_unlock(1)", "session advisory lock", &Found::lock},
         {"SELECT pg_try_advisory_lock(1)", "SELECT pg_advisory_unlock_all()", "session advisory lock", &Found::lock},
         {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", "CLOSE c", "cursor WITH HOLD", &Found::cursor},
-        {"PREPARE p AS SELECT 1", "DEALLOCATE p", "PREPARE", &Found::prepared},
+        {"PREPARE nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn AS SELECT 1",
+         "DEALLOCATE nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn", "PREPARE", &Found::prepared},
         {"LISTEN a", "UNLISTEN *", "LISTEN", &Found::listens},
     };
     for (const Case& is : cases) {
@@ -71,7 +72,8 @@ TEST_P(Pinning, LastsAsLongAsTheBackendHoldsTheState) {
 }
 
 TEST_P(Pinning, IsNoneWhereNothingWasMade) {
-    for (const char* sql : {"CREATE TEMP TABLE t (a int)", "SELECT pg_try_advisory_lock(1)", "PREPARE p AS SELECT 1"}) {
+    for (const char* sql : {"CREATE TEMP TABLE t (a int)", "SELECT pg_try_advisory_lock(1)",
+                            "PREPARE nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn AS SELECT 1"}) {
         open(options());
         ask(sql);
         EXPECT_EQ(pin(), "");

@@ -36,6 +36,7 @@ class Server {
     std::vector<std::string> executed;            // everything that ran
     int drawn = 0;                                // from the only sequence
     std::optional<int> number;                    // what lastval() tells
+    std::string gone;                             // PREPARE of a text with this fails
     std::size_t parses = 0, closes = 0, messages = 0;
 
   private:

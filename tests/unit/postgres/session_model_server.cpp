@@ -359,6 +359,16 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
     } else if (starts(statement, "DEALLOCATE ")) {
         const std::string name = statement.substr(11);
         if (prepared.erase(name) == 0) return Failure{"26000", "prepared statement \"" + name + "\" does not exist"};
+    } else if (starts(statement, "PREPARE ")) {
+        const std::size_t as = statement.find(" AS ");
+        const std::string name = statement.substr(8, as - 8);
+        if (!gone.empty() && statement.find(gone) != std::string::npos) return Failure{"42P01", gone + " is gone"};
+        if (!prepared.emplace(name, statement.substr(as + 4)).second)
+            return Failure{"42P05", "prepared statement \"" + name + "\" already exists"};
+    } else if (starts(statement, "EXECUTE ")) {
+        const auto known = prepared.find(statement.substr(8));
+        if (known != prepared.end()) return run(known->second, parameters);
+        return Failure{"26000", "prepared statement \"" + statement.substr(8) + "\" does not exist"};
     } else if (starts(statement, "DISCARD ALL")) {
         prepared.clear();
         portals_.clear();
