@@ -23,8 +23,7 @@ constexpr std::size_t waited_for_parse = 1024 * 1024;
 
 }  // namespace
 
-Tracker::Tracker(TrackerOptions options)
-    : TrackerState(std::move(options), ++last_session) {
+Tracker::Tracker(TrackerOptions options) : TrackerState(std::move(options), ++last_session) {
     for (const auto& [name, value] : options_.parameters) {
         told_.set(name, value);
         note_parameter(name, value);

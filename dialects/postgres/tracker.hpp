@@ -244,6 +244,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void begin_clearing(std::uint64_t scope) noexcept;
     void numbers_cleared() noexcept;
     [[nodiscard]] bool goes_on(const Digest& digest) const noexcept;
+    [[nodiscard]] bool runs_something() const noexcept;
     [[nodiscard]] Numbers before_numbers(const Digest& digest, bool whole) noexcept;
     [[nodiscard]] std::optional<Step> clear_numbers(const Digest& digest, const Message& message, Flow& flow);
     [[nodiscard]] std::optional<Step> clear_numbers_bound(const Digest& digest, bool kept, const Message& message,
@@ -326,7 +327,6 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] std::string loss_detail(std::size_t from, std::size_t to, std::string_view reason) const;
     void clear_after_loss();
     void write_unfinished() noexcept;
-
 };
 
 [[nodiscard]] std::unique_ptr<wire::Tracker> make_tracker(TrackerOptions options);

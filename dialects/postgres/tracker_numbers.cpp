@@ -141,11 +141,20 @@ Tracker::Step Tracker::refuse_numbers(const Message& message, Flow& flow) {
     return Step::taken;
 }
 
+// What is outstanding executes a statement.
+bool Tracker::runs_something() const noexcept {
+    for (std::size_t i = 0; i < outstanding_.size(); ++i) {
+        const std::uint8_t type = outstanding_[i].type;
+        if (type == frontend::query || type == frontend::execute) return true;
+    }
+    return false;
+}
+
 // In front of a Bind, in a scope that is open. Nothing: it may go.
 std::optional<Tracker::Step> Tracker::clear_numbers_bound(const Digest& digest, bool kept, const Message& message,
                                                           Flow& flow) {
     // What fails tells nothing: only a ROLLBACK in front of it could get out of a failed transaction.
-    if (status_ == 'E' && front_ran_ == 0 && outstanding_.empty()) return std::nullopt;
+    if (status_ == 'E' && front_ran_ == 0 && !runs_something()) return std::nullopt;
     switch (before_numbers(digest, kept)) {
         case Numbers::pass: return std::nullopt;
         case Numbers::wait: return hold(flow);

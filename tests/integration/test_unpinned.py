@@ -9,7 +9,7 @@ from prometheus import scrape
 from servers import wait_until
 
 SESSIONS = 200
-PREPARE_IS_CARRIED = False  # by SQL, that is; else a session gives it up before it is looked at
+PREPARE_IS_CARRIED = True  # by SQL, that is; else a session gives it up before it is looked at
 LISTEN_IS_CARRIED = True
 
 

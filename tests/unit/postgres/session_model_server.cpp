@@ -1,34 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server of session_model.hpp.
 #include "tests/unit/postgres/session_model.hpp"
-
-#include <algorithm>
+#include "tests/unit/postgres/session_model_text.hpp"
 
 namespace leasehold::postgres::model {
-namespace {
-
-[[nodiscard]] bool starts(std::string_view text, std::string_view with) { return text.substr(0, with.size()) == with; }
-
-std::vector<std::string> split(std::string_view sql) {
-    std::vector<std::string> all;
-    while (!sql.empty()) {
-        const std::size_t end = std::min(sql.find(';'), sql.size());
-        std::string one(sql.substr(0, end));
-        one.erase(0, one.find_first_not_of(' ') == std::string::npos ? one.size() : one.find_first_not_of(' '));
-        if (!one.empty()) all.push_back(one);
-        sql.remove_prefix(std::min(end + 1, sql.size()));
-    }
-    return all;
-}
-
-bool has_rows(std::string_view sql) { return starts(sql, "SELECT") || starts(sql, "SHOW"); }
-
-std::size_t parameters_of(std::string_view sql) {
-    return static_cast<std::size_t>(std::count(sql.begin(), sql.end(), '$'));
-}
-
-}  // namespace
-
 void Server::feed(Bytes in) {
     in_.insert(in_.end(), in.begin(), in.end());
     std::size_t at = 0;
