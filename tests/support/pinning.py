@@ -3,7 +3,7 @@
 purpose is state that keeps its backend. Each is named with its reasons, as the metric leasehold_pool_pins_total has them."""
 
 TEMPORARY, HELD, LOCK = "temporary object", "cursor WITH HOLD", "session advisory lock"
-PREPARE, NUMBER, LARGE = "PREPARE", "currval() or lastval()", "prepared statement too large to be carried"
+NUMBER, LARGE = "currval() or lastval()", "prepared statement too large to be carried"
 SET = "SET"  # how texts are read; so little time for a statement that carrying it could fail
 ENCODING = "client_encoding whose characters the lexer cannot tell apart"
 
@@ -12,13 +12,11 @@ TESTS = {
     "test_temporary_tables_advisory_locks_and_reset": {TEMPORARY, LOCK},           # asyncpg
     "test_server_side_cursors_scroll_and_are_held_over_a_commit": {HELD},          # psycopg
     "test_temporary_tables_and_settings_last_as_long_as_the_session": {TEMPORARY},
-    "test_statements_prepared_in_sql": {PREPARE},                                  # psycopg2
     "test_named_cursors_scroll_and_are_held": {HELD},
 }
 
 # Programs of other languages, case by case.
 JAVA = {
-    "SQL's own PREPARE and EXECUTE": {PREPARE},
     "a cursor WITH HOLD outlives its transaction": {HELD},
     "a statement of 2 MB and one of 30,000 parameters": {LARGE},
     "a temporary table that lives as long as its transaction": {TEMPORARY},        # and one of the session
@@ -31,14 +29,12 @@ GO = {
     "a connection of the pool keeps what it was told": {TEMPORARY},
 }
 NODE = {
-    "SQL's PREPARE, EXECUTE and DEALLOCATE": {PREPARE},
     "a setting of the session decides what a text means": {SET},
     "a temporary table hides another for texts prepared after it": {TEMPORARY},
     "a temporary table of the session": {TEMPORARY},
     "literals with a backslash under standard_conforming_strings": {SET},
 }
 PHP = {
-    "a name given by PREPARE is used by the protocol": {PREPARE},
     "a temporary table of the session": {TEMPORARY},
     "an encoding whose characters end in a backslash": {ENCODING},
     "the last identifier of a sequence after its transaction": {NUMBER},
