@@ -36,6 +36,8 @@ class Listening {
     void restored(const std::string& mark_channel);
     [[nodiscard]] std::vector<std::string> wanted() const { return {wanted_.begin(), wanted_.end()}; }
     [[nodiscard]] std::vector<std::string> take_unwanted() { return std::exchange(unwanted_, {}); }
+    // What nobody needs to hear any more is unwanted. The last mark may have come before its transaction's end was told.
+    void release_unused();
     [[nodiscard]] bool has_unwanted() const noexcept { return !unwanted_.empty(); }
     [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
     [[nodiscard]] bool deaf() const noexcept { return deaf_; }  // nothing is heard now
@@ -100,7 +102,6 @@ class Listening {
     };
     void apply(const Mark& mark, std::uint32_t from);
     void keep(const wire::AnnouncementPtr& said, bool certain);
-    void release_unused();
     void settle_astray();
 
     std::string mark_channel_;

@@ -245,6 +245,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void numbers_cleared() noexcept;
     [[nodiscard]] bool goes_on(const Digest& digest) const noexcept;
     [[nodiscard]] bool runs_something() const noexcept;
+    [[nodiscard]] bool earlier_scopes() const noexcept;
     [[nodiscard]] Numbers before_numbers(const Digest& digest, bool whole) noexcept;
     [[nodiscard]] std::optional<Step> clear_numbers(const Digest& digest, const Message& message, Flow& flow);
     [[nodiscard]] std::optional<Step> clear_numbers_bound(const Digest& digest, bool kept, const Message& message,

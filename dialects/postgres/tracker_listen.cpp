@@ -238,6 +238,7 @@ bool Tracker::between_transactions() const noexcept {
 // A server says what it has heard before it is ready. Here the ear says so first.
 bool Tracker::holds_ready() noexcept {
     if (!boundary() || listening_->deaf() || listening_->left) return false;
+    if (!listening_->anything()) listening_->release_unused();
     if (!listening_->anything() && !listening_->waiting() && !listening_->has_unwanted()) return false;
     listening_->errand = {wire::Errand::Kind::catch_up, 0, {}};
     return listening_->held = true;

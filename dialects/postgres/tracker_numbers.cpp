@@ -150,6 +150,13 @@ bool Tracker::runs_something() const noexcept {
     return false;
 }
 
+bool Tracker::earlier_scopes() const noexcept {
+    for (std::size_t i = 0; i < outstanding_.size(); ++i) {
+        if (outstanding_[i].readies()) return true;
+    }
+    return false;
+}
+
 // In front of a Bind, in a scope that is open. Nothing: it may go.
 std::optional<Tracker::Step> Tracker::clear_numbers_bound(const Digest& digest, bool kept, const Message& message,
                                                           Flow& flow) {
@@ -158,7 +165,11 @@ std::optional<Tracker::Step> Tracker::clear_numbers_bound(const Digest& digest, 
     switch (before_numbers(digest, kept)) {
         case Numbers::pass: return std::nullopt;
         case Numbers::wait: return hold(flow);
-        case Numbers::clear: discard_sequences_extended(flow); return std::nullopt;
+        case Numbers::clear:
+            // What is on its way may fail the transaction, and this with it: where a server says something else.
+            if (earlier_scopes()) return hold(flow);
+            discard_sequences_extended(flow);
+            return std::nullopt;
         case Numbers::refuse: break;
     }
     numbers_drawn_ = false;

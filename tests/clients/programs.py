@@ -121,7 +121,7 @@ def compare(sides, program, at_least, differs=(), varies=(), only=(), pins=None,
             assert only or set(pins) <= set(told[0]), f"no such cases: {set(pins) - set(told[0])}"
             continue
         harmless = [name for name in told[0] if name not in pins]
-        told.append(cases(*harmless))
+        told.append(cases(*(harmless if pins else only)))
         if side.daemon.http_port:
             side.assert_pins()
         if len(harmless) < len(told[0]):
