@@ -28,6 +28,9 @@ foreach(file IN LISTS files)
     COMMAND ${LEASEHOLD_PYTHON} -m pytest -q -p no:cacheprovider --tb=short --color=no -rs ${file}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/integration)
   set(labels integration)
+  if(name MATCHES "^test_fidelity")
+    set(labels fidelity)
+  endif()
   if(name MATCHES "^test_promises")
     list(APPEND labels promise)
   endif()
@@ -49,7 +52,7 @@ endforeach()
 # --- fidelity: the daemon with switches, which test_fidelity runs, and seeds of each commit's own -----------------------
 add_subdirectory(fidelity)
 add_test(NAME integration.fidelity_seeds COMMAND ${LEASEHOLD_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/fidelity/run)
-set_tests_properties(integration.fidelity_seeds PROPERTIES LABELS "integration;fidelity" TIMEOUT 1800
+set_tests_properties(integration.fidelity_seeds PROPERTIES LABELS fidelity TIMEOUT 1800
   ENVIRONMENT "LEASEHOLD_SWITCHED=$<TARGET_FILE:leasehold_switched>")
 
 # --- bench: the lexer alone, for tests/bench/instructions ---------------------------------------------------------------

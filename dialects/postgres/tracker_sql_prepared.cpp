@@ -160,8 +160,9 @@ void Tracker::Resolving::prepare(std::string_view one, const NamedStatement& fou
     plain.kind = Kind::other;
     plain.marks = 0;
     digester.take(plain);
-    if (find(found.name).text != nullptr) {
-        const std::uint64_t taken = stand_in(0);
+    if (const Known known = find(found.name); known.text != nullptr) {
+        // One that this text has made is there under its own name.
+        const std::uint64_t taken = known.named == nullptr ? known.text->id : stand_in(0);
         if (taken == 0) out.refusal = "no room for another prepared statement (max_statement_cache_bytes)";
         return rename(found, at, taken);
     }

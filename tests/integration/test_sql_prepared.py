@@ -188,3 +188,13 @@ def test_psql_and_psycopg2(start):
         assert cursor.fetchall() == [(7, "later")]
     connection.close()
     assert daemon.console("SHOW PINS") == []
+
+
+def test_a_name_given_twice_in_one_string(start):
+    """The first one stands, as nothing takes a PREPARE back but DEALLOCATE."""
+    daemon = start()
+    with login(daemon) as session:
+        for before in ("DEALLOCATE ALL; ", "DEALLOCATE twice; ", ""):
+            reply = session.query(before + "PREPARE twice AS SELECT 2; PREPARE twice AS SELECT 3")
+            assert reply.sqlstate == "42P05" and '"twice"' in str(reply.errors[0])
+            assert session.value("EXECUTE twice") == "2"
