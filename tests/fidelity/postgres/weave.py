@@ -85,8 +85,9 @@ def _within(draw, steps):
         back = draw.choice(["ROLLBACK TO SAVEPOINT sp", "ROLLBACK TO sp", "RELEASE SAVEPOINT sp"])
         at = draw.randint(0, len(body))
         body = [*body[:at], draw.run("SAVEPOINT sp"), *body[at:], draw.run(back)]
-        if draw.chance(0.5):
-            body.append(draw.choice(steps))
+        again = [step for step in steps if not step.holds]  # a lock taken once more would outlast its piece
+        if again and draw.chance(0.5):
+            body.append(draw.choice(again))
     if draw.chance(0.12):
         body.append(draw.run("SELECT 1 / 0"))
     end = draw.choice(["COMMIT", "COMMIT", "COMMIT", "END", "ROLLBACK", "ROLLBACK", "ABORT"])
