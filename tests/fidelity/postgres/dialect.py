@@ -11,7 +11,7 @@ def names():
 
 # What differs through leasehold today, by name: see README.md. With two backends a pin that lasts too long is a wait.
 OPEN = {"resets", "listen"}
-OPEN_WITH_TWO = OPEN | {"settings"}
+OPEN_WITH_TWO = OPEN | {"settings", "sql_prepared"}
 
 
 def clean(two):
