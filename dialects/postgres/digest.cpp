@@ -169,6 +169,11 @@ void Digester::merge(const Digest& inner) noexcept {
     all.schema |= inner.schema;
     all.own_schema |= inner.own_schema;
     all.reads |= inner.reads;
+    all.seeds |= inner.seeds;
+    all.touches |= inner.touches;
+    all.draws |= inner.draws;
+    all.names_sequences |= inner.names_sequences;
+    all.asks_sequences |= inner.asks_sequences;
     all.settings |= inner.settings;
     all.locals |= inner.locals;
     all.savepoints |= inner.savepoints;

@@ -36,6 +36,7 @@ enum class PinKind : std::uint8_t {
                                  : static_cast<std::uint16_t>(1u << (static_cast<unsigned>(kind) - 1));
 }
 
+// Whoever adds to it adds to Digester::merge().
 struct Digest {
     std::uint32_t statements = 0;  // empty ones not counted
     Kind first = Kind::none;

@@ -53,6 +53,16 @@ def test_nobody_is_told_another_sessions_number(daemon, ask):
 
 
 @pytest.mark.parametrize("ask", [simple, extended])
+@pytest.mark.parametrize("asked", ["lastval()", "currval('bills_id_seq')"])
+def test_nor_by_a_statement_that_is_executed_by_its_name(daemon, ask, asked):
+    with login(daemon) as first, login(daemon) as second:
+        second.ok(f"PREPARE q AS SELECT {asked}")
+        first.ok("INSERT INTO bills DEFAULT VALUES")
+        assert ask(second, "EXECUTE q").sqlstate == UNDEFINED
+        assert pins(daemon) == ["currval() or lastval()"]
+
+
+@pytest.mark.parametrize("ask", [simple, extended])
 def test_an_insert_and_what_it_drew_are_one_transaction(daemon, ask):
     with login(daemon) as first, login(daemon) as second:
         first.ok("INSERT INTO bills DEFAULT VALUES")
