@@ -115,6 +115,15 @@ std::optional<std::string_view> parse_command_complete(Bytes body) noexcept {
     return tag;
 }
 
+std::string_view sqlstate_in(Bytes body) noexcept {
+    wire::Cursor cursor(body);
+    for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
+        const std::string_view text = cursor.cstring();
+        if (code == 'C') return text;
+    }
+    return {};
+}
+
 Framed::Framed(wire::Writer& to, std::uint8_t type) : to_(to), at_(to.size() + 1) {
     to_.u8(type);
     to_.u32be(0);

@@ -120,6 +120,8 @@ struct Parameter {
 [[nodiscard]] std::optional<char> parse_ready_for_query(Bytes body) noexcept;
 // CommandComplete's tag, or nothing.
 [[nodiscard]] std::optional<std::string_view> parse_command_complete(Bytes body) noexcept;
+// The SQLSTATE of an error whose end may be missing; empty where none is seen. Into the body.
+[[nodiscard]] std::string_view sqlstate_in(Bytes body) noexcept;
 
 // --- building ---------------------------------------------------------------------------------------------------
 

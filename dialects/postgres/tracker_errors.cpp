@@ -31,15 +31,6 @@ namespace {
     return state && routine;
 }
 
-[[nodiscard]] std::string_view sqlstate_of(Bytes body) noexcept {
-    wire::Cursor cursor(body);
-    for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
-        const std::string_view text = cursor.cstring();
-        if (code == 'C') return text;
-    }
-    return {};
-}
-
 }  // namespace
 
 std::string with_name(std::string_view text, std::string_view from, std::string_view name) {
@@ -146,7 +137,7 @@ bool Tracker::write_named_error(Bytes body, wire::Outbox& to_client) {
     SentNames* sent = name_trail_->find(outstanding_.first());
     if (sent == nullptr) return false;
     std::vector<std::uint8_t> front;
-    const std::string_view state = sqlstate_of(body);
+    const std::string_view state = sqlstate_in(body);
     const bool instead = !sent->front_error.empty() && (state == "26000" || state == "25P02");
     if (instead) {
         front = std::move(sent->front_error);

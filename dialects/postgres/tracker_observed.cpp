@@ -23,16 +23,6 @@ struct Text {
     }
 };
 
-// The SQLSTATE of an error whose end may be missing.
-[[nodiscard]] std::string_view sqlstate_in(Bytes body) noexcept {
-    wire::Cursor cursor(body);
-    for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
-        const std::string_view text = cursor.cstring();
-        if (code == 'C') return text;
-    }
-    return {};
-}
-
 }  // namespace
 
 struct TrackerState::Watching {

@@ -75,5 +75,12 @@ def pgbouncer(server):
 @pytest.mark.parametrize("family", WITHOUT)
 def test_before_pgbouncer_in_transaction_mode_the_measure_is_red(server, pgbouncer, family):
     trial = Trial(dialect, Direct(server), pgbouncer, only=[family], shrink=0, plain=True)
-    found = (trial.one(seed) for seed in range(1, 41))
-    assert any(one is not None and one.aspect != "parameters" for one in found)
+    assert any(red(trial, seed) for seed in range(1, 41))
+
+
+def red(trial, seed):
+    try:
+        found = trial.one(seed)
+    except TimeoutError:  # a lock that it left on a backend: for ever in somebody's way
+        return True
+    return found is not None and found.aspect != "parameters"
