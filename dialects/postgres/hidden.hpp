@@ -21,11 +21,12 @@ struct Hidden {
     Suspects suspects{};                     // called since the backend was asked last
     std::vector<std::string> unannounced{};  // settings that the server reported
     std::vector<wire::Leak> leaks{};
-    bool sets = false;      // a text of this lease has set something
-    bool undone = false;    // something was rolled back: that nothing is found proves nothing
-    bool sure = false;      // what is found, this lease has made: not only by a sample is it looked at
-    bool routines = false;  // its transaction has replaced functions
-    bool adopted = false;   // the session has settings that a function made: that another call makes them is not seen
+    bool sets = false;       // a text of this lease has set something
+    bool undone = false;     // something was rolled back: that nothing is found proves nothing
+    bool sure = false;       // what is found, this lease has made: not only by a sample is it looked at
+    bool untrusted = false;  // called: a function that has not been seen to be clean often enough
+    bool routines = false;   // its transaction has replaced functions
+    bool adopted = false;    // the session has settings that a function made: that another call makes them is not seen
 
     void begin() noexcept {
         answered();
@@ -34,7 +35,7 @@ struct Hidden {
     void answered() noexcept {
         suspects = {};
         unannounced.clear();
-        undone = sure = false;
+        undone = sure = untrusted = false;
     }
 };
 

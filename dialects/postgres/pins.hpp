@@ -55,6 +55,8 @@ class Pins {
     [[nodiscard]] std::uint16_t kinds() const noexcept { return old_.kinds | fresh_.kinds; }
     // State older than the transaction. What a function may have done is none that is known of.
     [[nodiscard]] bool older() const noexcept { return (old_.kinds & ~bit(PinKind::function)) != 0; }
+    // Of a transaction that is over.
+    [[nodiscard]] bool settled(PinKind kind) const noexcept { return (old_.kinds & bit(kind)) != 0; }
     [[nodiscard]] std::string_view reason() const noexcept { return told().reason; }
     [[nodiscard]] std::string_view statement() const noexcept { return told().statement; }
     // What pins is what a backend can tell of, so that an answer may end it.

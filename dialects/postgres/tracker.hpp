@@ -236,6 +236,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void take_over(const Found& found);
     [[nodiscard]] bool adopt(const FoundSetting& setting);
     void leak(std::string_view kind, std::string_view what);
+    [[nodiscard]] std::string unseen_loss() const;
     // tracker_numbers.cpp
     enum class Numbers : std::uint8_t { pass, wait, clear, refuse };
     [[nodiscard]] bool own_numbers() const noexcept;

@@ -55,7 +55,7 @@ void Tracker::look_for_hidden(const Digest& digest) {
         const Look look = digest.unseen ? Look::always : options_.functions->due(name);
         if (look == Look::none) return;
         due = true;
-        if (look == Look::always) hidden_.sure = true;
+        if (look == Look::always) hidden_.sure = hidden_.untrusted = true;
         if (!name.empty()) add_once(hidden_.suspects.functions, name);
     };
     if (digest.calls && !digest.called) suspect({});
@@ -80,7 +80,16 @@ void Tracker::unannounced(std::string_view name) {
     if (hidden_.sets || outstanding_.empty() || !options_.functions || !(identity || is_carriable(name))) return;
     if (!identity) add_once(hidden_.unannounced, name);
     soiled_ = hidden_.sure = true;
+    hidden_.untrusted |= identity;  // of other settings the report itself is kept
     pin_fresh(PinKind::function, {});
+}
+
+// State that is gone with its backend, for all that anybody knows: made outside of the transaction in progress by
+// something that nobody has looked at yet, and that is not trusted.
+std::string Tracker::unseen_loss() const {
+    if (!pins_.settled(PinKind::function) || !hidden_.untrusted) return {};
+    const std::string by = listed(hidden_.suspects.functions);
+    return "what " + (by.empty() ? std::string("a function") : by) + " may have set, locked or made";
 }
 
 void Tracker::leak(std::string_view kind, std::string_view what) {

@@ -28,10 +28,11 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     if (watching_) watch_loss();
     write_unfinished();
     const bool midway = reply_left_ > 0;
-    const bool state = pins_.older() || (session_pinned_ && soiled_);
+    const std::string lost = pins_.older() ? std::string(pins_.reason()) : unseen_loss();
+    const bool state = !lost.empty() || (session_pinned_ && soiled_);
     const bool ends = midway || state || options_.disconnect_on_loss || loss.kind == wire::Loss::Kind::killed;
     if (ends) {
-        const std::string what = pins_.older() ? std::string(pins_.reason()) + " was lost: " + why(loss) : why(loss);
+        const std::string what = lost.empty() ? why(loss) : lost + " was lost: " + why(loss);
         farewell(failure(loss.kind == wire::Loss::Kind::killed ? Fault::killed : Fault::state_lost, what), to_client);
         leave_trail();
         lease_ = nullptr;

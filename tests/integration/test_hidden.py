@@ -185,6 +185,25 @@ def test_what_is_rolled_back_is_nobodys(start):
     assert leaks(daemon) in ([], [("hid.path, hid.take_role, hid.tenant, ...", "setting", "DateStyle")])
 
 
+@pytest.mark.parametrize("way", ["query", "extended"])
+def test_what_a_backend_takes_with_it_before_it_was_asked_is_not_lost_in_silence(start, postgres, world, way):
+    daemon = start()
+    with login(daemon) as session, contextlib.closing(postgres.connect("orders")) as connection:
+        pid = int(session.value(PID))
+        blocker = connection.cursor()
+        blocker.execute("BEGIN; LOCK pg_catalog.pg_depend IN ACCESS EXCLUSIVE MODE")  # the question reads it
+        assert not getattr(session, way)("SELECT hid.set_it('work_mem', '5MB')").errors
+        waiting = f"SELECT count(*) FROM pg_catalog.pg_locks WHERE pid = {pid} AND NOT granted"
+        wait_until(lambda: world.execute(waiting) or world.fetchone()[0], 10, "the question")
+        postgres.terminate(pid)
+        blocker.execute("ROLLBACK")
+        told = session.reply()
+        assert (told.sqlstate, told.status) == ("57P01", None)
+        assert "hid.set_it" in told.errors[0].message
+    with login(daemon) as session:
+        assert session.value("SHOW work_mem") == "4MB"
+
+
 def test_a_function_that_has_been_clean_twenty_times_is_looked_at_by_sample(start):
     daemon = start(audit="50%")
     with login(daemon) as session:

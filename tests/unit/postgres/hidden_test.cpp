@@ -252,12 +252,46 @@ TEST_P(HiddenState, IsLookedForWhereTheServerReportsWhatNobodySet) {
     EXPECT_EQ(leaks(), "setting,DateStyle,,SELECT f()");
 }
 
-TEST_P(HiddenState, IsNotLostWithABackendThatDiesUnasked) {
-    session->holds = nullptr;  // it is not asked
+// Nobody knows what it made: on a connection of its own the session would have ended too.
+TEST_P(HiddenState, EndsItsSessionWithABackendThatDiesUnasked) {
+    for (const char* sql : {"SELECT s.f()", "BEGIN; SELECT s.f(); COMMIT"}) {
+        open(0.01);
+        session->holds = nullptr;  // it is not asked
+        ask(sql);
+        EXPECT_EQ(pin(), "function");
+        EXPECT_EQ(session->lose({wire::Loss::Kind::backend, "gone", false}), wire::Aftermath::ends);
+        EXPECT_EQ(readable(session->received()),
+                  "E(F 57P01 terminating connection: what s.f may have set, locked or made was lost: gone)");
+    }
+}
+
+// Behind it stands a request whose outcome is not known.
+TEST_P(HiddenState, EndsItsSessionWithABackendThatDiesInAPipeline) {
+    session->holds = nullptr;
+    session->send(client.parse("", "SELECT f()").bind("").execute().sync().take(), GetParam());
+    session->pump(GetParam());
+    session->send(client.query("SELECT 1").take(), GetParam());
+    (void)session->received();
+    EXPECT_EQ(session->lose({wire::Loss::Kind::backend, "gone", false}), wire::Aftermath::ends);
+}
+
+// What a transaction takes with it, what is trusted, and what nobody called may die with its backend.
+TEST_P(HiddenState, LetsItsSessionLiveWhereNothingCanBeLost) {
+    ask("BEGIN");
     ask("SELECT f()");
-    EXPECT_EQ(pin(), "function");
     EXPECT_EQ(session->lose({wire::Loss::Kind::backend, "gone", false}), wire::Aftermath::lives);
     EXPECT_EQ(pin(), "");
+    open(0.5);
+    for (int i = 0; i < 21; ++i) ask("SELECT f()");
+    session->holds = nullptr;
+    ask("SELECT f()");
+    EXPECT_EQ(pin(), "function") << "by sample";
+    EXPECT_EQ(session->lose({wire::Loss::Kind::backend, "gone", false}), wire::Aftermath::lives);
+    open(1);
+    session->holds = nullptr;
+    ask("SELECT 1");
+    EXPECT_EQ(pin(), "function") << "each lease is asked";
+    EXPECT_EQ(session->lose({wire::Loss::Kind::backend, "gone", false}), wire::Aftermath::lives);
     ask("SELECT 1");
     EXPECT_EQ(session->tracker.status(), wire::TransactionStatus::idle);
 }
