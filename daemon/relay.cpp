@@ -323,13 +323,13 @@ void Relay::boundary() {
         if (!stays()) return;
     } else if (tracker_.dirty()) {
         pool::Lease lease = release();
-        lease.checkin();
+        lease.checkin(quiet_since_);
     } else {
         backend_->transport().on_readable({});
         backend_->transport().on_writable({});
         tracker_.detach();
         backend_ = nullptr;
-        lease_.checkin();
+        lease_.checkin(quiet_since_);  // the reply that was told since may have let its client kill the server
     }
     if (draining_) {
         end_drained();

@@ -2,6 +2,7 @@
 // What becomes of a backend that comes back: the checklist's second half (the first is judge(), in entry.cpp).
 #include "pool/impl.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace leasehold::pool {
@@ -17,7 +18,7 @@ Holder named(Holder* holder, std::uint64_t session) {
 
 }  // namespace
 
-void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder) {
+void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder, Clock::time_point heard) {
     const auto time = now();
     events.checkin(micros(time - entry.since));
     const std::uint64_t session = std::exchange(entry.session, 0);
@@ -31,13 +32,13 @@ void Pool::Impl::checkin(Entry& entry, EndReason reason, Holder* holder) {
             entry.holder = std::make_unique<Holder>(named(holder, session));
             return begin_work(entry, Entry::State::finishing, params.quarantine_timeout, time, Work::commit);
         case Verdict::quarantine: return quarantine(entry, reason, named(holder, session), time);
-        case Verdict::depart_or_settle: return clean_or_reset(entry, is, time);
+        case Verdict::depart_or_settle: return clean_or_reset(entry, is, time, std::min(time, heard));
     }
 }
 
 // Outside a transaction, nothing under way: closed by a rule of the pool, reset, handed on, or idle.
-void Pool::Impl::clean_or_reset(Entry& entry, Condition is, Clock::time_point time) {
-    entry.used_at = time;
+void Pool::Impl::clean_or_reset(Entry& entry, Condition is, Clock::time_point time, Clock::time_point heard) {
+    entry.used_at = heard;
     entry.fingerprint = entry.backend->fingerprint();
     if (const auto why = departure(entry, time)) {
         drop(entry, *why);

@@ -81,7 +81,7 @@ Entry* Pool::Impl::best_idle(Wanted wanted, Clock::time_point time, bool only_re
 std::optional<CloseReason> Pool::Impl::unfit(Entry& entry, Clock::time_point time) const {
     if (const auto why = stale(entry)) return why;
     if (!entry.fresh && time > entry.recycle_at) return CloseReason::recycled;
-    if (time - entry.since >= quiet_after && !entry.backend->quiet()) return CloseReason::broken_while_idle;
+    if (time - entry.used_at >= quiet_after && !entry.backend->quiet()) return CloseReason::broken_while_idle;
     return std::nullopt;
 }
 

@@ -67,7 +67,7 @@ void Pool::Impl::dialled(Entry& entry, Connected connected) {
     entry.proven = generation;
     entry.age_limit(params.pool_recycle);
     events.connect(entry.backend->address(), micros(time - entry.born_at));
-    clean_or_reset(entry, entry.backend->condition(), time);
+    clean_or_reset(entry, entry.backend->condition(), time, time);
 }
 
 void Pool::Impl::dial_failed(Entry& entry, const Connected& connected, Clock::time_point time) {

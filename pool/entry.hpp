@@ -46,7 +46,7 @@ class Entry {
 
     Clock::time_point born_at{};  // taken just before the connect call
     Clock::time_point since{};    // in this state
-    Clock::time_point used_at{};  // the end of the last exchange known to have gone well
+    Clock::time_point used_at{};  // when its socket was read last, by an exchange known to have gone well
     Clock::time_point recycle_at = Clock::time_point::max();
     Clock::time_point deadline{};  // of the work under way
     double jitter = 0;             // 0 .. 0.1, the part of pool_recycle that this one is given less

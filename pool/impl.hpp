@@ -17,8 +17,9 @@
 
 namespace leasehold::pool {
 
-inline constexpr auto ping_after = std::chrono::seconds(1);         // used more recently: known to be alive
-inline constexpr auto quiet_after = std::chrono::milliseconds(1);   // idle for less: nothing can have arrived
+inline constexpr auto ping_after = std::chrono::seconds(1);  // used more recently: known to be alive
+inline constexpr auto quiet_after =
+    std::chrono::milliseconds(1);  // read more recently: not asked whether more has come
 inline constexpr auto watch_after = std::chrono::milliseconds(20);  // idle for less: in the thick of work, not watched
 inline constexpr auto patience = std::chrono::milliseconds(100);  // a ping or reset that takes longer is not counted on
 inline constexpr auto grace = std::chrono::milliseconds(500);     // for a coroutine that should have ended
@@ -112,8 +113,8 @@ struct Pool::Impl {
     [[nodiscard]] std::optional<Permit> permit_for(Variant variant);
 
     // checkin.cpp
-    void checkin(Entry& entry, EndReason reason, Holder* holder);
-    void clean_or_reset(Entry& entry, Condition is, Clock::time_point time);
+    void checkin(Entry& entry, EndReason reason, Holder* holder, Clock::time_point heard);
+    void clean_or_reset(Entry& entry, Condition is, Clock::time_point time, Clock::time_point heard);
     [[nodiscard]] std::optional<CloseReason> stale(const Entry& entry) const noexcept;
     [[nodiscard]] bool outdated(const Entry& entry) const noexcept;
     [[nodiscard]] std::optional<CloseReason> departure(const Entry& entry, Clock::time_point time) const noexcept;

@@ -52,16 +52,18 @@ bool Lease::outdated() const noexcept {
     return entry_->born < pool_->impl_->moved_mark;
 }
 
-void Lease::checkin() {
+void Lease::checkin() { checkin(Clock::time_point::max()); }
+
+void Lease::checkin(Clock::time_point heard) {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);
-    pool->impl_->checkin(*std::exchange(entry_, nullptr), EndReason::finished, nullptr);
+    pool->impl_->checkin(*std::exchange(entry_, nullptr), EndReason::finished, nullptr, heard);
 }
 
 void Lease::checkin(EndReason reason, Holder holder) {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);
-    pool->impl_->checkin(*std::exchange(entry_, nullptr), reason, &holder);
+    pool->impl_->checkin(*std::exchange(entry_, nullptr), reason, &holder, Clock::time_point::max());
 }
 
 Lease::Detached Lease::detach() {

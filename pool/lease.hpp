@@ -31,6 +31,8 @@ class Lease {
     void checkin(EndReason reason, Holder holder = {});
     // Cheap path for the boundary of a healthy lease: no record is needed.
     void checkin();
+    // Likewise; the holder has read its socket at that time.
+    void checkin(Clock::time_point heard);
     // Closes it now, its place is free at once.
     void invalidate(CloseReason reason);
     // The backend is the holder's for good, with its place at the server; its place in the pool is free at once.

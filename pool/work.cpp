@@ -53,7 +53,7 @@ void Pool::Impl::pinged(Entry& entry, std::error_code outcome) {
         lost(entry.proven);  // what was opened before it is suspect, too
         return serve(time);
     }
-    clean_or_reset(entry, entry.backend->condition(), time);
+    clean_or_reset(entry, entry.backend->condition(), time, time);
 }
 
 void Pool::Impl::was_reset(Entry& entry, std::error_code outcome) {
@@ -64,7 +64,7 @@ void Pool::Impl::was_reset(Entry& entry, std::error_code outcome) {
         drop(entry, CloseReason::reset_failed);
         return serve(time);
     }
-    clean_or_reset(entry, is, time);
+    clean_or_reset(entry, is, time, time);
 }
 
 void Pool::Impl::committed(Entry& entry, std::error_code outcome) {
@@ -80,7 +80,7 @@ void Pool::Impl::committed(Entry& entry, std::error_code outcome) {
         return quarantine(entry, EndReason::orderly, std::move(holder), time);
     }
     entry.holder.reset();
-    clean_or_reset(entry, is, time);
+    clean_or_reset(entry, is, time, time);
 }
 
 }  // namespace leasehold::pool

@@ -161,6 +161,26 @@ TEST_F(PoolFreshness, AsksForQuietOnlyAfterAMillisecond) {
     lease.checkin();
 }
 
+// Between the last reply and the checkin the holder's thread may have stood still, while the server went away.
+TEST_F(PoolFreshness, AsksForQuietByTheTimeOfTheLastReply) {
+    start();
+    Script& backend = one_idle();
+    Lease lease = pool->try_checkout({});
+    ASSERT_TRUE(lease);
+    const auto heard = now;
+    now += 2ms;
+    lease.checkin(heard);
+    lease = pool->try_checkout({});
+    EXPECT_EQ(backend.quiet_asked, 1);
+    ASSERT_TRUE(lease);
+    lease.checkin(now + 1h);  // never later than now
+    now += 2ms;
+    backend.quiet = false;
+    EXPECT_FALSE(pool->try_checkout({}));
+    EXPECT_EQ(backend.quiet_asked, 2);
+    EXPECT_EQ(events.closed(CloseReason::broken_while_idle), 1);
+}
+
 TEST_F(PoolFreshness, ABrokenIdleOneIsClosedAtOnce) {
     start();
     Script& backend = one_idle();
