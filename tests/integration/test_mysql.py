@@ -191,10 +191,11 @@ def test_the_statement_of_a_vanished_client_is_cancelled(small, mysql_server):
 
 
 def test_an_idle_client_does_not_notice_that_its_backend_died(small, mysql_server):
-    session = login(small())
+    daemon = small()
+    session = login(daemon)
     first = session.value("SELECT 0 + connection_id()")
     mysql_server.terminate(first)
-    time.sleep(0.2)
+    daemon.lost(first)
     assert session.value("SELECT 0 + connection_id()") != first
 
 

@@ -363,6 +363,7 @@ def test_a_servers_farewell_to_an_idle_backend_reaches_nobody(leasehold, server,
             for number in before:
                 server.terminate(number)
         wait_until(lambda: not set(ours()) & set(before), 20, "the server to end the connections")
+        daemon.lost(*before)
         assert silent(idle) is None
         for _ in range(3):
             assert idle.value("SELECT 2") == "2"

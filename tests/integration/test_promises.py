@@ -138,14 +138,16 @@ def test_p3_an_idle_client_notices_nothing(small, side):
     session = side.login(small())
     old = session.backend()
     side.terminate(old)
-    assert session.silent(0.3)
+    session.daemon.lost(old)
+    assert session.silent(0.1)
     assert session.backend() != old
 
 
 def lose_transaction(side, session):
     """Nothing may be said before the client asks."""
-    side.terminate(session.backend())
-    assert session.silent(0.2)
+    side.terminate(backend := session.backend())
+    session.daemon.lost(backend)
+    assert session.silent(0.1)
 
 
 def test_p3_a_client_in_a_transaction_gets_one_precise_error_and_goes_on(small, side):

@@ -245,12 +245,12 @@ def test_more_statements_than_a_backend_holds(login):
             other.extended("SELECT 1", statement="s0")
 
 
-def test_statements_are_there_again_after_their_backend_died(login, postgres):
+def test_statements_are_there_again_after_their_backend_died(login, daemon, postgres):
     session = login()
     session.send(parse("s", "SELECT pg_backend_pid()"), bind("s"), execute(), SYNC)
     first = session.reply().value()
     postgres.terminate(int(first))
-    time.sleep(0.05)
+    daemon.lost(first)
     session.send(bind("s"), execute(), SYNC)
     assert session.reply().value() not in (None, first)
 

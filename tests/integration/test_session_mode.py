@@ -69,7 +69,7 @@ def test_a_session_mode_backend_that_is_terminated_takes_state_with_it_or_nothin
     daemon = pooled(mode="session")
     with login(daemon) as clean:
         server.terminate(clean.key[0])
-        time.sleep(0.3)
+        daemon.lost(clean.key[0])
         assert clean.value("SELECT 1") == "1"  # nothing was lost
         assert int(clean.value(PID)) != clean.key[0]
     with login(daemon) as stateful:

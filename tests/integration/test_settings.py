@@ -6,7 +6,6 @@ import pgwire
 import psycopg2
 import pytest
 from conftest import PASSWORD, USER, login
-from servers import wait_until
 
 VALUES = {
     "work_mem": ("'7MB'", "7MB", "4MB"),
@@ -60,11 +59,11 @@ def named(session, sql):
 WAYS = [simple, unnamed, described, named]
 
 
-def kill_backend(postgres, session):
-    """Ends the backend that served the session last, and waits for its end."""
+def kill_backend(daemon, postgres, session):
+    """Ends the backend that served the session last, and waits until leasehold knows."""
     pid = session.value("SELECT pg_backend_pid()")
     postgres.terminate(int(pid))
-    wait_until(lambda: not postgres.value(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"), 5, "its end")
+    daemon.lost(pid)
     return pid
 
 
@@ -176,7 +175,7 @@ def test_a_new_backend_has_the_settings_of_its_session(single, postgres):
     session.ok("SET work_mem = '7MB'")
     session.ok("SET app.tenant = acme")
     for _ in range(3):
-        pid = kill_backend(postgres, session)
+        pid = kill_backend(daemon, postgres, session)
         assert session.value("SHOW work_mem") == "7MB"
         assert session.value("SHOW app.tenant") == "acme"
         assert session.value("SELECT pg_backend_pid()") != pid
@@ -213,7 +212,7 @@ def test_many_sessions_each_see_their_own(single, postgres, backends):
             session.ok("DISCARD ALL")
             known.clear()
         elif deed == 6 and turn % 10 == 0:
-            kill_backend(postgres, session)
+            kill_backend(daemon, postgres, session)
         for name, (_, usual) in names.items():
             seen = session.value(f"SELECT current_setting('{name}', true)")
             assert (seen or "") == known.get(name, usual), (turn, name)

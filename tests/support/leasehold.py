@@ -290,6 +290,11 @@ class Leasehold:
         """A TCP socket to the listener, nothing said yet."""
         return socket.create_connection((self.host, self.mysql_port if mysql else self.port), timeout)
 
+    def lost(self, *backends, within=20):
+        """Waits until it knows that these server connections are gone: before, a request may still be sent to one of them."""
+        wanted = {int(backend) for backend in backends}
+        wait_until(lambda: not wanted & {row["remote_pid"] for row in self.console("SHOW SERVERS")}, within, "the loss")
+
     def console(self, command, user=CONSOLE_USER, password=CONSOLE_PASSWORD):
         """Runs a console command over the simple query protocol, or MySQL's where there is no other; rows as dicts."""
         connect = self.connect if self.port else self.connect_mysql

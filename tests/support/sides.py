@@ -62,6 +62,7 @@ class PostgresSession(Session):
     BACKEND = "SELECT pg_backend_pid()"
 
     def __init__(self, daemon, database, application, timeout):
+        self.daemon = daemon
         options = {"application_name": application} if application else {}
         self.wire = pgwire.connect(daemon.port, USER, database, PASSWORD, timeout=timeout, **options)
 
@@ -98,6 +99,7 @@ class MysqlSession(Session):
     BACKEND = "SELECT 0 + connection_id()"  # alone it would be answered with leasehold's own number
 
     def __init__(self, daemon, database, application, timeout):
+        self.daemon = daemon
         attributes = {"program_name": application} if application else None
         self.wire = mywire.connect(daemon.mysql_port, USER, PASSWORD, database, timeout=timeout, attributes=attributes)
         self.in_transaction = False
