@@ -31,6 +31,7 @@ Align::Align(const Alignment& plan, bool deprecate_eof) : round_(deprecate_eof) 
     }
     run(plan.sql);
     run(plan.track);  // the session's own wishes must not blind leasehold
+    run(plan.users);
 }
 
 wire::Action Align::resume(Bytes input, std::error_code ec) {

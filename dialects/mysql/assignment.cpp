@@ -41,6 +41,7 @@ class SetReader {
 
     void read() {
         if (special()) return;
+        inner_assignments();
         for (;;) {
             if (!assignment()) {
                 into_.merge_pin("SET of what is not carried");
@@ -84,7 +85,7 @@ class SetReader {
             into_.may_commit = true;
             return true;
         }
-        if (first == "STATEMENT") into_.explained = false;
+        if (first == "STATEMENT") into_.explained_here = false;
         if (first == "STATEMENT" || first == "ROLE" || first == "RESOURCE") {
             into_.may_commit = true;
             into_.merge_pin(first == "ROLE" ? "SET ROLE" : "SET of what is not carried");
@@ -125,6 +126,7 @@ class SetReader {
             at_ += word() == "CHARSET" ? 0 : 1;
             return names("character set");
         }
+        if (at_ < tokens_.size() && tokens_[at_].kind == Kind::user_variable) return user_variable();
         bool global = sticky_global_;
         std::string name;
         if (at_ < tokens_.size() && tokens_[at_].kind == Kind::system_variable) {
@@ -159,7 +161,48 @@ class SetReader {
         return global ? skip_value() : value(name);
     }
 
-    bool skip_value() {
+    // A number, a plain text or a word is carried as it stands; of anything else the server tells the value.
+    bool user_variable() {
+        const Token& variable = tokens_[at_];
+        const std::string name = variable_name(variable.text);
+        ++at_;
+        (void)sign(":");
+        if (!variable.plain || !is_certain_variable(name) || !sign("=")) return false;
+        const std::size_t from = at_;
+        std::optional<std::string> made = literal();
+        const Kind kind = from < tokens_.size() ? tokens_[from].kind : Kind::end;
+        if (made && kind == Kind::word) {
+            const std::string_view word = tokens_[from].text;
+            const bool digits = word.front() >= '0' && word.front() <= '9';
+            if (!digits && word != "NULL" && word != "TRUE" && word != "FALSE") made.reset();
+        }
+        if (made && word() == "COLLATE") made.reset();
+        if (!made) {
+            at_ = from;
+            made = number();
+            if (made && made->find('/') != std::string::npos) made.reset();
+        }
+        if (made) {
+            into_.make().users.emplace_back(name, std::move(*made));
+            return true;
+        }
+        at_ = from;
+        into_.make().assigned.push_back(name);
+        return skip_value(true);
+    }
+
+    // @b := 1 within an expression.
+    void inner_assignments() {
+        int depth = 0;
+        for (std::size_t i = 1; i + 1 < tokens_.size(); ++i) {
+            if (tokens_[i].kind == Kind::sign) depth += tokens_[i].text == "(" ? 1 : tokens_[i].text == ")" ? -1 : 0;
+            const bool begins = i == 1 || (depth == 0 && tokens_[i - 1].text == ",");
+            if (begins || tokens_[i].kind != Kind::user_variable || tokens_[i + 1].text != ":") continue;
+            into_.make().assigned.push_back(variable_name(tokens_[i].text));
+        }
+    }
+
+    bool skip_value(bool native_may = false) {
         const std::size_t from = at_;
         int depth = 0;
         for (; at_ < tokens_.size() && (depth > 0 || !is_sign(",")); ++at_) {
@@ -170,7 +213,7 @@ class SetReader {
         const bool words = std::any_of(
             tokens_.begin() + static_cast<std::ptrdiff_t>(from), tokens_.begin() + static_cast<std::ptrdiff_t>(at_),
             [](const Token& token) { return token.kind == Kind::sign && token.text == "("; });
-        if (words) into_.explained = false;
+        if (words && !(native_may && !into_.runs_stored)) into_.explained_here = false;
         return true;
     }
 
@@ -204,7 +247,7 @@ class SetReader {
                 ++at_;
                 if (is_sign(".", 1)) at_ += 2;
                 if (at_ < tokens_.size() && tokens_[at_].kind == Kind::word && !is_sign("(", 1)) continue;
-            } else if (token.kind == Kind::text) {
+            } else if (token.kind == Kind::text || (token.kind == Kind::user_variable && !is_sign(":", 1))) {
                 continue;
             } else if (token.kind == Kind::sign && token.text != "." && token.text != ":") {
                 continue;
@@ -307,12 +350,7 @@ void classify_set(const std::vector<Token>& tokens, bool lost, Statement& into) 
         into.may_commit = true;
         return;
     }
-    const std::size_t before = into.sets.size();
     SetReader(tokens, into).read();
-    const bool mode = std::any_of(into.sets.begin() + static_cast<std::ptrdiff_t>(before), into.sets.end(),
-                                  [](const auto& set) { return set.first == "sql_mode"; });
-    // Text behind it is read in another mode than ours.
-    if (mode && into.count > 1) into.merge_pin("sql_mode in a multi-statement");
 }
 
 }  // namespace leasehold::mysql

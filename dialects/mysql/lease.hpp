@@ -22,6 +22,7 @@ struct Due {
         ping,            // asks for the transaction's state after an error
         read_insert_id,  // SELECT LAST_INSERT_ID() at the end of a lease
         switch_there,    // settings under which a text was prepared, for as long as it is prepared once more
+        question,        // what is left of the session's state
         copy,            // a client's statement, prepared on this backend too
         switch_back,     // the session's own settings again
     };
@@ -91,6 +92,7 @@ struct MysqlLease final : wire::LeaseState {
     // COM_RESET_CONNECTION was done; the current database stays.
     void forget() {
         held.variables.clear();
+        held.users.clear();
         held.autocommit = default_autocommit;
         held.charset = defaults().charset;
         tracking = false;

@@ -95,6 +95,20 @@ bool is_native_function(std::string_view name, bool mariadb) noexcept {
            (mariadb ? std::ranges::binary_search(of_mariadb, name) : std::ranges::binary_search(of_mysql, name));
 }
 
+std::string variable_name(std::string_view kept) {
+    std::string name = "@`";
+    for (const char c : kept) {
+        if (c == '`') name += c;
+        name += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+    return name += '`';
+}
+
+bool is_certain_variable(std::string_view name) noexcept {
+    return name.size() > 3 && name[name.size() - 2] != ' ' &&
+           std::ranges::all_of(name, [](char c) { return c >= 0x20 && c < 0x7F; });
+}
+
 // A parenthesis behind a name. Not a call is what has columns behind it: INTO t (a), INTO d.t (a), TABLE t (a), AS t (a),
 // and what follows another parenthesis: MATCH (a) AGAINST (b).
 void Lexer::note_call() {
@@ -112,12 +126,7 @@ void Lexer::note_variable() {
         statement_.variables_lost = true;
         return;
     }
-    std::string name = "@`";
-    for (const char c : kept_) {
-        if (c == '`') name += c;
-        name += c;
-    }
-    name += '`';
+    std::string name = variable_name(kept_);
     if (std::ranges::find(statement_.variables, name) == statement_.variables.end())
         statement_.variables.push_back(std::move(name));
 }

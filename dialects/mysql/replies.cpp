@@ -207,6 +207,7 @@ Reply::Event Reply::on_terminal(std::uint32_t length, Bytes body) noexcept {
     // MySQL forgets both of the flags in the EOF behind the values of OUT parameters; an OK follows all the same.
     if (out_params_ && phase_ == Phase::rows) ok->status |= status::out_params | status::more_results;
     take(*ok);
+    ++results_;
     const bool further =
         (ok->status & status::more_results) != 0 && phase_ != Phase::simple && phase_ != Phase::field_list;
     phase_ = further ? Phase::first : Phase::done;
@@ -228,7 +229,10 @@ bool Reply::take_changes(std::uint32_t length, Bytes body) noexcept {
     cursor.skip(4);
     (void)cursor.lenenc_text();  // the message
     const std::string_view changes = cursor.lenenc_text();
-    if (cursor.ok()) changes_ += changes;
+    if (cursor.ok() && !changes.empty()) {
+        changes_of_.push_back({changes_.size(), results_});
+        changes_ += changes;
+    }
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "dialects/mysql/messages.hpp"
 
 #include <string>
+#include <vector>
 
 namespace leasehold::mysql {
 
@@ -56,6 +57,13 @@ class Reply {
     // there; what is longer than this is lost.
     static constexpr std::uint32_t max_kept_ok = 64 * 1024;
     [[nodiscard]] const std::string& changes() const noexcept { return changes_; }
+    // Of which results they are: where in changes() each OK's begin, and how many results came before it.
+    struct ChangesOf {
+        std::size_t at = 0;
+        std::size_t result = 0;
+    };
+    [[nodiscard]] const std::vector<ChangesOf>& changes_of() const noexcept { return changes_of_; }
+    [[nodiscard]] std::size_t results() const noexcept { return results_; }
     [[nodiscard]] bool changes_lost() const noexcept { return changes_lost_; }
 
     // Nothing has been consumed of it yet.
@@ -136,6 +144,8 @@ class Reply {
     bool changed_ = false;  // the packet is an OK with session state information
     bool changes_lost_ = false;
     std::string changes_;
+    std::vector<ChangesOf> changes_of_;
+    std::size_t results_ = 0;
     std::uint8_t next_sequence_ = 1;
     std::uint16_t status_ = 0;
     std::uint16_t error_ = 0;

@@ -44,6 +44,7 @@ class Trailer {
     // `entries`: behind their length in the packet.
     explicit Trailer(Bytes entries) noexcept : rest_(entries) {}
     [[nodiscard]] bool next(TrackedChange& change) noexcept;
+    [[nodiscard]] std::size_t left() const noexcept { return rest_.size(); }
     [[nodiscard]] bool broken() const noexcept { return broken_; }
 
   private:

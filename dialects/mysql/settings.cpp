@@ -56,6 +56,24 @@ void Settings::set(std::string_view name, std::string_view literal) {
     variables.emplace_back(name, literal);
 }
 
+void Settings::set_user(std::string_view name, std::string_view literal) {
+    const auto found = std::ranges::find(users, name, &std::pair<std::string, std::string>::first);
+    if (found == users.end()) {
+        users.emplace_back(name, literal);
+    } else {
+        found->second = literal;
+    }
+}
+
+void Settings::forget_user(std::string_view name) {
+    std::erase_if(users, [name](const auto& variable) { return variable.first == name; });
+}
+
+const std::string* Settings::user(std::string_view name) const noexcept {
+    const auto found = std::ranges::find(users, name, &std::pair<std::string, std::string>::first);
+    return found == users.end() ? nullptr : &found->second;
+}
+
 bool Settings::holds(std::string_view name) const noexcept {
     return std::ranges::any_of(variables, [name](const auto& variable) { return variable.first == name; });
 }
@@ -68,6 +86,10 @@ std::uint64_t Settings::fingerprint() const noexcept {
     hash.byte(database ? 1 : 0);
     if (database) hash.add(*database);
     for (const auto& [name, literal] : variables) {
+        hash.add(name);
+        hash.add(literal);
+    }
+    for (const auto& [name, literal] : users) {
         hash.add(name);
         hash.add(literal);
     }
@@ -108,8 +130,10 @@ Alignment alignment(const Settings& held, const Settings& wanted, const Defaults
         if (!to.empty()) plan.database = to;
     }
     if (held.multi_statements != wanted.multi_statements) plan.multi_statements = wanted.multi_statements;
-    plan.reset = clean || std::ranges::any_of(held.variables,
-                                              [&](const auto& variable) { return !wanted.holds(variable.first); });
+    plan.reset =
+        clean ||
+        std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); }) ||
+        std::ranges::any_of(held.users, [&](const auto& variable) { return wanted.user(variable.first) == nullptr; });
     const bool emptied = plan.reset || plan.no_database;
     const bool autocommit = emptied ? defaults.autocommit : held.autocommit;
     if ((emptied ? defaults.charset : held.charset) != wanted.charset) plan.charset = wanted.charset;
@@ -119,6 +143,12 @@ Alignment alignment(const Settings& held, const Settings& wanted, const Defaults
         Settings only;
         only.autocommit = wanted.autocommit;
         plan.sql = set_statement(only, true);
+    }
+    if (emptied || held.users != wanted.users) {
+        for (const auto& [name, literal] : wanted.users) {
+            plan.users += plan.users.empty() ? "SET " : ",";
+            ((plan.users += name) += '=') += literal;
+        }
     }
     return plan;
 }

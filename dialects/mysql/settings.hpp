@@ -27,8 +27,14 @@ struct Settings {
     std::uint8_t charset = 0;
     // Variable (lower case) and literal as SQL. Applied in this order, over defaults, they give the session's state.
     std::vector<std::pair<std::string, std::string>> variables;
+    // User variables, as SQL writes them (@`a`), and their values as SQL; behind all the others.
+    std::vector<std::pair<std::string, std::string>> users{};
 
     void set(std::string_view name, std::string_view literal);
+    void set_user(std::string_view name, std::string_view literal);
+    void forget_user(std::string_view name);
+    // Null: it has none of that name.
+    [[nodiscard]] const std::string* user(std::string_view name) const noexcept;
     [[nodiscard]] bool holds(std::string_view name) const noexcept;
     [[nodiscard]] std::uint64_t fingerprint() const noexcept;
     friend bool operator==(const Settings&, const Settings&) = default;
@@ -44,8 +50,10 @@ struct Alignment {
     std::string track;                    // turns the server's session tracker on, whom a reset turns off
     std::optional<std::uint8_t> charset;  // of a handshake; in front of `sql`
     std::string sql;                      // one SET; empty: none
+    std::string users{};  // likewise, of user variables: their texts are read under the settings before it
     [[nodiscard]] bool nothing() const noexcept {
-        return !reset && !no_database && !database && !multi_statements && !charset && track.empty() && sql.empty();
+        return !reset && !no_database && !database && !multi_statements && !charset && track.empty() && sql.empty() &&
+               users.empty();
     }
 };
 // What a backend has by itself.

@@ -21,16 +21,14 @@ constexpr std::array<std::string_view, 29> committing{
     "GRANT",  "REVOKE",   "ANALYZE",   "OPTIMIZE", "REPAIR", "CHECK",    "FLUSH", "RESET",  "PURGE",    "CHANGE",
     "CACHE",  "INSTALL",  "UNINSTALL", "UNLOCK",   "DO",     "SHUTDOWN", "CLONE", "IMPORT", "RESTART",
 };
+// They make or end state that has an end: statement_effects.cpp
+constexpr std::array<std::string_view, 4> ending{"HANDLER", "PREPARE", "EXECUTE", "DEALLOCATE"};
 // They may fire triggers.
 constexpr std::array<std::string_view, 6> changing{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"};
 // Pins whose names say more than "statement".
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> pinning{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> pinning{{
     {"LOCK", "LOCK"},
     {"BINLOG", "BINLOG"},
-    {"HANDLER", "HANDLER"},
-    {"PREPARE", "SQL PREPARE"},
-    {"EXECUTE", "SQL PREPARE"},
-    {"DEALLOCATE", "SQL PREPARE"},
     {"CALL", "CALL: a procedure may leave state behind"},
     {"BACKUP", "BACKUP"},
 }};
@@ -102,8 +100,9 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     if (one_of(verb, changing)) into.may_trigger = true;
     if (verb == "SAVEPOINT") into.savepoint = true;
     if (verb == "ANALYZE") into.may_insert = true;  // it carries the statement out
-    const bool explained = verb == "SET" || verb == "USE" || (verb == "DROP" && seen.temporary);
-    into.explained = explained && (only || into.explained);
+    into.explained_here = verb == "SET" || verb == "USE" || ((verb == "DROP" || verb == "CREATE") && seen.temporary) ||
+                          verb == "PREPARE" || verb == "DEALLOCATE" ||
+                          (verb == "DROP" && word_at(tokens, 1) == "PREPARE");
     if (one_of(verb, harmless)) return;
     if (verb == "SET") {
         classify_set(tokens, seen.lost, into);
@@ -125,14 +124,13 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     const bool bare = tokens.size() == 1 || (tokens.size() == 2 && word_at(tokens, 1) == "WORK");
     if (verb == "COMMIT" || verb == "ROLLBACK") into.ends = only && bare;
     if ((verb == "COMMIT" || verb == "ROLLBACK") && seen.release) into.merge_pin("RELEASE ends the connection");
-    if (verb == "CREATE" && seen.temporary) into.merge_pin("temporary table");
     if (verb == "FLUSH" && seen.flush_lock) into.locks = "FLUSH TABLES WITH READ LOCK";
     into.unlocks = only && verb == "UNLOCK" && word_at(tokens, 1).starts_with("TABLE");
     if (verb == "LOCK" && word_at(tokens, 1).starts_with("TABLE")) {
         into.locks = "LOCK TABLES";
         return;
     }
-    if (one_of(verb, committing) || verb == "XA" || verb == "KILL") return;
+    if (one_of(verb, committing) || one_of(verb, ending) || verb == "XA" || verb == "KILL") return;
     const auto* known = std::ranges::find(pinning, verb, &std::pair<std::string_view, std::string_view>::first);
     into.merge_pin(known != pinning.end() ? known->second : "a statement that is not known");
 }

@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::size_t max_kept = 256;  // of one token
 constexpr std::size_t few_tokens = 8;
-constexpr std::size_t max_set_tokens = 512;
 
 [[nodiscard]] bool is_word(char c) noexcept {
     const auto b = static_cast<unsigned char>(c);
@@ -291,14 +290,8 @@ void Lexer::keep(char c) {
 
 void Lexer::take(Token::Kind kind) {
     ++token_count_;
-    if (kind == Token::Kind::user_variable) {
-        // Behind a name or a string it is an account's host: 'app'@'%', `app`@localhost.
-        const bool account = last_word_ == behind_name;
-        if (!account) {
-            statement_.merge_pin("user variable");
-            note_variable();
-        }
-    }
+    if (kind == Token::Kind::user_variable || into_ || !last_variable_.empty()) follow_assignment(kind);
+    if (locking_ != Locking::none) follow_lock(kind);
     if (kind == Token::Kind::sign && kept_ == "(") note_call();
     ++since_table_;
     before_last_ = last_;
@@ -311,8 +304,7 @@ void Lexer::take(Token::Kind kind) {
     } else {
         last_word_ = kind == Token::Kind::name || kind == Token::Kind::text ? behind_name : std::string_view();
     }
-    const bool set = !tokens_.empty() && tokens_.front().kind == Token::Kind::word && tokens_.front().text == "SET";
-    if (tokens_.size() >= (set ? max_set_tokens : few_tokens)) {
+    if (tokens_.size() >= few_tokens && tokens_.size() >= tokens_wanted()) {
         tokens_lost_ = true;
         return;
     }
@@ -320,13 +312,14 @@ void Lexer::take(Token::Kind kind) {
     token.kind = kind;
     token.text = kind == Token::Kind::word ? folded_ : kept_;
     if (kind == Token::Kind::word) token.raw = kept_;
-    token.plain = kept_all_ && (kind != Token::Kind::text || quote_plain_);
+    const bool in_quotes = kind == Token::Kind::text || (kind == Token::Kind::user_variable && variable_quote_);
+    token.plain = kept_all_ && (!in_quotes || quote_plain_);
     tokens_.push_back(std::move(token));
 }
 
 void Lexer::note_name(std::string_view name) {
     if (name.size() < 7 || name.size() > 30) return;
-    if (name == "GET_LOCK") statement_.merge_pin("GET_LOCK");
+    if (name == "GET_LOCK") locking_ = Locking::named;
     if (name == "GET_LOCK" || name == "RELEASE_LOCK" || name == "RELEASE_ALL_LOCKS" || name == "IS_USED_LOCK")
         statement_.asks_locks = true;
     if (name == "SERVICE_GET_READ_LOCKS" || name == "SERVICE_GET_WRITE_LOCKS") statement_.merge_pin("service lock");
@@ -346,6 +339,8 @@ void Lexer::note_word() {
     if (word == "IDENTITY" && last_word_.empty()) statement_.may_insert = statement_.calls = true;
     if (word == "VALUE" && (last_word_ == "NEXT" || last_word_ == "PREVIOUS")) statement_.merge_pin("sequence");
     if (word == "TEMPORARY" && token_count_ < 6) temporary_ = true;
+    if (word == "INTO") into_ = true;
+    if (word == "RENAME") renames_ = true;
     if (word == "RELEASE" && last_word_ != "NO" && token_count_ > 0) release_ = true;
     if (word == "EXPORT" || (word == "LOCK" && last_word_ == "READ")) reads_flush_lock_ = true;
 }
@@ -353,10 +348,12 @@ void Lexer::note_word() {
 void Lexer::end_statement() {
     if (!tokens_.empty()) {
         ++statement_.count;
+        if (other_reading_) statement_.merge_pin("sql_mode in a multi-statement");
         classify(tokens_, {tokens_lost_, reads_flush_lock_, release_, temporary_}, statement_);
+        note_effects();
     }
     tokens_.clear();
-    tokens_lost_ = reads_flush_lock_ = release_ = temporary_ = false;
+    tokens_lost_ = reads_flush_lock_ = release_ = temporary_ = renames_ = false;
     token_count_ = 0;
     last_word_.clear();
     before_last_ = last_ = Before::other;
@@ -369,7 +366,8 @@ void make_opaque(Statement& statement) {
     }
     if (!statement.locks.empty()) statement.merge_pin(statement.locks);
     statement.locks = {};
-    statement.explained = false;
+    statement.explained = statement.inert = false;
+    statement.explained_ones = 0;
     statement.sets.clear();
     statement.computed.clear();
     statement.database.reset();

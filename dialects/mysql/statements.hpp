@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,38 @@ struct LexMode {
     bool no_backslash_escapes = false;
     bool ansi_quotes = false;
     bool mariadb = false;  // which functions the server has itself
+};
+
+struct Statement;
+
+// State of the session that one statement makes or ends if it succeeds, by its name.
+struct Effect {
+    enum class Kind : std::uint8_t {
+        table,  // temporary; "database.table", or without a database where the text names none
+        drop_table,
+        renames,  // tables, one of which may be temporary
+        lock,     // GET_LOCK()
+        unlock_all,
+        handler,
+        close_handler,
+        prepare,  // in SQL
+        deallocate,
+    };
+    Kind kind = Kind::table;
+    std::size_t statement = 0;  // which of the text's, from 0
+    std::string name{};
+    std::shared_ptr<const Statement> text{};  // that is prepared; null: not known
+};
+
+// What seldom a text does.
+struct Made {
+    // SET @a with literals, in order; and user variables whose values are the server's to tell.
+    std::vector<std::pair<std::string, std::string>> users{};
+    std::vector<std::string> assigned{};
+    std::vector<Effect> effects{};
+    std::string executes{};  // one statement, EXECUTE of this name
+    // Of which of its statements Statement's `sets` and `computed` are, from 0.
+    std::vector<std::size_t> set_in{}, computed_in{};
 };
 
 // All statements of one text together.
@@ -46,6 +79,10 @@ struct Statement {
     bool asks_connection = false;         // CONNECTION_ID()
     bool only_sets = false;               // nothing but SET: no transaction is started or used up
     bool explained = false;               // what it changes of the session is seen here: no stored code can run
+    bool explained_here = false;          // ... the statement being read
+    std::uint64_t explained_ones = 0;     // ... the first, second, ... of them
+    bool inert = false;                   // no stored code can run
+    bool many_results = false;            // one of them may have another number of results than one
     bool may_trigger = false;             // changes rows
     bool runs_stored = false;             // calls what may be a stored function
     bool asks_locks = false;              // GET_LOCK() and its kin: what is left of others counts
@@ -59,6 +96,11 @@ struct Statement {
     std::vector<std::pair<std::string, std::string>> sets;
     // SET of session variables that a server tracks with harmless expressions: it tells what became of them.
     std::vector<std::string> computed;
+    std::optional<Made> made{};
+    [[nodiscard]] Made& make() { return made ? *made : made.emplace(); }
+    [[nodiscard]] bool makes_state() const noexcept {
+        return made && !(made->effects.empty() && made->assigned.empty());
+    }
 
     void merge_pin(std::string_view reason) noexcept {
         if (pin.empty()) pin = reason;
@@ -70,6 +112,9 @@ struct Statement {
 [[nodiscard]] bool is_unsafe_charset(std::uint8_t collation) noexcept;
 // Whether an sql_mode has ANSI_QUOTES; modes that imply it included.
 [[nodiscard]] bool has_ansi_quotes(std::string_view sql_mode) noexcept;
+// A user variable's name as SQL, lower case; and whether that is the only one that means it: collations compare them.
+[[nodiscard]] std::string variable_name(std::string_view kept);
+[[nodiscard]] bool is_certain_variable(std::string_view name) noexcept;
 // Whether the server itself has a function of that name (upper case), or reserves the word.
 [[nodiscard]] bool is_native_function(std::string_view name, bool mariadb) noexcept;
 
@@ -138,6 +183,12 @@ class Lexer {
     void note_call();
     void note_variable();
     void end_statement();
+    // statement_effects.cpp
+    [[nodiscard]] std::size_t tokens_wanted() const noexcept;
+    void follow_lock(Token::Kind kind);
+    void follow_assignment(Token::Kind kind);
+    void note_effects();
+    void note_prepared();
 
     LexMode mode_;
     State state_ = State::code;
@@ -158,6 +209,13 @@ class Lexer {
     // What stands in front of the last token, and how many tokens stand behind a word that a table's name follows.
     enum class Before : std::uint8_t { other, dot, as, parenthesis } before_last_ = Before::other, last_ = Before::other;
     std::size_t since_table_ = SIZE_MAX / 2;
+    // Of GET_LOCK ( 'name' , what was seen.
+    enum class Locking : std::uint8_t { none, named, called, behind } locking_ = Locking::none;
+    std::string lock_name_;
+    bool renames_ = false;
+    bool into_ = false;           // behind INTO: user variables get values
+    std::string last_variable_;   // the last token
+    bool other_reading_ = false;  // an earlier statement changes how the text behind it is read
     Statement statement_;
 };
 

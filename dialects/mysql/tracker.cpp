@@ -80,6 +80,7 @@ void Tracker::detach() noexcept {
     savepoint_open_ = false;
     suspect_ = false;
     lock_ = {};
+    pins_.clear();
     one_shot_ = false;
     dirty_ = false;
     insert_id_moved_ = false;
@@ -105,6 +106,7 @@ std::string_view Tracker::state_pin() const noexcept {
 #endif
     if (!pin_.empty()) return pin_;
     if (!lock_.empty()) return lock_;
+    if (const std::string_view reason = pins_.reason(); !reason.empty()) return reason;
     if (one_shot_) return "SET TRANSACTION";
     if (by_hand_) return "by hand";
     std::string_view statement;
@@ -125,7 +127,14 @@ void Tracker::pin_to_end(std::string_view reason) {
 #ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
     if (switches::on("no_pin:" + std::string(reason))) return;
 #endif
+    if (reason == "GET_LOCK") {
+        pins_.lock_somewhere();
+        if (lease_ != nullptr) lease_->dirty = true;
+        dirty_ = true;
+        return;
+    }
     if (pin_.empty()) {
+        if (pins_.reason().empty()) pin_text_ = transcript_.last();
         pin_ = reason;
         pin_young_ = in_transaction();
     }
@@ -145,6 +154,7 @@ void Tracker::reset_session() {
     settings_.charset = options_.mariadb ? options_.charset : std::uint8_t{0};
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = lock_ = {};
+    pins_.clear();
     suspect_ = false;
     by_hand_ = one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
     prepared_.clear();

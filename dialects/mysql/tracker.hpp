@@ -7,6 +7,7 @@
 #include "dialects/mysql/convert.hpp"
 #include "dialects/mysql/errors.hpp"
 #include "dialects/mysql/lease.hpp"
+#include "dialects/mysql/pins.hpp"
 #include "dialects/mysql/prepared.hpp"
 #include "dialects/mysql/reframe.hpp"
 #include "dialects/mysql/statements.hpp"
@@ -71,6 +72,7 @@ class Tracker final : public wire::Tracker {
     }
     [[nodiscard]] bool completes() const noexcept override { return !receiving(); }
     [[nodiscard]] std::string_view pin() const noexcept override;
+    [[nodiscard]] std::string pin_statement() const override;
     // The part of it that a lost backend takes along.
     [[nodiscard]] std::string_view state_pin() const noexcept;
     [[nodiscard]] bool dirty() const noexcept override {
@@ -136,6 +138,7 @@ class Tracker final : public wire::Tracker {
     static constexpr std::string_view unconcealed =
         "so many user variables, or of such names, in a transaction: name one of them in a statement before it";
     [[nodiscard]] Step want_lease_for(const Incoming& packet, const Statement& statement) noexcept;
+    [[nodiscard]] static bool meets_variables(const Statement& statement) noexcept;
     [[nodiscard]] bool meets_others() const noexcept;
     [[nodiscard]] bool cannot_conceal(const Statement& statement) const noexcept;
     void conceal(const Statement& statement, wire::Outbox& to_backend);
@@ -201,12 +204,27 @@ class Tracker final : public wire::Tracker {
 
     // tracker_state.cpp
     void apply(const Statement& statement);
+    void apply_set(const std::string& name, const std::string& literal);
     [[nodiscard]] Step forward_tracked(Incoming& packet, Statement statement);
     void on_failure();
     void take_changes(const Statement& statement);
     [[nodiscard]] bool take_variable(const Statement& statement, std::string_view name, std::string_view value);
     void move_to_database(std::string_view name);
     [[nodiscard]] bool unsure() const noexcept { return state_unknown_ || suspect_; }
+
+    // tracker_pins.cpp
+    void expect_state(const Statement& statement);
+    [[nodiscard]] std::string_view current_database() const noexcept;
+    void take_made(const Statement& statement);
+    void take_effect(const Effect& effect);
+    void take_made_perhaps(const Statement& statement, bool certain, std::size_t done);
+    void take_sets_perhaps(const Statement& statement, bool certain, std::size_t done);
+    void carry_variable(const std::string& name, const std::string& literal);
+    void doubt_texts();
+    void put_executed(Statement& statement) const;
+    [[nodiscard]] bool ask_for_pins(wire::Outbox& to_backend);
+    void keep_answer(Bytes part);
+    void on_answer();
 
     // tracker_observed.cpp
     struct Watching;
@@ -279,12 +297,16 @@ class Tracker final : public wire::Tracker {
     bool skip_request_ = false;                 // refuse() has answered it
     std::optional<wire::Diagnostics> refusal_;  // refuse() answers it when it has been read
 
-    std::string_view pin_;         // to the session's end
-    std::string_view lock_;        // LOCK TABLES and the like, until they are unlocked
-    bool session_pinned_ = false;  // session mode, from the first lease on
-    bool by_hand_ = false;         // a comment of the client's
-    bool pin_young_ = false;       // made in the transaction in progress
-    bool one_shot_ = false;        // SET TRANSACTION waits for its transaction
+    std::string_view pin_;              // to the session's end
+    Pins pins_;                         // until what they are for has ended
+    bool pins_young_ = false;           // all made in the transaction in progress
+    std::string pin_text_;              // the statement that made the first
+    std::vector<std::uint8_t> answer_;  // to what the backend is asked about them
+    std::string_view lock_;             // LOCK TABLES and the like, until they are unlocked
+    bool session_pinned_ = false;       // session mode, from the first lease on
+    bool by_hand_ = false;              // a comment of the client's
+    bool pin_young_ = false;            // made in the transaction in progress
+    bool one_shot_ = false;             // SET TRANSACTION waits for its transaction
     bool dirty_ = false;
 
     std::shared_ptr<StatementCache> cache_;  // outlives what refers to its texts

@@ -26,6 +26,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         const std::size_t from = at;
         const Reply::Event event =
             passed_on ? conversion_.relay(reply, in, at, settings_, to_client) : reply.advance(in, at);
+        if (due.whose == Due::For::question) keep_answer(in.subspan(from, at - from));
         if (passed_on && at > from) reply_sequence_ = conversion_.next_sequence();
         switch (event) {
             case Reply::Event::packet:
@@ -73,6 +74,7 @@ void Tracker::on_complete(const Due& due) {
             state_unknown_ = false;
             take_changes({});
             break;
+        case Due::For::question: on_answer(); break;
         case Due::For::copy:
         case Due::For::switch_there:
         case Due::For::switch_back: on_copy(due); break;
@@ -163,7 +165,8 @@ wire::Verdict::Kind Tracker::settle(wire::Outbox& to_backend) {
     if (in_transaction()) return Verdict::Kind::more;
     if (uncounted_) ++counts_.transactions;
     uncounted_ = false;
-    pin_young_ = false;
+    pin_young_ = pins_young_ = false;
+    if (ask_for_pins(to_backend)) return Verdict::Kind::more;
     if (insert_id_moved_ && pin().empty()) {
         inject(Due::For::read_insert_id, "SELECT LAST_INSERT_ID()", to_backend);
         return Verdict::Kind::more;
@@ -181,8 +184,11 @@ void Tracker::ask(wire::Outbox& to_backend) {
 
 void Tracker::inject(Due::For whose, std::string_view sql, wire::Outbox& to_backend) {
     if (!lease_->statements.closing().empty()) write_closes(to_backend);
-    // The reply to ours would report what the client's failed statement has left.
-    if (std::exchange(suspect_, false)) pin_to_end("state made by stored code");
+    // The reply to ours would report what the client's failed statement has left: asked in front of it.
+    if (std::exchange(suspect_, false)) {
+        lease_->due.push_back({Shape::simple, Due::For::ping});
+        write_command(to_backend.own(), Command::ping);
+    }
     lease_->due.push_back({Shape::query, whose});
     write_command(to_backend.own(), Command::query, sql);
 }

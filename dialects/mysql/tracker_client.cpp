@@ -177,10 +177,11 @@ const Statement* Tracker::scan(Incoming& packet) {
     if (wanted_whole_) {
         scanned_ = lexer_->finish();
         lexer_.reset();
+        put_executed(*scanned_);
     } else {
         scanned_ = lexer_->so_far();
         // Nobody knows yet what the rest asks for.
-        scanned_->explained = false;
+        scanned_->explained = scanned_->inert = false;
         scanned_->may_insert = scanned_->calls = scanned_->may_commit = scanned_->asks_counts = true;
         scanned_->count = std::max(scanned_->count, 1);
     }
@@ -237,7 +238,8 @@ Tracker::Step Tracker::on_init_db(Incoming& packet) {
     if (!packet.whole()) return Step::wait;
     if (!attached()) return want_lease(packet);
     Statement statement;
-    statement.explained = true;
+    statement.explained = statement.inert = true;
+    statement.count = 1;
     statement.database = wire::as_text(packet.visible().subspan(1));
     return forward(packet, Shape::simple, std::move(statement));
 }
@@ -296,10 +298,17 @@ Tracker::Step Tracker::forward(Incoming& packet, Shape shape, Statement statemen
     if (!lease_->statements.closing().empty()) write_closes(packet.to_backend);
     if (runs_text) put_in_front(statement, packet.to_backend);
     if (runs_text) conceal(statement, packet.to_backend);
+    // Where this reports a change itself, what the failed statement before it has left is asked for in front of it.
+    if (suspect_ && !in_transaction() && (statement.explained || statement.explained_ones != 0)) {
+        suspect_ = false;
+        lease_->due.push_back({Shape::simple, Due::For::ping});
+        write_command(packet.to_backend.own(), Command::ping);
+    }
     if (watching_) watch_request(packet);
     request_ = {true, packet.command, std::move(statement), in_transaction(), 0, pin_.empty(), dirty_, lease_->dirty};
     if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
     if (runs_text && request_.statement.runs_stored) dirty_ = lease_->dirty = true;
+    if (runs_text && request_.statement.made) expect_state(request_.statement);
     state_unknown_ = false;
     lease_->due.push_back({shape, Due::For::client});
     pass_beginning(packet);

@@ -9,9 +9,19 @@
 namespace leasehold::mysql {
 
 Tracker::Step Tracker::want_lease_for(const Incoming& packet, const Statement& statement) noexcept {
-    wants_clean_ = !statement.pin.empty() || statement.runs_stored || statement.asks_locks || wary_ ||
-                   options_.mode == wire::LeaseMode::session;
+    wants_clean_ = !statement.pin.empty() || meets_variables(statement) || statement.makes_state() ||
+                   statement.runs_stored || statement.asks_locks || wary_ || options_.mode == wire::LeaseMode::session;
     return want_lease(packet);
+}
+
+// Other variables than those that it only gives values to.
+bool Tracker::meets_variables(const Statement& statement) noexcept {
+    const auto given = [&statement](const std::string& name) {
+        return statement.made &&
+               std::ranges::find(statement.made->users, name, &std::pair<std::string, std::string>::first) !=
+                   statement.made->users.end();
+    };
+    return statement.variables_lost || !std::ranges::all_of(statement.variables, given);
 }
 
 // Triggers and views of others may have left something in the backend, and no code has run yet in this lease that could
@@ -36,7 +46,8 @@ void Tracker::conceal(const Statement& statement, wire::Outbox& to_backend) {
         for (const std::string& name : statement.variables) {
             if (std::ranges::find(met_.variables, name) != met_.variables.end()) continue;
             met_.variables.push_back(name);
-            ((sql += sql.empty() ? "SET " : ", ") += name) += "=NULL";
+            const std::string* const own = settings_.user(name);
+            ((sql += sql.empty() ? "SET " : ", ") += name) += own == nullptr ? std::string("=NULL") : '=' + *own;
         }
         if (!sql.empty()) inject(Due::For::alignment, sql, to_backend);
         if (statement.asks_locks && !met_.locks) inject(Due::For::alignment, "DO RELEASE_ALL_LOCKS()", to_backend);

@@ -64,7 +64,9 @@ Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     const bool waiting = request_.active;
     const bool fits = answerable();
     const bool was_in_transaction = in_transaction() || (waiting && request_.in_transaction) || state_unknown_;
-    const std::string_view pinned = !pin_.empty() && pin_young_ ? std::string_view() : state_pin();
+    const bool pins = !pins_.reason().empty();
+    const bool young = (!pin_.empty() || pins) && (pin_.empty() || pin_young_) && (!pins || pins_young_);
+    const std::string_view pinned = young ? std::string_view() : state_pin();
     Aftermath aftermath = Aftermath::lives;
     if (options_.disconnect_on_loss) {
         if (fits) answer_request(failure(Fault::state_lost, loss.reason), true, to_client);

@@ -134,6 +134,7 @@ bool Tracker::message_ended(wire::Outbox& to_client) {
             if (request_.command == Command::stmt_prepare) make_opaque(request_.statement);
             if (!request_.statement.pin.empty()) pin_to_end(request_.statement.pin);
             if (request_.statement.runs_stored) dirty_ = lease_->dirty = true;
+            expect_state(request_.statement);
             request_.statement.may_insert = request_.statement.calls = request_.statement.may_commit = true;
         }
         lexer_.reset();

@@ -59,24 +59,32 @@ void Tracker::apply(const Statement& statement) {
     } else if (!(lease_->tracking && watched(settings_, {}).schema) && (status_ & status::database_dropped) != 0) {
         move_to_database({});  // or was it another database? A tracker tells
     }
-    for (const auto& [name, literal] : statement.sets) {
-        std::string_view variable = name;
-        if (name == "transaction isolation") variable = options_.mariadb ? "tx_isolation" : "transaction_isolation";
-        if (name == "transaction read only") variable = options_.mariadb ? "tx_read_only" : "transaction_read_only";
-        settings_.set(variable, literal);
-        lease_->held.set(variable, literal);
-        // It may have told the server to report less than leasehold needs.
-        if (name.starts_with("session_track_s") && name != "session_track_schema") lease_->tracking = false;
-    }
+    for (const auto& [name, literal] : statement.sets) apply_set(name, literal);
     if (settings_.variables.size() > options_.max_settings) pin_to_end("more settings than max_settings_per_session");
     if (!statement.locks.empty()) lock_ = statement.locks;
     // A transaction's begin gives up the locks of tables, but not the global one.
     if (statement.unlocks || (statement.begins && statement.count == 1 && lock_ == "LOCK TABLES")) lock_ = {};
+    if (statement.made || statement.asks_locks) take_made(statement);
+}
+
+void Tracker::apply_set(const std::string& name, const std::string& literal) {
+    std::string_view variable = name;
+    if (name == "transaction isolation") variable = options_.mariadb ? "tx_isolation" : "transaction_isolation";
+    if (name == "transaction read only") variable = options_.mariadb ? "tx_read_only" : "transaction_read_only";
+    if (!settings_.users.empty() && (covers(names_key, name) || name == names_key || name == charset_key))
+        doubt_texts();
+    settings_.set(variable, literal);
+    lease_->held.set(variable, literal);
+    // It may have told the server to report less than leasehold needs.
+    if (name.starts_with("session_track_s") && name != "session_track_schema") lease_->tracking = false;
 }
 
 void Tracker::move_to_database(std::string_view name) {
     if (settings_.database == name) return;
-    if (settings_.holds(charset_key)) pin_to_end("USE behind SET CHARACTER SET");
+    if (settings_.holds(charset_key)) {
+        pin_to_end("USE behind SET CHARACTER SET");
+        doubt_texts();
+    }
     settings_.database = lease_->held.database = std::string(name);
 }
 
@@ -109,8 +117,14 @@ void Tracker::take_changes(const Statement& statement) {
     const Reply& reply = lease_->reply;
     bool state = reply.changes_lost();
     std::size_t computed = 0;
+    const bool apart = statement.count > 1 && !statement.many_results && lease_->deprecate_eof();
+    std::size_t part = 0, read = 0;
     Trailer trailer(wire::as_bytes(reply.changes()));
-    for (TrackedChange change; trailer.next(change);) {
+    for (TrackedChange change; trailer.next(change); read = reply.changes().size() - trailer.left()) {
+        while (part + 1 < reply.changes_of().size() && reply.changes_of()[part + 1].at <= read) ++part;
+        const std::size_t result = reply.changes_of().empty() ? 0 : reply.changes_of()[part].result;
+        const bool explained =
+            apart ? result < 64 && (statement.explained_ones >> result & 1u) != 0 : statement.explained;
         switch (change.kind) {
             case TrackedChange::Kind::variable:
                 if (change.name == "autocommit") break;  // the status has it
@@ -118,7 +132,7 @@ void Tracker::take_changes(const Statement& statement) {
                 if (!take_variable(statement, change.name, change.value)) state = true;
                 break;
             case TrackedChange::Kind::schema: move_to_database(change.value); break;
-            case TrackedChange::Kind::state: state = state || !statement.explained || suspect_; break;
+            case TrackedChange::Kind::state: state = state || !explained || suspect_; break;
             case TrackedChange::Kind::gtids:
             case TrackedChange::Kind::characteristics:
             case TrackedChange::Kind::transaction: break;
@@ -128,7 +142,12 @@ void Tracker::take_changes(const Statement& statement) {
         pin_to_end("state made by stored code");
         met_.own_code = true;
     }
-    if (computed < statement.computed.size()) pin_to_end("SET of what is not carried");
+    std::size_t expected = statement.computed.size();
+    if (reply.failed() && apart && statement.made) {
+        const auto ran = [&](std::size_t one) { return one < reply.results(); };
+        expected = static_cast<std::size_t>(std::ranges::count_if(statement.made->computed_in, ran));
+    }
+    if (computed < expected) pin_to_end("SET of what is not carried");
     suspect_ = false;
 }
 
@@ -138,6 +157,7 @@ bool Tracker::take_variable(const Statement& statement, std::string_view name, s
     if (std::ranges::any_of(statement.sets, named)) return true;
     const std::optional<std::string> literal = as_literal(name, value);
     if (!literal) return false;
+    if (!settings_.users.empty() && covers(names_key, name)) doubt_texts();
     settings_.set(name, *literal);
     lease_->held.set(name, *literal);
     return true;
@@ -151,7 +171,7 @@ void Tracker::on_failure() {
     const bool several = statement.count > 1 && settings_.multi_statements;  // else a syntax error
     // What runs texts of its own may have failed in one of them.
     const bool runs_text = statement.count > 1 || statement.pin.starts_with("CALL") || statement.pin == "SQL PREPARE" ||
-                           request_.command != Command::query;
+                           statement.many_results || request_.command != Command::query;
     const bool no_statement = error == syntax_error && !several && !runs_text;
     // It was not read to its end, and the server closes: somebody else's statement must not run into that.
     const bool unread = error == packet_too_large;
@@ -161,23 +181,27 @@ void Tracker::on_failure() {
     state_unknown_ = !nothing && (request_.in_transaction || !settings_.autocommit || statement.may_commit);
     if (state_unknown_) lease_->status |= status::in_transaction;
     const bool undone = (no_statement || unread) && !statement.pin.empty();
-    if (request_.unpinned && (undone || (no_statement && statement.runs_stored))) {
+    if (request_.unpinned && (undone || (no_statement && (statement.runs_stored || statement.makes_state())))) {
         pin_ = {};
         dirty_ = request_.was_dirty;
         lease_->dirty = request_.lease_was_dirty;
     }
     // Functions and triggers may have run before it. MySQL reports with the next reply what they left, MariaDB never.
     const bool fires = statement.may_trigger || statement.runs_stored;
-    const bool before_any = no_statement || unread || (fires ? ran_nothing(error) : did_nothing(error));
+    const bool before_any =
+        no_statement || unread || statement.inert || (fires ? ran_nothing(error) : did_nothing(error));
     if (lease_->tracking && !before_any) {
         suspect_ = !lease_->mariadb;
         if (lease_->mariadb) dirty_ = lease_->dirty = true;
     }
-    if (statement.sets.size() + statement.computed.size() > 1 ||
-        (several && !(statement.sets.empty() && statement.computed.empty()))) {
-        pin_to_end("a SET that failed halfway");
+    if (!no_statement && !unread) {
+        const bool certain = statement.count == 1 || (!statement.many_results && lease_->deprecate_eof());
+        const std::size_t done = statement.count == 1 ? 0 : lease_->reply.results();
+        take_sets_perhaps(statement, certain, done);
+        if (!nothing && (statement.made || statement.asks_locks)) take_made_perhaps(statement, certain, done);
     }
-    if (several && statement.database) pin_to_end("a USE that may have failed");
+    if (several && statement.database && !(lease_->tracking && watched(settings_, {}).schema))
+        pin_to_end("a USE that may have failed");
     if (several && statement.one_shot) pin_to_end("a SET that failed halfway");
 }
 

@@ -29,7 +29,6 @@ class Dialect:
 # What differs through leasehold today, by name: see README.md. With two backends a pin that lasts too long is a wait.
 OPEN = {"found", "warnings", "functions", "hidden", "logins", "one_shot", "role_resets", "variables_within",
         "late_reports"}
-OPEN_WITH_TWO = OPEN | {"settings", "charsets", "user_variables", "roles", "last_insert_id", "errors", "multi",
-                        "prepared", "sql_prepared", "temp",
-                        "handler", "get_lock", "routines", "resets", "large", "departures"}
+OPEN_WITH_TWO = OPEN | {"settings", "charsets", "roles", "last_insert_id", "errors", "multi",
+                        "prepared", "routines", "resets", "large", "departures"}
 OPEN_WITH_TWO_ON_MYSQL = OPEN_WITH_TWO | {"cursors", "lock_tables", "transactions"}

@@ -88,7 +88,7 @@ TEST(MysqlHiddenState, WhichFunctionsAreNativeIsTheServersBusiness) {
 
 TEST(MysqlHiddenState, NamesOfUserVariablesAreKeptAsTheyCanBeWritten) {
     EXPECT_EQ(read("SELECT @a, @A.b, @a, @'x y', @`q``r`, 'app'@'%', @@c").variables,
-              (std::vector<std::string>{"@`a`", "@`A.b`", "@`x y`", "@`q``r`"}));
+              (std::vector<std::string>{"@`a`", "@`a.b`", "@`x y`", "@`q``r`"}));
     EXPECT_FALSE(read("SELECT @a").variables_lost);
     EXPECT_TRUE(read("SELECT @'x\\'y'").variables_lost);
     EXPECT_TRUE(read("SELECT @" + std::string(300, 'x')).variables_lost);

@@ -168,11 +168,11 @@ TEST_P(MysqlPreparedStatements, ABackendKeepsAsManyAsItMay) {
 
 TEST_P(MysqlPreparedStatements, WhatATextDoesToItsSessionItsExecutionDoes) {
     PlayedSession s(session());
-    with(s, "SET @a = 1");
+    with(s, "CREATE TEMPORARY TABLE t (id INT)");
     EXPECT_TRUE(s.tracker.pin().empty()) << "nothing was done yet";
     s.client(execute(1));
     s.server(ok(1));
-    EXPECT_EQ(s.tracker.pin(), "user variable");
+    EXPECT_EQ(s.tracker.pin(), "temporary table");
     PlayedSession t(session());
     with(t, "SET sql_mode = 'ANSI'");
     EXPECT_TRUE(t.tracker.settings().variables.empty());
@@ -251,7 +251,7 @@ TEST_P(MysqlPreparedStatements, AResetOfTheConnectionClosesThem) {
     s.client(execute(1));
     EXPECT_EQ(s.client_error(), 1243);
     EXPECT_EQ(s.backend->statements.size(), 1u) << "the backend has it for others";
-    s.client(query("SET @a = 1"));
+    s.client(query("CREATE TEMPORARY TABLE t (id INT)"));
     s.server(ok(1));
     s.client(command(31));
     EXPECT_FALSE(s.tracker.attached());

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// State that keeps a session on its backend until it ends, each by its name: temporary tables, locks of GET_LOCK(), cursors
+// of HANDLER, statements prepared in SQL, user variables whose values only the server knows. Of locks and variables the
+// backend is asked, in one round. A plain value.
+#pragma once
+
+#include "dialects/mysql/settings.hpp"
+#include "dialects/mysql/statements.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace leasehold::mysql {
+
+class Pins {
+  public:
+    // Beyond so many of a kind they have no names, and last as long as the session.
+    static constexpr std::size_t most = 256;
+
+    // Of a statement that succeeded, in the current database.
+    void apply(const Effect& effect, std::string_view database);
+    // It may have been carried out: what it makes may be there, and what it ends too.
+    void apply_perhaps(const Effect& effect, std::string_view database);
+    // Their values are to be asked for.
+    void assigned(std::string_view variable);
+    // It is known; or no other backend can be given it.
+    void known(std::string_view variable);
+    void uncarried(std::string_view variable);
+    // Some lock without a name that is known is held.
+    void lock_somewhere() noexcept { locked_somewhere_ = locks_due_ = true; }
+    // A function that takes or releases locks has run.
+    void doubt_locks() noexcept { locks_due_ = !locks_.empty(); }
+    void clear() noexcept { *this = Pins(); }
+
+    [[nodiscard]] std::string_view reason() const noexcept;
+    // The statement that EXECUTE of this name carries out; null: there is none, or its text is not known.
+    [[nodiscard]] std::shared_ptr<const Statement> prepared(std::string_view name) const;
+
+    // Something is to be asked; empty: nothing. Then answered() with the packets of its reply, headers and all.
+    [[nodiscard]] std::string question() const;
+    // The values of user variables as SQL are put into `values`. Those that cannot be written down keep their session.
+    // `extended`: columns are described with MariaDB's extended types. False: it was no answer, and nothing is known.
+    [[nodiscard]] bool answered(Bytes packets, bool extended, std::vector<std::pair<std::string, std::string>>& values);
+    // Nobody knows.
+    void unanswered() noexcept { locks_due_ = variables_due_ = false; }
+
+  private:
+    struct Prepared {
+        std::string name;
+        std::shared_ptr<const Statement> text;
+    };
+    std::vector<std::string> tables_, handlers_, locks_, variables_;
+    std::vector<Prepared> prepared_;
+    bool tables_lost_ = false, handlers_lost_ = false, prepared_lost_ = false, variables_lost_ = false;
+    bool locked_somewhere_ = false;
+    bool locks_due_ = false, variables_due_ = false;
+};
+
+}  // namespace leasehold::mysql

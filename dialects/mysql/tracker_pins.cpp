@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// What keeps a session on its backend only until it ends: made and ended by statements that name it, and by what the
+// backend answers when it is asked, at a boundary that only such state forbids. User variables are carried from then on.
+#include "dialects/mysql/tracker.hpp"
+
+#include <algorithm>
+
+namespace leasehold::mysql {
+namespace {
+
+constexpr std::size_t longest_answer = 64 * 1024;
+constexpr std::size_t most_of_variables = 32 * 1024;  // of all that are carried, as SQL
+
+// What a SET of several assignments refuses before it carries any of them out.
+bool set_nothing(std::uint16_t error) noexcept {
+    switch (error) {
+        case 1064:  // syntax
+        case 1115:  // unknown character set
+        case 1193:  // unknown variable
+        case 1227:  // no privilege
+        case 1228:  // a session variable
+        case 1229:  // a global variable
+        case 1231:  // wrong value
+        case 1232:  // wrong type
+        case 1238:  // read only
+        case 1253:  // collation of another character set
+        case 1273:  // unknown collation
+        case 1298:  // unknown time zone
+            return true;
+        default: return false;
+    }
+}
+
+}  // namespace
+
+// The request at hand may make state: whoever gets the backend next must not meet it, whatever becomes of the reply.
+void Tracker::expect_state(const Statement& statement) {
+    if (!statement.makes_state()) return;
+    dirty_ = lease_->dirty = true;
+    if (pins_.reason().empty()) pin_text_ = transcript_.last();
+}
+
+std::string_view Tracker::current_database() const noexcept {
+    return settings_.database ? std::string_view(*settings_.database) : std::string_view(lease_->login_database);
+}
+
+// All of them have been carried out.
+void Tracker::take_made(const Statement& statement) {
+    const bool none = pins_.reason().empty();
+    if (statement.asks_locks) pins_.doubt_locks();
+    if (statement.made) {
+        for (const auto& [name, literal] : statement.made->users) {
+            // NULL is of the type that the variable had.
+            if (lower_case(literal) == "null" && settings_.user(name) != nullptr) {
+                pins_.assigned(name);
+            } else {
+                carry_variable(name, literal);
+            }
+        }
+        for (const std::string& name : statement.made->assigned) pins_.assigned(name);
+        for (const Effect& effect : statement.made->effects) take_effect(effect);
+        if (!statement.made->executes.empty()) pin_to_end("SQL PREPARE");  // of what nobody knows
+    }
+    if (none) pins_young_ = in_transaction();
+}
+
+void Tracker::take_effect(const Effect& effect) {
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    Pins tried;
+    tried.apply(effect, {});
+    if (switches::on("no_pin:" + std::string(tried.reason()))) return;
+#endif
+    pins_.apply(effect, current_database());
+}
+
+// An error came in place of the reply to the `done`-th of them; or, where that is not certain, of any.
+void Tracker::take_made_perhaps(const Statement& statement, bool certain, std::size_t done) {
+    const bool none = pins_.reason().empty();
+    if (statement.asks_locks) pins_.doubt_locks();
+    if (statement.made) {
+        const bool single_set = statement.count == 1 && statement.only_sets && set_nothing(lease_->reply.error());
+        for (const auto& [name, literal] : statement.made->users) {
+            if (!single_set) pins_.assigned(name);
+        }
+        for (const std::string& name : statement.made->assigned) {
+            if (!single_set) pins_.assigned(name);
+        }
+        for (const Effect& effect : statement.made->effects) {
+            const bool perhaps = effect.kind == Effect::Kind::lock && effect.statement == done;
+            constexpr std::uint16_t unknown_table = 1109;
+            const bool closed = effect.kind == Effect::Kind::close_handler && lease_->reply.error() == unknown_table;
+            if ((certain && effect.statement < done) || (closed && effect.statement == done)) {
+                take_effect(effect);
+            } else if (perhaps || !certain) {
+                pins_.apply_perhaps(effect, current_database());
+            }
+        }
+    }
+    if (none) pins_young_ = in_transaction();
+}
+
+// What SET statements among others have set before an error came.
+void Tracker::take_sets_perhaps(const Statement& statement, bool certain, std::size_t done) {
+    const std::size_t count = statement.sets.size() + statement.computed.size();
+    if (count == 0) return;
+    const bool none_of_it = set_nothing(lease_->reply.error());
+    const bool known = statement.made && statement.made->set_in.size() == statement.sets.size() &&
+                       statement.made->computed_in.size() == statement.computed.size();
+    if (!certain || !known) {
+        if (count > 1 || statement.count > 1) pin_to_end("a SET that failed halfway");
+        return;
+    }
+    std::size_t here = 0;
+    for (std::size_t i = 0; i < statement.sets.size(); ++i) {
+        if (statement.made->set_in[i] < done) apply_set(statement.sets[i].first, statement.sets[i].second);
+        here += statement.made->set_in[i] == done ? 1 : 0;
+    }
+    here += static_cast<std::size_t>(std::ranges::count(statement.made->computed_in, done));
+    if (here > 1 && !none_of_it) pin_to_end("a SET that failed halfway");
+}
+
+// Of a user variable: from now on each of its backends is given it.
+void Tracker::carry_variable(const std::string& name, const std::string& literal) {
+    std::size_t all = literal.size();
+    for (const auto& [other, value] : settings_.users) all += other == name ? 0 : value.size() + other.size();
+    if (all > most_of_variables) {
+        settings_.forget_user(name);
+        pins_.uncarried(name);
+        return;
+    }
+    pins_.known(name);
+    settings_.set_user(name, literal);
+    lease_->held.set_user(name, literal);
+    if (settings_.variables.size() + settings_.users.size() > options_.max_settings)
+        pin_to_end("more settings than max_settings_per_session");
+}
+
+// Texts are what the character sets made of them that were in force then.
+void Tracker::doubt_texts() {
+    for (const auto& [name, literal] : settings_.users) {
+        if (literal.starts_with('\'')) pins_.assigned(name);
+    }
+}
+
+// EXECUTE of a statement that the session prepared in SQL does what that does.
+void Tracker::put_executed(Statement& statement) const {
+    if (!statement.made || statement.made->executes.empty()) return;
+    const std::shared_ptr<const Statement> text = pins_.prepared(statement.made->executes);
+    if (!text || text->count != 1 || text->kill) {
+        // Where there is none of this name, the server says so.
+        statement.runs_stored = statement.may_insert = statement.calls = statement.may_trigger = true;
+        return;
+    }
+    Statement merged = *text;
+    if (merged.made) merged.made->executes.clear();
+    merged.many_results = true;
+    merged.rolls_back = merged.ends = false;
+    if (!merged.locks.empty()) merged.merge_pin(merged.locks);
+    merged.variables.insert(merged.variables.end(), statement.variables.begin(), statement.variables.end());
+    merged.variables_lost = merged.variables_lost || statement.variables_lost;
+    merged.pin = merged.pin.empty() ? statement.pin : merged.pin;
+    statement = std::move(merged);
+}
+
+// At a boundary. True: the backend has been asked.
+bool Tracker::ask_for_pins(wire::Outbox& to_backend) {
+    if (pins_.reason().empty() || !pin_.empty() || !lock_.empty() || one_shot_ || by_hand_ || session_pinned_)
+        return false;
+    if (!statement_pin().empty()) return false;
+    const std::string question = pins_.question();
+    if (question.empty()) return false;
+    answer_.clear();
+    inject(Due::For::question, question, to_backend);
+    return true;
+}
+
+void Tracker::keep_answer(Bytes part) {
+    if (answer_.size() > longest_answer) return;
+    answer_.insert(answer_.end(), part.begin(), part.end());
+}
+
+void Tracker::on_answer() {
+    lease_->counts_of = MysqlLease::leaseholds;  // it has changed ROW_COUNT() and FOUND_ROWS()
+    std::vector<std::pair<std::string, std::string>> values;
+    const bool extended = (lease_->capabilities & cap::extended_types) != 0;
+    if (lease_->reply.failed() || answer_.size() > longest_answer || !pins_.answered(answer_, extended, values)) {
+        pins_.unanswered();
+    }
+    for (const auto& [name, literal] : values) carry_variable(name, literal);
+    answer_ = {};
+}
+
+std::string Tracker::pin_statement() const { return masked(pin_text_, Transcript::max_bytes); }
+
+}  // namespace leasehold::mysql

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pins that end: what makes and what ends each, what the backend is asked, and what becomes of user variables.
+#include "dialects/mysql/pins.hpp"
+#include "tests/unit/mysql/played_session.hpp"
+
+namespace leasehold::mysql {
+namespace {
+
+using namespace test;
+using Kind = wire::Verdict::Kind;
+
+struct Field {
+    std::uint8_t type;
+    std::optional<std::string> value;
+    unsigned flags = 0;
+};
+const Field yes{8, "1"}, no{8, "0"};
+Field of_text(std::optional<std::string> value) { return {253, std::move(value)}; }
+
+// One row of these, as a server without DEPRECATE_EOF sends it.
+Raw answer(const std::vector<Field>& fields) {
+    std::uint8_t sequence = 1;
+    Raw made = packet({static_cast<std::uint8_t>(fields.size())}, sequence++);
+    Raw values;
+    for (const Field& field : fields) {
+        made = made + packet(raw("\x03"
+                                 "def") +
+                                 Raw{0, 0, 0, 1, 'c', 0, 0x0C} + u16(45) + Raw(4, 0) + Raw{field.type} +
+                                 u16(field.flags) + Raw(3, 0),
+                             sequence++);
+        values = values +
+                 (field.value ? Raw{static_cast<std::uint8_t>(field.value->size())} + raw(*field.value) : Raw{0xFB});
+    }
+    made = made + eof(sequence++);
+    made = made + packet(values, sequence++);
+    return made + eof(sequence);
+}
+
+class MysqlPins : public testing::TestWithParam<bool> {
+  protected:
+    [[nodiscard]] static PlayedSession session() { return PlayedSession({}, GetParam()); }
+    static void run(PlayedSession& s, std::string_view sql, unsigned status = autocommit) {
+        s.client(query(sql));
+        s.server(ok(1, status));
+    }
+};
+INSTANTIATE_TEST_SUITE_P(Fed, MysqlPins, testing::Bool());
+
+struct Course {
+    const char *begins, *keeps, *ends, *reason;
+};
+const Course courses[] = {
+    {"CREATE TEMPORARY TABLE t (id INT)", "DROP TABLE u", "DROP TABLE t", "temporary table"},
+    {"CREATE TEMPORARY TABLE IF NOT EXISTS `t` LIKE u", "DROP TEMPORARY TABLE u", "DROP TEMPORARY TABLE IF EXISTS u, t",
+     "temporary table"},
+    {"CREATE TEMPORARY TABLE shop.t SELECT 1", "DROP TABLE other.t", "DROP TABLE t", "temporary table"},
+    {"HANDLER t OPEN", "HANDLER u CLOSE", "HANDLER t CLOSE", "HANDLER"},
+    {"HANDLER d.t OPEN AS h", "HANDLER t CLOSE", "HANDLER H CLOSE", "HANDLER"},
+    {"HANDLER t OPEN h", "HANDLER h READ FIRST", "HANDLER h CLOSE", "HANDLER"},
+    {"PREPARE q FROM 'SELECT 1'", "DEALLOCATE PREPARE r", "DEALLOCATE PREPARE Q", "SQL PREPARE"},
+    {"PREPARE q FROM 'SELECT 1'", "SELECT 1", "DROP PREPARE q", "SQL PREPARE"},
+    {"SELECT 1; CREATE TEMPORARY TABLE t (id INT)", "DROP TABLE IF EXISTS u", "DROP TABLE t; SELECT 1",
+     "temporary table"},
+};
+
+TEST_P(MysqlPins, EachEndsWithItsState) {
+    for (const Course& course : courses) {
+        PlayedSession s = session();
+        run(s, "USE shop");
+        run(s, course.begins);
+        EXPECT_EQ(s.tracker.pin(), course.reason) << course.begins;
+        EXPECT_TRUE(s.backend->dirty);
+        EXPECT_FALSE(s.tracker.pin_statement().empty());
+        run(s, course.keeps);
+        EXPECT_EQ(s.tracker.pin(), course.reason) << course.keeps;
+        s.client(query(course.ends));
+        s.server(err(1, 1051));
+        EXPECT_EQ(s.tracker.pin(), course.reason) << "it failed";
+        s.tracker.ask(s.out_backend);
+        if (s.last == Kind::unsure) s.server(ok(1));
+        run(s, course.ends);
+        EXPECT_EQ(s.tracker.pin(), "") << course.ends;
+        EXPECT_FALSE(s.tracker.attached());
+        EXPECT_TRUE(s.backend->dirty) << "it is reset before anybody else gets it";
+    }
+}
+
+TEST_P(MysqlPins, WhatFailedMakesNothing) {
+    for (const Course& course : courses) {
+        if (std::string_view(course.begins).find(';') != std::string_view::npos) continue;
+        PlayedSession s = session();
+        s.client(query(course.begins));
+        s.server(err(1, 1146));
+        EXPECT_EQ(s.tracker.pin(), "") << course.begins;
+    }
+}
+
+TEST_P(MysqlPins, ATableThatMayHaveAnotherNamePinsToTheEnd) {
+    PlayedSession s = session();
+    run(s, "CREATE TEMPORARY TABLE t (id INT)");
+    run(s, "ALTER TABLE t ADD COLUMN b INT, RENAME TO u");
+    run(s, "DROP TABLE t");
+    EXPECT_EQ(s.tracker.pin(), "temporary table");
+}
+
+TEST_P(MysqlPins, TheBackendSaysWhichLocksAreHeld) {
+    PlayedSession s = session();
+    s.client(query("SELECT GET_LOCK('a', 1), GET_LOCK('b', 1)"));
+    (void)s.take_backend();
+    s.server(answer({yes, no}));
+    EXPECT_EQ(s.take_backend(),
+              query("SELECT IS_USED_LOCK('a')<=>CONNECTION_ID(),IS_USED_LOCK('b')<=>CONNECTION_ID()"));
+    EXPECT_EQ(s.boundaries, 0);
+    (void)s.take_client();
+    s.server(answer({yes, no}));
+    EXPECT_TRUE(s.take_client().empty());
+    EXPECT_EQ(s.tracker.pin(), "GET_LOCK");
+    s.client(query("SELECT 1"));
+    s.server(rows("1"));
+    (void)s.take_backend();
+    s.client(query("DO RELEASE_LOCK('a')"));
+    s.server(ok(1));
+    EXPECT_EQ(s.take_backend(), query("DO RELEASE_LOCK('a')") + query("SELECT IS_USED_LOCK('a')<=>CONNECTION_ID()"));
+    s.server(answer({no}));
+    EXPECT_EQ(s.tracker.pin(), "");
+    EXPECT_FALSE(s.tracker.attached());
+}
+
+TEST_P(MysqlPins, ALockThatNobodyCanNameLastsUntilAllAreReleased) {
+    PlayedSession s = session();
+    s.client(query("SELECT GET_LOCK(CONCAT('a', 'b'), 1)"));
+    s.server(rows("1"));
+    EXPECT_EQ(s.tracker.pin(), "GET_LOCK");
+    s.client(query("SELECT RELEASE_LOCK('ab')"));
+    s.server(rows("1"));
+    EXPECT_EQ(s.tracker.pin(), "GET_LOCK");
+    s.client(query("SELECT RELEASE_ALL_LOCKS()"));
+    s.server(rows("1"));
+    EXPECT_EQ(s.tracker.pin(), "");
+}
+
+TEST_P(MysqlPins, AServerThatDoesNotAnswerKeepsTheSession) {
+    PlayedSession s = session();
+    s.client(query("SELECT GET_LOCK('a', 1)"));
+    s.server(answer({yes}));
+    s.server(err(1, 1317));
+    EXPECT_EQ(s.tracker.pin(), "GET_LOCK");
+    EXPECT_TRUE(s.tracker.attached());
+}
+
+TEST_P(MysqlPins, UserVariablesFromLiteralsAreCarriedAtOnce) {
+    PlayedSession s = session();
+    run(s, "SET @A = 5, @b := 'of me', @`c d` = -1.5, time_zone='+01:00', @e = NULL, @f = TRUE");
+    EXPECT_EQ(s.tracker.pin(), "");
+    EXPECT_FALSE(s.tracker.attached());
+    EXPECT_FALSE(s.backend->dirty);
+    EXPECT_EQ(s.tracker.settings().users,
+              (std::vector<std::pair<std::string, std::string>>{
+                  {"@`a`", "5"}, {"@`b`", "'of me'"}, {"@`c d`", "-1.5"}, {"@`e`", "NULL"}, {"@`f`", "TRUE"}}));
+    EXPECT_EQ(s.tracker.settings().variables.size(), 1u);
+    EXPECT_EQ(s.backend->held, s.tracker.settings());
+    s.client(query("SELECT @a"));
+    s.server(rows("5"));
+    EXPECT_EQ(s.tracker.pin(), "") << "it only reads";
+    s.client(command(31));
+    EXPECT_TRUE(s.tracker.settings().users.empty());
+}
+
+TEST_P(MysqlPins, OfOthersTheServerTellsTheValues) {
+    PlayedSession s = session();
+    (void)s.take_backend();
+    s.client(query("SELECT 1, 'x' INTO @a, @b"));
+    s.server(ok(1));
+    EXPECT_EQ(s.take_backend(), query("SELECT 1, 'x' INTO @a, @b") +
+                                    query("SELECT @`a`,HEX(CAST(@`a` AS BINARY)),COLLATION(@`a`),@`b`,HEX(CAST(@`b` AS "
+                                          "BINARY)),COLLATION(@`b`)"));
+    (void)s.take_client();
+    s.server(answer({{8, "1"}, of_text("31"), of_text("binary"), {251, "x"}, of_text("78"), of_text("utf8mb4_bin")}));
+    EXPECT_TRUE(s.take_client().empty());
+    EXPECT_EQ(s.tracker.pin(), "");
+    EXPECT_EQ(s.tracker.settings().users, (std::vector<std::pair<std::string, std::string>>{
+                                              {"@`a`", "1"}, {"@`b`", "_utf8mb4 X'78' COLLATE utf8mb4_bin"}}));
+    EXPECT_TRUE(s.backend->dirty);
+}
+
+TEST_P(MysqlPins, WhatCannotBeWrittenDownKeepsTheSessionUntilItIsSetAnew) {
+    PlayedSession s = session();
+    run(s, "SET @a = f()");
+    s.server(answer({{251, "x"}, of_text("C328"), of_text("utf8mb4_bin")}));
+    EXPECT_EQ(s.tracker.pin(), "user variable");
+    run(s, "SET @a = 1");
+    EXPECT_EQ(s.tracker.pin(), "");
+}
+
+TEST_P(MysqlPins, ATextIsWhatTheCharacterSetsMadeOfIt) {
+    PlayedSession s = session();
+    run(s, "SET @a = 'x', @b = 1");
+    run(s, "SET NAMES latin1");
+    EXPECT_EQ(s.tracker.pin(), "user variable");
+    s.server(answer({{251, "x"}, of_text("78"), of_text("utf8mb4_bin")}));
+    EXPECT_EQ(s.tracker.pin(), "");
+    EXPECT_EQ(s.tracker.settings().users[0].second, "_utf8mb4 X'78' COLLATE utf8mb4_bin");
+    run(s, "SET NAMES utf8mb4");
+    EXPECT_EQ(s.tracker.pin(), "") << "now it says so itself";
+}
+
+TEST_P(MysqlPins, ValuesAreNotAskedForWithinATransaction) {
+    PlayedSession s = session();
+    run(s, "BEGIN", in_trans | autocommit);
+    run(s, "SET @a = @a + 1", in_trans | autocommit);
+    (void)s.take_backend();
+    run(s, "COMMIT");
+    EXPECT_EQ(s.take_backend().size(),
+              (query("COMMIT") + query("SELECT @`a`,HEX(CAST(@`a` AS BINARY)),COLLATION(@`a`)")).size());
+    s.server(answer({{5, "1.5"}, of_text("312E35"), of_text("binary")}));
+    EXPECT_EQ(s.tracker.settings().users[0].second, "1.5e0");
+}
+
+TEST_P(MysqlPins, AMultiStatementThatFailedHasDoneWhatCameBefore) {
+    TrackerOptions options;
+    options.capabilities = cap::multi_statements | cap::deprecate_eof;
+    PlayedSession s(options, GetParam());
+    s.client(query("SET time_zone='+01:00'; SET @a=1; SELECT * FROM gone; SET time_zone='+02:00'"));
+    s.server(ok(1, autocommit | more_results) + ok(2, autocommit | more_results) + err(3, 1146));
+    EXPECT_EQ(s.tracker.settings().variables.size(), 1u);
+    EXPECT_EQ(s.tracker.settings().variables[0].second, "'+01:00'");
+}
+
+TEST_P(MysqlPins, ExecuteDoesWhatThePreparedTextDoes) {
+    PlayedSession s = session();
+    run(s, "PREPARE q FROM 'SET @a = 7'");
+    run(s, "EXECUTE q");
+    EXPECT_EQ(s.tracker.settings().users.size(), 1u);
+    run(s, "DEALLOCATE PREPARE q");
+    EXPECT_EQ(s.tracker.pin(), "");
+    run(s, "PREPARE q FROM @text");
+    run(s, "EXECUTE q");
+    run(s, "DEALLOCATE PREPARE q");
+    EXPECT_EQ(s.tracker.pin(), "SQL PREPARE") << "nobody knows what it did";
+}
+
+TEST(MysqlPinsValue, ManyOfAKindHaveNoNames) {
+    Pins pins;
+    for (std::size_t i = 0; i <= Pins::most; ++i)
+        pins.apply({Effect::Kind::table, 0, "t" + std::to_string(i), {}}, "d");
+    for (std::size_t i = 0; i <= Pins::most; ++i)
+        pins.apply({Effect::Kind::drop_table, 0, "t" + std::to_string(i), {}}, "d");
+    EXPECT_EQ(pins.reason(), "temporary table");
+}
+
+TEST(MysqlPinsValue, EachTypeIsWrittenAsItself) {
+    const auto carried = [](const Field& field, std::string_view hex, std::string_view collation) -> std::string {
+        Pins pins;
+        pins.assigned("@`a`");
+        std::vector<std::pair<std::string, std::string>> values;
+        EXPECT_TRUE(
+            pins.answered(answer({field, of_text(std::string(hex)), of_text(std::string(collation))}), false, values));
+        return values.empty() ? "kept" : values[0].second;
+    };
+    EXPECT_EQ(carried({8, "5"}, "35", "binary"), "5");
+    EXPECT_EQ(carried({8, "5", 0x20}, "35", "binary"), "CAST(5 AS UNSIGNED)");
+    EXPECT_EQ(carried({5, "1e100"}, "", "binary"), "1e100");
+    EXPECT_EQ(carried({246, "5"}, "", "binary"), "5.");
+    EXPECT_EQ(carried({246, std::nullopt}, "", "binary"), "CAST(NULL AS DECIMAL)");
+    EXPECT_EQ(carried({251, std::nullopt}, "", "latin1_bin"),
+              "CAST(NULL AS CHAR CHARACTER SET latin1) COLLATE latin1_bin");
+    EXPECT_EQ(carried({6, std::nullopt}, "", "binary"), "NULL");
+    EXPECT_EQ(carried({251, "?"}, "E4", "latin1_bin"), "_latin1 X'E4' COLLATE latin1_bin");
+    EXPECT_EQ(carried({251, "?"}, "E4", "utf8mb4_bin"), "kept");
+    EXPECT_EQ(carried({251, "?"}, "C3A4", "utf8mb4_bin"), "_utf8mb4 X'C3A4' COLLATE utf8mb4_bin");
+    EXPECT_EQ(carried({251, "?"}, "41", "x'y"), "kept");
+    EXPECT_EQ(carried({251, "a"}, "0041", "utf16_bin"), "kept");
+    Pins pins;
+    pins.assigned("@`a`");
+    std::vector<std::pair<std::string, std::string>> values;
+    const Raw whole = answer({{8, "5"}, of_text("35"), of_text("binary")});
+    for (std::size_t cut = 0; cut + 20 < whole.size(); ++cut) {
+        Pins tried = pins;
+        const Raw part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut));
+        EXPECT_FALSE(tried.answered(part, false, values)) << cut;
+        EXPECT_EQ(tried.reason(), "user variable");
+    }
+}
+
+}  // namespace
+}  // namespace leasehold::mysql
