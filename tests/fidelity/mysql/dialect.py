@@ -30,5 +30,5 @@ class Dialect:
 OPEN = {"found", "warnings", "functions", "hidden", "logins", "one_shot", "role_resets", "variables_within",
         "late_reports"}
 OPEN_WITH_TWO = OPEN | {"settings", "charsets", "roles", "last_insert_id", "errors", "multi",
-                        "prepared", "routines", "resets", "large", "departures"}
+                        "prepared", "sql_prepared", "routines", "resets", "large", "departures"}
 OPEN_WITH_TWO_ON_MYSQL = OPEN_WITH_TWO | {"cursors", "lock_tables", "transactions"}
