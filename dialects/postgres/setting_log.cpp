@@ -42,8 +42,10 @@ bool SettingLog::record(std::string_view name) {
 void SettingLog::assign(const Assignment& assignment) {
     if (reported(assignment.name) || !record(assignment.name)) return;
     if (assignment.reset) {
-        put(session_, assignment.name, copy(start_.find(assignment.name)));
-        backend_.erase(assignment.name);
+        // The backend is told at once: restate.hpp.
+        const std::optional<std::string> began = copy(start_.find(assignment.name));
+        put(session_, assignment.name, began);
+        put(backend_, assignment.name, began);
     } else {
         (void)session_.set(assignment.name, assignment.value);
         (void)backend_.set(assignment.name, assignment.value);
@@ -60,9 +62,8 @@ void SettingLog::reset_all() {
     for (const std::string& name : names) assign({.reset = true, .name = name});
 }
 
-void SettingLog::align(const Settings& but) {
+void SettingLog::align() {
     for (const auto& setting : std::as_const(session_)) {
-        if (but.contains(setting.name)) continue;
         const auto now = backend_.find(setting.name);
         if (now && *now == setting.value) continue;
         if (reported(setting.name) || record(setting.name)) (void)backend_.set(setting.name, setting.value);

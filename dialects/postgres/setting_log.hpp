@@ -37,8 +37,8 @@ class SettingLog {
     void assign(const Assignment& assignment);
     // RESET ALL, which spares who the session is.
     void reset_all();
-    // The backend was given what it lacked, but for these.
-    void align(const Settings& but);
+    // The backend was given what it lacked.
+    void align();
     void savepoint(std::string_view name);
     void release(std::string_view name);
     void rollback_to(std::string_view name);

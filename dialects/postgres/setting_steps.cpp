@@ -46,6 +46,16 @@ void give_up_role(Assignments& assigns) {
     return true;
 }
 
+// SET LOCAL a.b TO DEFAULT
+[[nodiscard]] bool resets_locally(std::string_view sql) {
+    TextReader text(sql);
+    if (text.blanks().word() != "set" || !text.keyword("local")) return false;
+    if (text.keyword("time"))
+        return text.keyword("zone") && (text.keyword("default") || text.keyword("local")) && text.at_end();
+    (void)text.blanks().word(true);
+    return (text.blanks().take('=') || text.keyword("to")) && text.keyword("default") && text.at_end();
+}
+
 // What stands as set_config()'s value: a constant, or nothing that matters for a value that ends with its transaction.
 struct Value {
     std::string text;
@@ -143,6 +153,7 @@ struct Value {
         case Kind::reset: return !decides_reading(statement.variable()) && read_set(sql, statement, known, step);
         case Kind::set_local:
             step.locals.emplace_back(statement.variable() == "time" ? "timezone" : statement.variable());
+            if (resets_locally(sql)) step.local_resets = step.locals;
             return true;
         case Kind::reset_all:
             step.kind = Step::Kind::reset_all;
@@ -168,21 +179,27 @@ std::optional<SettingSteps> read_setting_steps(std::string_view sql, bool confor
     SettingSteps steps;
     Scanner scanner(conforming);
     bool blurred = false;
+    std::size_t at = 0;
     while (!sql.empty() || !scanner.ended()) {
         std::string_view one = sql;
         if (!sql.empty()) {
             one = sql.substr(0, scanner.feed(sql));
             sql.remove_prefix(one.size());
         }
-        if (!scanner.ended()) scanner.finish();
+        const bool unended = !scanner.ended();
+        if (unended) scanner.finish();
         const Statement& statement = scanner.statement();
         if (statement.kind != Kind::none) {
             Step step;
             if (!read_step(one, statement, known, step)) return std::nullopt;
+            step.begin = at;
+            step.last = unended;
+            step.end = at + one.size() - (unended ? 0 : 1);
             blurred |= blurs(statement.kind);
             if (steps.size() >= most_steps) return std::nullopt;
             steps.push_back(std::move(step));
         }
+        at += one.size();
         if (sql.empty()) break;
     }
     if (blurred && steps.size() > 1) return std::nullopt;

@@ -14,7 +14,11 @@ struct SettingStep {
     std::string_view tag{};  // of its CommandComplete; empty: whatever comes
     Assignments assigns{};   // in order
     std::string savepoint{};
-    std::vector<std::string> locals{};  // settings that it sets up to the transaction's end
+    std::vector<std::string> locals{};        // settings that it sets up to the transaction's end, ...
+    std::vector<std::string> local_resets{};  // ... of these to what the session began with
+    std::size_t begin = 0, end = 0;           // where it stands in the text, without its semicolon
+    bool last = false;                        // which has none
+    bool own = false;                         // of leasehold's: the client is told nothing of it
 };
 using SettingSteps = std::vector<SettingStep>;
 

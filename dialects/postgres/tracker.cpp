@@ -143,6 +143,17 @@ void Tracker::tell_parameters(wire::Outbox& to_client) {
     }
 }
 
+// DISCARD ALL is done: what the session began with is the client's again.
+void Tracker::tell_start(wire::Outbox& to_client) {
+    for (const auto& setting : options_.startup) {
+        if (!is_carriable(setting.name) || !told_.contains(setting.name)) continue;
+        if (told_.find(setting.name) == setting.value) continue;
+        parameter_status(to_client.own(), setting.name, setting.value);
+        told_.set(setting.name, setting.value);
+        note_parameter(setting.name, setting.value);
+    }
+}
+
 void Tracker::apply(const Digest& digest) {
     apply_pins(digest);
     look_for_hidden(digest);
@@ -319,7 +330,6 @@ void Tracker::drop_all_statements(bool discard) {
     session_pinned_ = soiled_ = false;
     before_.clear();
     read_anew();
-    if (scope_open_) note_reset();
     discarded_ = true;
     lease_->held.clear();
     numbers_cleared();

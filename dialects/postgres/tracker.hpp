@@ -95,6 +95,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] static bool carried(const void* tracker, std::string_view setting);
     [[nodiscard]] Digest digest(std::string_view sql) const;
     void tell_parameters(wire::Outbox& to_client);
+    void tell_start(wire::Outbox& to_client);
     void apply(const Digest& digest);
     [[nodiscard]] static std::uint16_t bits(const Digest& digest) noexcept;
     [[nodiscard]] wire::Verdict die(std::size_t consumed, std::string_view why, wire::Outbox& to_client);
@@ -110,7 +111,6 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void note_reading(const Digest& digest) noexcept;
     void note_parameter(std::string_view name, std::string_view value);
     void misread(std::string_view by);
-    void note_reset();
     void read_anew() noexcept;
     void remember(std::string_view name);
     void take_back();
@@ -168,7 +168,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] Step refuse_query(const Message& message, std::string_view why, Flow& flow);
     void follow_names(SentNames sent, std::uint64_t number);
     void name_done(Bytes tag);
-    [[nodiscard]] bool write_named_error(Bytes body, wire::Outbox& to_client);
+    [[nodiscard]] bool write_own_error(Bytes body, wire::Outbox& to_client);
     void end_front(Bytes body);
     [[nodiscard]] bool in_front() const noexcept;
 
@@ -293,16 +293,23 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     // tracker_settings.cpp
     [[nodiscard]] SettingTrail& trail();
     [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
+    [[nodiscard]] std::optional<Restated> restated(const Digest& digest, std::string_view sql) const;
     [[nodiscard]] bool has_room(const SettingSteps& steps) const noexcept;
     [[nodiscard]] bool may_repeat(const SettingSteps& steps) const noexcept;
     void distrust(const Digest& digest);
-    void follow(SettingSteps steps);
+    void follow(SettingSteps steps, Rewriting places = {});
+    void execute_steps(SettingSteps steps, Flow& flow);
+    void restore_within(Flow& flow);
     void step_done(std::uint8_t type, Bytes body);
+    void own_step_done(Bytes body);
     void settle(std::uint64_t answered, bool failed);
     void leave_trail();
     void restore(wire::Outbox& to_backend);
     [[nodiscard]] Passing on_restoring(std::uint8_t type, Bytes body, wire::Outbox& to_client);
     // In front is a Query of our own, which brings back settings or discards sequences.
+    [[nodiscard]] bool own_in_front() const noexcept {
+        return !outstanding_.empty() && outstanding_[0].reply == Request::Reply::swallow;
+    }
     [[nodiscard]] bool restoring() const noexcept {
         return !outstanding_.empty() && outstanding_[0].type == frontend::query &&
                outstanding_[0].reply == Request::Reply::swallow;

@@ -52,7 +52,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         std::size_t taken = header.size();
         if (!acceptable(header, Sender::server, Stage::session)) {
             passing = Passing::fatal;
-        } else if (header_only(header.type) && !restoring()) {
+        } else if (header_only(header.type) && !own_in_front()) {
             if (on_header(header.type)) {
                 taken = stream_reply(rest, header.size());
             } else {
@@ -65,7 +65,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
             const std::size_t before = at - run;
             // Errors, settings and a tag may be written anew, behind what was passed.
             const bool anew = header.type == backend::error || header.type == backend::parameter_status ||
-                              (trail_ && header.type == backend::ready_for_query) ||
+                              (discarded_ && header.type == backend::ready_for_query) ||
                               (!outstanding_.empty() && outstanding_.front().has(Request::retagged | Request::listens));
             if (anew && before > 0) pass_run();
             cut_ = long_error;
@@ -144,22 +144,8 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
     if (restoring()) return on_restoring(type, body, to_client);
     switch (type) {
         case backend::ready_for_query:
-            if (!trail_ || outstanding_.empty()) return on_ready(body);
-            if (parse_ready_for_query(body) == 'I') trail_->uncover();
-            // Reset to a value that the server had already, or back to one that it was reset to, and so not reported: to
-            // the client it has changed.
-            for (const auto& setting : options_.startup) {
-                if (!is_carriable(setting.name) || !told_.contains(setting.name)) continue;
-                auto back = trail_->restored(outstanding_.first(), setting.name);
-                if (!back) back = lease_->reported.find(setting.name);
-                if (!back) continue;
-                remember(setting.name);
-                (void)settings_.set(setting.name, *back);
-                if (told_.find(setting.name) == back) continue;
-                parameter_status(to_client.own(), setting.name, *back);
-                told_.set(setting.name, *back);
-                note_parameter(setting.name, *back);
-            }
+            // To the client it has changed, where the server had its own default already.
+            if (discarded_) tell_start(to_client);
             return on_ready(body);
         case backend::command_complete:
         case backend::empty_query:
@@ -170,6 +156,8 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
         case backend::no_data: return confirm(frontend::describe);
         case backend::error: return on_error(body, to_client);
         case backend::parameter_status: return on_parameter(body, to_client);
+        case backend::notice: return own_in_front() ? Passing::drop : Passing::pass;
+        case backend::notification: return Passing::pass;
         case backend::copy_in: return on_copy_in();
         case backend::copy_out:
         case backend::copy_done:
@@ -210,7 +198,15 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
         return confirm(frontend::execute);
     }
     request.bits |= Request::done;
-    if (request.reply == Request::Reply::swallow) return confirm(frontend::execute);
+    if (request.reply == Request::Reply::swallow) {
+        own_step_done(body);
+        return confirm(frontend::execute);
+    }
+    if (trail_ && trail_->own(outstanding_.first())) {
+        own_step_done(body);
+        if (name_trail_) name_done(body);
+        return Passing::drop;
+    }
     if (watching_) watch_done();
     if (trail_ && type != backend::empty_query) step_done(type, body);
     if (type == backend::command_complete && wire::as_text(body).starts_with("DISCARD S")) sequences_discarded();

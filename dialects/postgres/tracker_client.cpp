@@ -34,7 +34,8 @@ Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
         return Step::taken;
     }
     // DISCARD ALL takes settings and statements with it: what follows begins anew, with another lease if nothing pins.
-    if (dropping_ > 0 || (trail_ && trail_->resetting() && !scope_open_)) return hold(flow);
+    if (dropping_ > 0) return hold(flow);
+    if (discarded_ && unaligned_ && scope_open_) restore_within(flow);
     if (unaligned_ && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) return hold(flow);
     switch (message.type) {
         case frontend::query: return on_query(message, flow);
@@ -124,6 +125,9 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (!ready_after_) ready_for_query(flow.to_client.own(), status_);
         return Step::taken;
     }
+    const std::string_view text_told = sql;
+    std::optional<Restated> anew = message.whole() ? restated(what, sql) : std::nullopt;
+    if (anew) sql = anew->sql;
     std::optional<ResolvedNames> names;
     const bool streamed = streams_reserved();
     if (what.names || what.lists_prepared || streamed) {
@@ -151,22 +155,26 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         return Step::errand;
     std::optional<SettingSteps> steps;
     if (message.whole() && what.touches_settings(trail_ != nullptr)) {
-        if (names && names->hidden) {
+        if ((names && names->hidden) || (anew && !may_repeat(anew->steps))) {
             distrust(what);
-        } else {
-            steps = read_steps(what, sql);
+        } else if (!anew) {
+            steps = read_steps(what, text_told);
         }
     }
     start_record();
-    const std::uint32_t text = transcript_.add(sql);
+    const std::uint32_t text = transcript_.add(text_told);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
     if (!message.whole()) all |= Request::partial;
     if (!listens.empty() && !listens.front().order.tag().empty()) all |= Request::listens;
     if (what.drops_statements) ++dropping_;
     const std::uint64_t number = scope_open_ ? scope_ - 1 : scope_++;
     outstanding_.push({.type = frontend::query, .bits = all, .text = text, .number = number});
-    if (watching_) watch_query(sql, message.size - header_size - 1);
-    if (steps) follow(std::move(*steps));
+    if (watching_) watch_query(text_told, message.size - header_size - 1);
+    if (anew) {
+        follow(std::move(anew->steps), std::move(anew->places));
+    } else if (steps) {
+        follow(std::move(*steps));
+    }
     unnamed_.send_drop();
     if (scope_open_ && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
@@ -177,10 +185,12 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         follow_names(std::move(names->sent), number);
         return Step::taken;
     }
-    if (listens.empty()) {
-        forward(message, flow);
-    } else {
+    if (!listens.empty()) {
         query_listening(sql, listens, flow);
+    } else if (anew) {
+        query(flow.to_backend.own(), sql);
+    } else {
+        forward(message, flow);
     }
     start_stream(message, Rest::forward);
     return Step::taken;
@@ -224,8 +234,8 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
     });
     if (portal.empty() && portal_names_) follow_names(portal_names_->sent.spelling(), 0);
     if (watching_) watch_execute(portal);
-    if (portal.empty() && !portal_steps_.empty()) follow(std::exchange(portal_steps_, {}));
     forward(message, flow);
+    if (portal.empty() && !portal_steps_.empty()) execute_steps(std::exchange(portal_steps_, {}), flow);
     return Step::taken;
 }
 

@@ -69,7 +69,7 @@ Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
             say(effect->fault, effect->text, to_client);
             return Passing::drop;
         }
-        return name_trail_ && !cut_ && write_named_error(body, to_client) ? Passing::drop : Passing::pass;
+        return !cut_ && write_own_error(body, to_client) ? Passing::drop : Passing::pass;
     }
     Passing passing = Passing::pass;
     if (in_front()) {
@@ -81,7 +81,7 @@ Tracker::Passing Tracker::on_error(Bytes body, wire::Outbox& to_client) {
     if (request.reply == Request::Reply::poison && effect != nullptr && !cut_) {
         say(effect->fault, effect->text, to_client);
         passing = Passing::drop;
-    } else if (name_trail_ && !cut_ && request.reply == Request::Reply::pass && write_named_error(body, to_client)) {
+    } else if (!cut_ && request.reply == Request::Reply::pass && write_own_error(body, to_client)) {
         passing = Passing::drop;
     } else if (cut_) {
         // As it is: what is passed on in pieces is not written anew.
@@ -133,12 +133,13 @@ void Tracker::end_front(Bytes body) {
 }
 
 // An error of a text that was written anew: its names and its place are the client's.
-bool Tracker::write_named_error(Bytes body, wire::Outbox& to_client) {
-    SentNames* sent = name_trail_->find(outstanding_.first());
-    if (sent == nullptr) return false;
+bool Tracker::write_own_error(Bytes body, wire::Outbox& to_client) {
+    SentNames* sent = name_trail_ ? name_trail_->find(outstanding_.first()) : nullptr;
+    const Rewriting* places = trail_ ? trail_->places(outstanding_.first()) : nullptr;
+    if (sent == nullptr && places == nullptr) return false;
     std::vector<std::uint8_t> front;
     const std::string_view state = sqlstate_in(body);
-    const bool instead = !sent->front_error.empty() && (state == "26000" || state == "25P02");
+    const bool instead = sent != nullptr && !sent->front_error.empty() && (state == "26000" || state == "25P02");
     if (instead) {
         front = std::move(sent->front_error);
         body = front;
@@ -149,9 +150,10 @@ bool Tracker::write_named_error(Bytes body, wire::Outbox& to_client) {
         std::string text(cursor.cstring());
         if (!cursor.ok()) break;
         if (code == 'P' && !instead) {
-            text =
-                std::to_string(sent->rewriting.back(static_cast<std::size_t>(std::strtoul(text.c_str(), nullptr, 10))));
-        } else if (code == 'M' || code == 'D' || code == 'H' || code == 'W') {
+            auto place = static_cast<std::size_t>(std::strtoul(text.c_str(), nullptr, 10));
+            if (sent != nullptr) place = sent->rewriting.back(place);
+            text = std::to_string(places != nullptr ? places->back(place) : place);
+        } else if (sent != nullptr && (code == 'M' || code == 'D' || code == 'H' || code == 'W')) {
             for (const auto& [id, name] : sent->renames) text = with_name(text, BackendName(id).view(), name);
         }
         patched.u8(code);

@@ -61,11 +61,6 @@ void Tracker::misread(std::string_view by) {
     pin_fresh(PinKind::setting, by);
 }
 
-// Where the session has what it began with no more, up to the end of a segment.
-void Tracker::note_reset() {
-    if (options_.startup.contains(conforming_name)) misread(conforming_name);
-}
-
 // DISCARD ALL is done: what was misread is gone.
 void Tracker::read_anew() noexcept {
     encoding_pins_ = treacherous(options_.startup.find("client_encoding").value_or(std::string_view()));

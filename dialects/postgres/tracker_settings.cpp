@@ -58,14 +58,41 @@ void Tracker::distrust(const Digest& digest) {
     trail().lose_sight();
 }
 
+// What it resets goes to what the session began with.
+std::optional<Restated> Tracker::restated(const Digest& digest, std::string_view sql) const {
+    if (options_.startup.empty() || !(digest.settings || digest.locals)) return std::nullopt;
+    const std::optional<SettingSteps> steps = read_setting_steps(sql, conforming_, &Tracker::carried, this);
+    if (!steps || steps->size() != digest.statements || !has_room(*steps)) return std::nullopt;
+    return restate(sql, *steps, options_.startup);
+}
+
 // The request that was pushed last does this.
-void Tracker::follow(SettingSteps steps) {
-    // Up to its end texts are parsed by the server's defaults, where the startup packet asked for others.
-    const auto resets = [](const SettingStep& step) { return step.kind == SettingStep::Kind::reset_all; };
-    const bool all = std::ranges::any_of(steps, resets);
-    private_reading_ |= startup_reading_ != 0 && all;
-    if (all) note_reset();
-    trail().send(outstanding_.pushed(), std::move(steps));
+void Tracker::follow(SettingSteps steps, Rewriting places) {
+    trail().send(outstanding_.pushed(), std::move(steps), std::move(places));
+}
+
+// So does the Execute that was pushed last; what has to stand behind it in a text is executed behind it.
+void Tracker::execute_steps(SettingSteps steps, Flow& flow) {
+    std::vector<std::string> behind;
+    for (const SettingStep& step : steps) {
+        for (std::string& sql : restoring_statements(step, options_.startup)) behind.push_back(std::move(sql));
+    }
+    follow(std::move(steps));
+    for (const std::string& sql : behind) run_own(sql, flow);
+}
+
+// DISCARD ALL is done, and the pipeline goes on.
+void Tracker::restore_within(Flow& flow) {
+    unaligned_ = false;
+    for (const auto& setting : options_.startup) {
+        const std::string sql = setting_statement(setting.name, setting.value, false);
+        run_own(sql, flow);
+        SettingStep step{.kind = SettingStep::Kind::assign, .tag = sql.starts_with("DO") ? "DO" : "SET"};
+        step.assigns.push_back({.name = setting.name, .value = setting.value});
+        SettingSteps steps;
+        steps.push_back(std::move(step));
+        trail().send(outstanding_.pushed() - 1, std::move(steps));  // the Close behind it was pushed last
+    }
 }
 
 void Tracker::step_done(std::uint8_t type, Bytes body) {
@@ -75,6 +102,12 @@ void Tracker::step_done(std::uint8_t type, Bytes body) {
     // Outside of a transaction's block these may have committed what was set before them, whatever fails behind them.
     const bool unclear = status_ == 'I' && (tag == "CALL" || tag == "DO") && trail_->pending();
     if (!trail_->complete(outstanding_.first(), tag) || unclear) pin_fresh(PinKind::setting, "of unknown outcome");
+}
+
+// Of leasehold's own.
+void Tracker::own_step_done(Bytes body) {
+    const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
+    if (trail_ && !trail_->complete(outstanding_.first(), tag)) pin_fresh(PinKind::setting, "of unknown outcome");
 }
 
 void Tracker::settle(std::uint64_t answered, bool failed) {
@@ -94,11 +127,7 @@ void Tracker::leave_trail() {
 void Tracker::restore(wire::Outbox& to_backend) {
     if (lease_ == nullptr || !outstanding_.empty() || scope_open_ || skipping_ || copy_in_) return;
     if (reply_left_ > 0 || request_left_ > 0 || status_ == 'E' || (status_ == 'I' && pin().empty())) return;
-    Settings wanted = settings_;
-    if (trail_) {
-        for (const auto& setting : trail_->hidden()) wanted.erase(setting.name);
-    }
-    const std::string sql = missing_sql(lease_->held, wanted);
+    const std::string sql = missing_sql(lease_->held, settings_);
     unaligned_ = false;
     if (sql.empty()) return;
     query(to_backend.own(), sql);

@@ -326,7 +326,13 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
         end_transaction(status_ == 'I');
     } else if (starts(statement, "SET ")) {
         const std::size_t equals = statement.find('='), from = starts(statement, "SET LOCAL ") ? 10 : 4;
-        assign(statement.substr(from, equals - from), statement.substr(equals + 1), from == 10);
+        if (const std::size_t to = statement.find("\" TO '");
+            to != std::string::npos) {  // leasehold's own: SET "x" TO 'y'
+            const std::string value = statement.substr(to + 6);
+            assign(statement.substr(from + 1, to - from - 1), value.substr(0, value.size() - 1), from == 10);
+        } else {
+            assign(statement.substr(from, equals - from), statement.substr(equals + 1), from == 10);
+        }
         tag = "SET";
     } else if (starts(statement, "DEALLOCATE ALL")) {
         prepared.clear();
