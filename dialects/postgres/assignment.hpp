@@ -13,6 +13,7 @@ namespace leasehold::postgres {
 struct Assignment {
     bool reset = false;     // to what the session began with
     bool reported = false;  // the server says its value: here it matters only that it changes
+    bool stuck = false;     // to what no other backend can be given
     std::string name{};     // in lower case
     std::string value{};    // as the server keeps it, for set_config()
 };

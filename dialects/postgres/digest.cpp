@@ -210,7 +210,8 @@ void Digester::note_meaning(const Statement& statement) noexcept {
 std::string describe_pin(PinKind kind, std::string_view variable) {
     switch (kind) {
         case PinKind::none: return {};
-        case PinKind::setting: return variable.empty() ? "SET" : "SET " + std::string(variable);
+        case PinKind::setting:
+        case PinKind::stuck: return variable.empty() ? "SET" : "SET " + std::string(variable);
         case PinKind::temporary: return "temporary object";
         case PinKind::listen: return "LISTEN";
         case PinKind::advisory_lock: return "session advisory lock";

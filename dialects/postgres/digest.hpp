@@ -30,6 +30,7 @@ enum class PinKind : std::uint8_t {
     by_hand,   // a comment of the client's
     function,  // one that nobody knows to leave nothing: until the backend has been asked
     seed,      // of random(): the session's own sequence of numbers
+    stuck,     // a setting, until it has a value that can be carried
 };
 [[nodiscard]] constexpr std::uint16_t bit(PinKind kind) noexcept {
     return kind == PinKind::none ? std::uint16_t{0}

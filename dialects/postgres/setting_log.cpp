@@ -35,12 +35,21 @@ bool SettingLog::record(std::string_view name) {
         full_ = true;
         return false;
     }
-    changes_.push_back({std::string(name), copy(session_.find(name)), copy(backend_.find(name))});
+    changes_.push_back(
+        {std::string(name), copy(session_.find(name)), copy(backend_.find(name)), copy(stuck_.find(name))});
     return true;
 }
 
 void SettingLog::assign(const Assignment& assignment) {
-    if (reported(assignment.name) || !record(assignment.name)) return;
+    const bool tells = reported(assignment.name) && !assignment.stuck;
+    if (tells && !stuck_.contains(assignment.name)) return;
+    if (!record(assignment.name)) return;
+    if (assignment.stuck) {
+        (void)stuck_.set(assignment.name, {});
+        return;
+    }
+    stuck_.erase(assignment.name);
+    if (tells) return;
     if (assignment.reset) {
         // The backend is told at once: restate.hpp.
         const std::optional<std::string> began = copy(start_.find(assignment.name));
@@ -54,9 +63,10 @@ void SettingLog::assign(const Assignment& assignment) {
 
 void SettingLog::reset_all() {
     std::vector<std::string> names;
-    for (const Settings* settings : {&std::as_const(session_), &std::as_const(backend_), &start_}) {
+    for (const Settings* settings :
+         {&std::as_const(session_), &std::as_const(backend_), &start_, &std::as_const(stuck_)}) {
         for (const auto& setting : *settings) {
-            if (!spared(setting.name) && !reported(setting.name)) names.push_back(setting.name);
+            if (!spared(setting.name)) names.push_back(setting.name);
         }
     }
     for (const std::string& name : names) assign({.reset = true, .name = name});
@@ -91,8 +101,9 @@ void SettingLog::rollback_to(std::string_view name) {
 void SettingLog::undo(std::size_t down_to) {
     while (changes_.size() > down_to) {
         const Change& last = changes_.back();
-        put(session_, last.name, last.session);
-        put(backend_, last.name, last.backend);
+        if (!reported(last.name)) put(session_, last.name, last.session);
+        if (!reported(last.name)) put(backend_, last.name, last.backend);
+        put(stuck_, last.name, last.stuck);
         changes_.pop_back();
     }
 }

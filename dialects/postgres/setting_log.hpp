@@ -29,10 +29,10 @@ class SettingLog {
     static constexpr std::size_t most_changes = 1024, most_savepoints = 1024;
 
     // `session`: what the client wants to last; `backend`: what its backend has beyond its own defaults; `start`: what
-    // the session began with, and goes back to; `told`: what the server reports, and so takes back by itself. All outlive
-    // the log.
-    SettingLog(Settings& session, Settings& backend, const Settings& start, const Settings& told)
-        : session_(session), backend_(backend), start_(start), told_(told) {}
+    // the session began with, and goes back to; `told`: what the server reports, and so takes back by itself; `stuck`: names
+    // of what has a value that no other backend can be given. All outlive the log.
+    SettingLog(Settings& session, Settings& backend, const Settings& start, const Settings& told, Settings& stuck)
+        : session_(session), backend_(backend), start_(start), told_(told), stuck_(stuck) {}
 
     void assign(const Assignment& assignment);
     // RESET ALL, which spares who the session is.
@@ -54,7 +54,7 @@ class SettingLog {
   private:
     struct Change {
         std::string name;
-        std::optional<std::string> session, backend;  // before it
+        std::optional<std::string> session, backend, stuck;  // before it
     };
     struct Savepoint {
         std::string name;
@@ -70,6 +70,7 @@ class SettingLog {
     Settings& backend_;
     const Settings& start_;
     const Settings& told_;
+    Settings& stuck_;
     std::vector<Change> changes_;
     std::vector<Savepoint> savepoints_;
     bool full_ = false;

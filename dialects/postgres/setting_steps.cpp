@@ -21,7 +21,7 @@ struct Known {
 
 [[nodiscard]] bool admit(Assignment& assignment, const Known& known) {
     assignment.reported = known(assignment.name);
-    return assignment.reported || repeatable(assignment);
+    return assignment.reported || (repeatable(assignment) && !decides_reading(assignment.name));
 }
 
 // Whoever the session becomes, it gives its role up.
@@ -33,16 +33,24 @@ void give_up_role(Assignments& assigns) {
     }
 }
 
+// It decides where the texts behind it end, which may be on their way already.
+[[nodiscard]] bool is_conforming(std::string_view name) noexcept { return name == "standard_conforming_strings"; }
+
+// A value that no other backend can be given keeps the session where it is, until it is another; what is reset is no value.
 [[nodiscard]] bool read_set(std::string_view sql, const Statement& statement, const Known& known, Step& step) {
     step.kind = Step::Kind::assign;
     step.tag = statement.kind == Kind::reset ? "RESET" : "SET";
+    step.unknown = is_conforming(statement.variable());
     if (std::optional<Assignments> read = read_assignment(sql)) {
         step.assigns = std::move(*read);
         give_up_role(step.assigns);
-        return std::ranges::all_of(step.assigns, [&known](Assignment& each) { return admit(each, known); });
+        for (Assignment& each : step.assigns) each.stuck = !admit(each, known) && !each.reset;
+        return true;
     }
-    if (!known(statement.variable())) return false;
-    step.assigns.push_back({.reported = true, .name = std::string(statement.variable())});
+    const std::string_view name = statement.variable();
+    if (!well_formed(name)) return false;
+    const bool reported = known(name);
+    step.assigns.push_back({.reported = reported, .stuck = !reported, .name = std::string(name)});
     return true;
 }
 
@@ -102,12 +110,11 @@ struct Value {
     }
     std::ranges::transform(name.text, name.text.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    if (!well_formed(name.text) || decides_reading(name.text) || name.text == "standard_conforming_strings")
-        return false;
+    if (!well_formed(name.text) || (local && decides_reading(name.text)) || is_conforming(name.text)) return false;
     if (local) step.locals.push_back(name.text);
     if (local) return true;
     Assignment made{.reset = value.null, .name = std::move(name.text), .value = std::move(value.text)};
-    if (!value.constant || too_long(made) || !admit(made, known)) return false;
+    made.stuck = !value.constant || too_long(made) || (!admit(made, known) && !made.reset);
     step.assigns.push_back(std::move(made));
     return true;
 }
@@ -150,7 +157,7 @@ struct Value {
     if (calls && statement.kind != Kind::other) return false;
     switch (statement.kind) {
         case Kind::set:
-        case Kind::reset: return !decides_reading(statement.variable()) && read_set(sql, statement, known, step);
+        case Kind::reset: return read_set(sql, statement, known, step);
         case Kind::set_local:
             step.locals.emplace_back(statement.variable() == "time" ? "timezone" : statement.variable());
             if (resets_locally(sql)) step.local_resets = step.locals;
@@ -191,7 +198,7 @@ std::optional<SettingSteps> read_setting_steps(std::string_view sql, bool confor
         const Statement& statement = scanner.statement();
         if (statement.kind != Kind::none) {
             Step step;
-            if (!read_step(one, statement, known, step)) return std::nullopt;
+            if (!read_step(one, statement, known, step)) step = {.unknown = true};
             step.begin = at;
             step.last = unended;
             step.end = at + one.size() - (unended ? 0 : 1);
@@ -202,8 +209,12 @@ std::optional<SettingSteps> read_setting_steps(std::string_view sql, bool confor
         at += one.size();
         if (sql.empty()) break;
     }
-    if (blurred && steps.size() > 1) return std::nullopt;
+    if (blurred && steps.size() > 1) steps.front().unknown = true;
     return steps;
+}
+
+bool understood(const SettingSteps& steps) noexcept {
+    return std::ranges::none_of(steps, [](const Step& step) { return step.unknown; });
 }
 
 }  // namespace leasehold::postgres

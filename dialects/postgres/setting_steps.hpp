@@ -19,11 +19,12 @@ struct SettingStep {
     std::size_t begin = 0, end = 0;           // where it stands in the text, without its semicolon
     bool last = false;                        // which has none
     bool own = false;                         // of leasehold's: the client is told nothing of it
+    bool unknown = false;                     // what it does to settings or savepoints is not understood
 };
 using SettingSteps = std::vector<SettingStep>;
+[[nodiscard]] bool understood(const SettingSteps& steps) noexcept;
 
-// A step for each statement that the server answers. Nothing: some statement changes settings in a way that is not
-// understood, or that must not be repeated on another backend.
+// A step for each statement that the server answers. Nothing: there are too many.
 [[nodiscard]] std::optional<SettingSteps> read_setting_steps(std::string_view sql, bool conforming, Carried carried,
                                                              const void* context);
 

@@ -13,8 +13,8 @@ namespace leasehold::postgres {
 class SettingTrail {
   public:
     // As SettingLog.
-    SettingTrail(Settings& session, Settings& backend, const Settings& start, const Settings& told)
-        : start_(start), log_(session, backend, start, told) {}
+    SettingTrail(Settings& session, Settings& backend, const Settings& start, const Settings& told, Settings& stuck)
+        : start_(start), log_(session, backend, start, told, stuck) {}
 
     // A request was sent whose statements do this; requests are numbered as they are sent. `places`: how its text was
     // written anew.

@@ -327,6 +327,7 @@ void Tracker::drop_all_statements(bool discard) {
     if (listening_) listening_->forget_all();
     if (trail_) trail_->forget();
     pins_.clear();
+    stuck_.clear();
     session_pinned_ = soiled_ = false;
     before_.clear();
     read_anew();

@@ -295,13 +295,14 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
     [[nodiscard]] std::optional<Restated> restated(const Digest& digest, std::string_view sql) const;
     [[nodiscard]] bool has_room(const SettingSteps& steps) const noexcept;
-    [[nodiscard]] bool may_repeat(const SettingSteps& steps) const noexcept;
+    void keep_privileged(SettingSteps& steps) const noexcept;
     void distrust(const Digest& digest);
     void follow(SettingSteps steps, Rewriting places = {});
     void execute_steps(SettingSteps steps, Flow& flow);
     void restore_within(Flow& flow);
     void step_done(std::uint8_t type, Bytes body);
     void own_step_done(Bytes body);
+    void note_stuck();
     void settle(std::uint64_t answered, bool failed);
     void leave_trail();
     void restore(wire::Outbox& to_backend);

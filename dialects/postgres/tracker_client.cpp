@@ -155,7 +155,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         return Step::errand;
     std::optional<SettingSteps> steps;
     if (message.whole() && what.touches_settings(trail_ != nullptr)) {
-        if ((names && names->hidden) || (anew && !may_repeat(anew->steps))) {
+        if ((names && names->hidden) || (anew && !understood(anew->steps))) {
             distrust(what);
         } else if (!anew) {
             steps = read_steps(what, text_told);

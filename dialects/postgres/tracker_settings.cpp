@@ -13,14 +13,18 @@ constexpr std::size_t most_requests = 1000, most_steps = 10'000;  // on their wa
 }  // namespace
 
 SettingTrail& Tracker::trail() {
-    if (!trail_) trail_ = std::make_unique<SettingTrail>(settings_, lease_->held, options_.startup, told_);
+    if (!trail_) trail_ = std::make_unique<SettingTrail>(settings_, lease_->held, options_.startup, told_, stuck_);
     return *trail_;
 }
 
 // What the text's statements do to settings and savepoints. Nothing when that is not known: what it takes then is done.
 std::optional<SettingSteps> Tracker::read_steps(const Digest& digest, std::string_view sql) {
     std::optional<SettingSteps> steps = read_setting_steps(sql, conforming_, &Tracker::carried, this);
-    if (steps && steps->size() == digest.statements && has_room(*steps) && may_repeat(*steps)) return steps;
+    const bool read = steps && steps->size() == digest.statements && understood(*steps);
+    if (read && has_room(*steps)) {
+        keep_privileged(*steps);
+        return steps;
+    }
     distrust(digest);
     return std::nullopt;
 }
@@ -37,16 +41,17 @@ bool Tracker::has_room(const SettingSteps& steps) const noexcept {
     if (trail_ && trail_->steps() + steps.size() > most_steps) return false;
     if (trail_ && (trail_->requests() >= most_requests || (changes && trail_->blind()))) return false;
     if (added == 0) return true;
-    return settings_.size() + added + (trail_ ? trail_->underway() : 0) <= options_.max_settings;
+    return settings_.size() + stuck_.size() + added + (trail_ ? trail_->underway() : 0) <= options_.max_settings;
 }
 
 // What a role let it set, its login may not be allowed to set anew.
-bool Tracker::may_repeat(const SettingSteps& steps) const noexcept {
-    if (superuser_) return true;
-    return std::ranges::none_of(steps, [](const SettingStep& step) {
-        return std::ranges::any_of(step.assigns,
-                                   [](const Assignment& each) { return !each.reported && wants_privilege(each.name); });
-    });
+void Tracker::keep_privileged(SettingSteps& steps) const noexcept {
+    if (superuser_) return;
+    for (SettingStep& step : steps) {
+        for (Assignment& each : step.assigns) {
+            each.stuck |= !each.reset && !each.reported && wants_privilege(each.name);
+        }
+    }
 }
 
 // The text does to settings what nobody here knows.
@@ -61,8 +66,9 @@ void Tracker::distrust(const Digest& digest) {
 // What it resets goes to what the session began with.
 std::optional<Restated> Tracker::restated(const Digest& digest, std::string_view sql) const {
     if (options_.startup.empty() || !(digest.settings || digest.locals)) return std::nullopt;
-    const std::optional<SettingSteps> steps = read_setting_steps(sql, conforming_, &Tracker::carried, this);
+    std::optional<SettingSteps> steps = read_setting_steps(sql, conforming_, &Tracker::carried, this);
     if (!steps || steps->size() != digest.statements || !has_room(*steps)) return std::nullopt;
+    keep_privileged(*steps);
     return restate(sql, *steps, options_.startup);
 }
 
@@ -102,6 +108,17 @@ void Tracker::step_done(std::uint8_t type, Bytes body) {
     // Outside of a transaction's block these may have committed what was set before them, whatever fails behind them.
     const bool unclear = status_ == 'I' && (tag == "CALL" || tag == "DO") && trail_->pending();
     if (!trail_->complete(outstanding_.first(), tag) || unclear) pin_fresh(PinKind::setting, "of unknown outcome");
+    if (!stuck_.empty()) note_stuck();
+}
+
+// What no other backend can be given keeps the session, as long as it is so.
+void Tracker::note_stuck() {
+    if (stuck_.empty()) {
+        if (!trail_->pending()) pins_.release(PinKind::stuck);
+    } else if (!pins_.has(PinKind::stuck)) {
+        private_reading_ = true;
+        pin_fresh(PinKind::stuck, stuck_.begin()->name);
+    }
 }
 
 // Of leasehold's own.
@@ -112,6 +129,7 @@ void Tracker::own_step_done(Bytes body) {
 
 void Tracker::settle(std::uint64_t answered, bool failed) {
     trail_->ready(answered, status_ == 'I', failed);
+    if (!stuck_.empty() || pins_.has(PinKind::stuck)) note_stuck();
     if (outstanding_.empty()) unaligned_ = !(lease_->held == settings_);
     if (trail_->idle()) trail_.reset();
 }
@@ -120,6 +138,7 @@ void Tracker::settle(std::uint64_t answered, bool failed) {
 void Tracker::leave_trail() {
     if (trail_) trail_->roll_back();
     trail_.reset();
+    stuck_.clear();
     portal_steps_.clear();
 }
 

@@ -55,6 +55,7 @@ struct TrackerState {
     bool own_schema_changing_ = false;   // ... or to itself alone
     std::uint64_t own_schema_ = 0;       // when it last changed what names mean to itself alone
     Settings settings_;
+    Settings stuck_;                       // names of what has a value that no other backend can be given
     std::unique_ptr<SettingTrail> trail_;  // while settings or savepoints are under way
     struct Before {
         std::string name;

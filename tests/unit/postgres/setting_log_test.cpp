@@ -17,8 +17,8 @@ class Log : public ::testing::Test {
         const auto show = [name](const Settings& all) { return std::string(all.find(name).value_or("-")); };
         return show(session) + "/" + show(backend);
     }
-    Settings session, backend, start, told;
-    SettingLog log{session, backend, start, told};
+    Settings session, backend, start, told, stuck;
+    SettingLog log{session, backend, start, told, stuck};
 };
 
 TEST_F(Log, KeepsWhatIsCommittedAndUndoesTheRest) {
@@ -126,12 +126,33 @@ TEST_F(Log, UndoesWhatTheBackendWasGivenBehindASavepoint) {
     EXPECT_EQ(seen("x"), "s/-");
 }
 
+TEST_F(Log, KeepsTheNamesOfWhatNoOtherBackendCanBeGiven) {
+    const Assignment x{.stuck = true, .name = "x"};
+    log.assign(x);
+    EXPECT_TRUE(stuck.contains("x"));
+    log.savepoint("a");
+    log.assign(to("x", "1"));
+    EXPECT_FALSE(stuck.contains("x"));
+    log.rollback_to("a");
+    EXPECT_TRUE(stuck.contains("x"));
+    log.assign(back("x"));
+    EXPECT_FALSE(stuck.contains("x"));
+    log.roll_back();
+    EXPECT_FALSE(stuck.contains("x")) << "as before the transaction";
+    log.assign(x);
+    log.commit();
+    log.reset_all();
+    EXPECT_TRUE(stuck.empty());
+    log.roll_back();
+    EXPECT_TRUE(stuck.contains("x"));
+}
+
 TEST_F(Log, IsFullAtItsLimits) {
     for (std::size_t i = 0; i < SettingLog::most_savepoints; ++i) log.savepoint("a");
     EXPECT_FALSE(log.full());
     log.savepoint("a");
     EXPECT_TRUE(log.full());
-    SettingLog other(session, backend, start, told);
+    SettingLog other(session, backend, start, told, stuck);
     for (std::size_t i = 0; i <= SettingLog::most_changes; ++i) other.assign(to("a.b" + std::to_string(i), "1"));
     EXPECT_TRUE(other.full());
     other.roll_back();

@@ -16,8 +16,8 @@ class Trail : public ::testing::Test {
         trail.send(request, std::move(*steps));
     }
     std::string value() const { return std::string(session.find("x").value_or("-")); }
-    Settings session, backend, start, told;
-    SettingTrail trail{session, backend, start, told};
+    Settings session, backend, start, told, stuck;
+    SettingTrail trail{session, backend, start, told, stuck};
 };
 
 TEST_F(Trail, FollowsTheTagsOfEachRequest) {

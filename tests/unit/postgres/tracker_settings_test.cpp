@@ -150,8 +150,7 @@ TEST_P(Setting, IsCarriedWhateverRunsBesideIt) {
 
 TEST_P(Setting, PinsWhereOnlySomeRolesMaySetIt) {
     for (const std::string_view sql :
-         {"SET log_statement='all'", "SELECT set_config('auto_explain.log_analyze','on',false)",
-          "RESET track_io_timing"}) {
+         {"SET log_statement='all'", "SELECT set_config('auto_explain.log_analyze','on',false)"}) {
         ask(client.query(sql));
         EXPECT_NE(session->tracker.pin(), "") << sql;
         TrackerOptions with = options();
@@ -219,6 +218,31 @@ TEST_P(Setting, PinsWhereItsValueIsNotCertain) {
     }
 }
 
+TEST_P(Setting, PinsAsLongAsItsValueIsNotCertain) {
+    for (const std::string_view back : {"SET work_mem=1", "RESET work_mem", "RESET ALL", "SET work_mem=DEFAULT"}) {
+        open(options());
+        ask(client.query("SET work_mem=1,2"));
+        pins();
+        ask(client.query("BEGIN").query(back));
+        ask(client.query("ROLLBACK"));
+        pins();
+        ask(client.query("BEGIN").query(back));
+        ask(client.query("COMMIT"));
+        EXPECT_EQ(session->tracker.pin(), "") << back;
+        EXPECT_FALSE(session->tracker.dirty()) << back;
+        EXPECT_FALSE(session->tracker.attached()) << back;
+    }
+}
+
+TEST_P(Setting, PinsNobodyWhereItIsNotSet) {
+    ask(client.query("BEGIN;SET work_mem=1,2").query("ROLLBACK"));
+    EXPECT_EQ(session->tracker.pin(), "");
+    ask(client.query("ERR;SET work_mem=1,2"));
+    EXPECT_EQ(session->tracker.pin(), "");
+    EXPECT_FALSE(session->tracker.dirty());
+    EXPECT_FALSE(session->tracker.attached());
+}
+
 TEST_P(Setting, GoesBackByResetAndByDiscardAll) {
     TrackerOptions with = options();
     with.startup.set("jit", "off");
@@ -237,6 +261,39 @@ TEST_P(Setting, GoesBackByResetAndByDiscardAll) {
     EXPECT_EQ(session->tracker.pin(), "");
     EXPECT_EQ(session->tracker.settings(), with.startup) << "not the server's default";
     EXPECT_EQ(ask(client.query("SHOW jit")), "T D(off) C(SELECT 1) Z(I)");
+}
+
+// Without another lease: the backend is told at once, and the client hears nothing of it.
+TEST_P(Setting, GoesBackToItsStartWithinARequestAndATransaction) {
+    TrackerOptions with = options();
+    with.startup.set("jit", "off");
+    const std::vector<std::pair<std::function<void()>, std::string>> requests{
+        {[this] { client.query("RESET jit;SHOW jit"); }, "C(RESET) T D(off) C(SELECT 1) Z(I)"},
+        {[this] { client.query("RESET ALL;SHOW jit"); }, "C(RESET) T D(off) C(SELECT 1) Z(I)"},
+        {[this] { client.query("SET jit=on;SET jit=DEFAULT;SHOW jit"); }, "C(SET) C(SET) T D(off) C(SELECT 1) Z(I)"},
+        {[this] { client.query("BEGIN;SET jit=on").query("RESET jit").query("SHOW jit;COMMIT"); },
+         "C(BEGIN) C(SET) Z(T) C(RESET) Z(T) T D(off) C(SELECT 1) C(COMMIT) Z(I)"},
+        {[this] { client.query("SET jit=on;RESET jit;SHOW jit;ERR"); },
+         "C(SET) C(RESET) T D(off) C(SELECT 1) E(E 22012 division by zero) Z(I)"},
+        {[this] { client.parse("", "RESET jit").bind("").execute().parse("", "SHOW jit").bind("").execute().sync(); },
+         "1 2 C(RESET) 1 2 D(off) C(SELECT 1) Z(I)"},
+        {[this] { client.parse("", "RESET ALL").bind("").execute().parse("", "SHOW jit").bind("").execute().sync(); },
+         "1 2 C(RESET) 1 2 D(off) C(SELECT 1) Z(I)"},
+        {[this] { client.parse("", "DISCARD ALL").bind("").execute().parse("", "SHOW jit").bind("").execute().sync(); },
+         "1 2 C(DISCARD ALL) 1 2 D(off) C(SELECT 1) Z(I)"},
+        {[this] { client.query("BEGIN").query("SET LOCAL jit=DEFAULT;SHOW jit").query("COMMIT"); },
+         "C(BEGIN) Z(T) C(SET) T D(off) C(SELECT 1) Z(T) C(COMMIT) Z(I)"},
+    };
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        open(with);
+        SCOPED_TRACE(i);
+        requests[i].first();
+        EXPECT_EQ(ask(client), requests[i].second);
+        EXPECT_EQ(session->tracker.pin(), "");
+        EXPECT_FALSE(session->tracker.attached());
+        EXPECT_EQ(session->tracker.settings(), with.startup);
+        for (int turns = 0; turns < 2; ++turns) EXPECT_EQ(ask(client.query("SHOW jit")), "T D(off) C(SELECT 1) Z(I)");
+    }
 }
 
 TEST_P(Setting, PinsBeyondTheLimitOfSettings) {
