@@ -5,12 +5,14 @@ A piece is a list of steps; `@family(name)` registers a function that draws one 
 transactions and savepoints here, which commit or roll back, so that every family is tried in them."""
 import collections
 import random
+import re
 
 from core.program import Program, Step
 
 FAMILIES = {}
 DRAW = ("INSERT", "COPY", "EXECUTE", "hidden_next", "note_twice", "nextval", "setval")  # numbers of sequences, maybe
 NAMES = ("nextval(", "setval(", "currval(", "lastval(")
+READING = re.compile(r"(SET|SESSION|LOCAL) standard_conforming|set_config\('standard_conforming")  # pins: README of the dialect
 WITHIN = 0.35     # of the pieces are in a transaction
 LENGTH = 64       # steps that are drawn; some are left out when they are played,
 LENGTH_TWO = 110  # more where a session often has to wait for others
@@ -44,7 +46,8 @@ class Draw:
             message[0] == "bind" and message[2] for message in messages)
         # Whoever names them keeps its backend for their numbers.
         names = any(word in str(message) for message in messages for word in NAMES)
-        holds = tuple(dict.fromkeys((*holds, *(("sequence",) if names else ()))))
+        reads = any(READING.search(str(message).replace("\\", "")) for message in messages)
+        holds = tuple(dict.fromkeys((*holds, *(("sequence",) if names else ()), *(("reading",) if reads else ()))))
         return Step(self.session, self.name, tuple(messages), frozenset(needs), holds, tuple(frees),
                     ("sequence",) if draws else ())
 
