@@ -179,7 +179,8 @@ void Tracker::bound(std::string_view portal, const Digest* digest, std::string_v
     const std::uint16_t what = digest == nullptr ? std::uint16_t{0} : bits(*digest);
     portal_text_ = transcript_.add(sql);
     std::optional<SettingSteps> steps;
-    if (digest != nullptr && digest->touches_settings(trail_ != nullptr)) {
+    // SET LOCAL x TO DEFAULT is followed for what the session began with alone.
+    if (digest != nullptr && digest->touches_settings(trail_ != nullptr || !options_.startup.empty())) {
         if (portal.empty()) {
             steps = read_steps(*digest, sql);
         } else {
