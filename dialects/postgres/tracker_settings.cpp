@@ -115,10 +115,12 @@ void Tracker::step_done(std::uint8_t type, Bytes body) {
 void Tracker::note_stuck() {
     if (stuck_.empty()) {
         if (!trail_->pending()) pins_.release(PinKind::stuck);
-    } else if (!pins_.has(PinKind::stuck)) {
-        private_reading_ = true;
-        pin_fresh(PinKind::stuck, stuck_.begin()->name);
+        return;
     }
+    private_reading_ = true;
+    if (!pins_.has(PinKind::stuck)) pin_fresh(PinKind::stuck, stuck_.begin()->name);
+    // Tables may be temporary by it without being called so.
+    if (stuck_.contains("search_path") && !pins_.has(PinKind::temporary)) pin_fresh(PinKind::temporary, {});
 }
 
 // Of leasehold's own.

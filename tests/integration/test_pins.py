@@ -328,8 +328,20 @@ def test_a_search_path_that_makes_tables_temporary_pins_however_it_is_spelt(star
     daemon = start()
     with login(daemon) as session:
         session.ok(f"SELECT set_config('search_path', '{path}', false)")
-        assert [row["pin"] for row in pins(daemon)] == ["set_config()"]
+        assert [row["pin"] for row in pins(daemon)] == ["SET search_path"]
         session.ok("CREATE TABLE unseen (id int)")
         with waits(daemon, "SELECT to_regclass('pg_temp.unseen'), current_setting('search_path')") as other:
             session.drop()
             assert other.reply().rows == [(None, '"$user", public')]
+
+
+def test_what_such_a_search_path_has_made_pins_when_it_is_gone(start):
+    daemon = start()
+    with login(daemon) as session:
+        for made, pinned in (("SELECT 1", []), ("CREATE TABLE unseen (id int)", ["temporary object"])):
+            session.ok("SELECT set_config('search_path', 'pg_temp', false)")
+            session.ok(made)
+            session.ok("RESET search_path")
+            assert [row["pin"] for row in pins(daemon)] == pinned
+        session.ok("DROP TABLE pg_temp.unseen")
+        assert not pins(daemon)
