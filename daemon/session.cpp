@@ -190,6 +190,7 @@ bool Session::refuse_request(wire::Diagnostics error) {
 // The lease is lost. The client is told what the loss table says; the backend is closed or put on the ladder.
 bool Session::lose(const wire::Loss& loss) {
     pool::Holder who = holder(true);
+    const std::string pin(tracker_->pin());
     wire::Outbox out;
     const wire::Aftermath aftermath = tracker_->lose(loss, out);
     relay_->say(out);
@@ -212,6 +213,7 @@ bool Session::lose(const wire::Loss& loss) {
                                {"client", peer_},
                                {"kind", wire::to_string(loss.kind)},
                                {"reason", loss.reason},
+                               {"pin", pin},
                                {"session_lives", aftermath == wire::Aftermath::lives}};
     log_kin(LogLevel::info, home_->name(), "lease_lost", fields);
     if (aftermath == wire::Aftermath::ends) log_end("lease_lost");

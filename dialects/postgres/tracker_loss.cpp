@@ -28,7 +28,8 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     if (watching_) watch_loss();
     write_unfinished();
     const bool midway = reply_left_ > 0;
-    const std::string lost = pins_.older() ? std::string(pins_.reason()) : unseen_loss();
+    std::string lost = pins_.older() ? std::string(pins_.reason()) : unseen_loss();
+    if (lost == describe_pin(PinKind::by_hand, {})) lost = "what it had pinned by hand";
     const bool state = !lost.empty() || (session_pinned_ && soiled_);
     const bool ends = midway || state || options_.disconnect_on_loss || loss.kind == wire::Loss::Kind::killed;
     if (ends) {

@@ -98,7 +98,7 @@ void Tracker::ensure_held(const PreparedText& text, Flow& flow) {
 // The settings may have changed since it was prepared. A backend that holds it has the values it was parsed with; another
 // one parses it as things stand, which no other session may take for theirs.
 void Tracker::ensure_named(Namespace::Named& named, Flow& flow) {
-    if (!named.second.source || !resolve_source(named, flow, nullptr)) adopt(named);
+    if (!named.second.source || !resolvable(named) || !ensure_source(named, flow, nullptr)) adopt(named);
     const std::uint64_t id = named.second->id;
     if (named.second->kept && lease_->statements.touch(id) && !lease_->statements.parsed_since(id, named.second.since))
         inject_close(id, flow);
@@ -214,7 +214,7 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
     SentNames spelling;
     if (refers) {  // to other statements
         named.second.source = named.second.share();
-        if (resolve_source(named, flow, &spelling)) tail = wire::as_bytes(named.second->tail);
+        if (ensure_source(named, flow, &spelling)) tail = wire::as_bytes(named.second->tail);
     }
     const std::uint64_t id = named.second->id;
     const std::uint64_t changed = std::max(SchemaClock::last_change(), own_schema_);

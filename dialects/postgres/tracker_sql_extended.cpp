@@ -3,6 +3,8 @@
 // parsed, described or bound: what they stand for may have changed since, and so may the backend.
 #include "dialects/postgres/tracker.hpp"
 
+#include <algorithm>
+
 namespace leasehold::postgres {
 namespace {
 
@@ -74,11 +76,24 @@ void Tracker::ensure_unnamed_names(Flow& flow) {
     unnamed_scope_ = scope_;
 }
 
-// A named statement whose text names others: what it is on the backend now. False: there is no room for that.
-bool Tracker::resolve_source(Namespace::Named& named, Flow& flow, SentNames* spelling) {
+// One that names itself, be it by way of others, executes nothing; a server would run out of stack.
+bool Tracker::resolvable(const Namespace::Named& named) const noexcept {
+    constexpr std::size_t deepest = 8;
+    return resolving_.size() < deepest && std::ranges::find(resolving_, &named) == resolving_.end();
+}
+
+// What the name stands for on a backend now.
+void Tracker::refresh(Namespace::Named& named) {
+    if (!named.second.source || !resolve_source(named)) adopt(named);
+}
+
+// A named statement whose text names others: what it is on the backend now. None: there is no room for that.
+std::optional<ResolvedNames> Tracker::resolve_source(Namespace::Named& named) {
     const TextRef source = named.second.source.share();
     const Text text = text_in(wire::as_bytes(source->tail));
+    resolving_.push_back(&named);
     ResolvedNames names = resolve(text.sql, true);
+    resolving_.pop_back();
     std::string tail(names.deallocates.empty() ? std::string_view(names.sql) : does_nothing);
     tail += '\0';
     tail += wire::as_text(text.types);
@@ -88,11 +103,20 @@ bool Tracker::resolve_source(Namespace::Named& named, Flow& flow, SentNames* spe
                                                              made.digest.names = true;
                                                          })
                                         : TextRef();
-    if (!now) return false;
+    if (!now) return std::nullopt;
     static_cast<TextRef&>(named.second) = std::move(now);
     names.closes.clear();
-    put_in_front(names, flow);
-    if (spelling != nullptr) *spelling = names.sent.spelling();
+    return names;
+}
+
+// With what it names on the backend. False: see above.
+bool Tracker::ensure_source(Namespace::Named& named, Flow& flow, SentNames* spelling) {
+    std::optional<ResolvedNames> names = resolve_source(named);
+    if (!names) return false;
+    resolving_.push_back(&named);
+    put_in_front(*names, flow);
+    resolving_.pop_back();
+    if (spelling != nullptr) *spelling = names->sent.spelling();
     return true;
 }
 

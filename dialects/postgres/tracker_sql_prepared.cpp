@@ -31,6 +31,7 @@ struct Tracker::Resolving {
         TextRef text;  // none: it is gone
     };
     std::vector<Here> here{};  // what the text itself has made of names, up to where it has been read
+    std::unordered_set<const Namespace::Named*> seen{};
     bool all_gone = false;
     bool raw = false;  // it may have made names that are on the backend as they are
 
@@ -38,13 +39,20 @@ struct Tracker::Resolving {
         const PreparedText* text = nullptr;
         Namespace::Named* named = nullptr;
     };
+    // The server reads it in another encoding than it is written in: perhaps as longer than it keeps names, or as one that
+    // was written in other bytes.
+    [[nodiscard]] bool foreign(std::string_view name) const noexcept {
+        const bool ascii = std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+        return !ascii && tracker.told_.contains("server_encoding") && !tracker.same_encoding();
+    }
     [[nodiscard]] Known find(std::string_view name) {
+        if (foreign(name)) return {};
         for (auto made = here.rbegin(); made != here.rend(); ++made) {
             if (made->name == name) return {made->text ? &*made->text : nullptr, nullptr};
         }
         Namespace::Named* named = all_gone ? nullptr : tracker.names_.find(name);
-        if (named == nullptr) return {};
-        tracker.adopt(*named);
+        if (named == nullptr || !tracker.resolvable(*named)) return {};
+        if (seen.insert(named).second) tracker.refresh(*named);
         return {&*named->second, named};
     }
     void rename(const NamedStatement& found, std::size_t at, std::uint64_t id) {
@@ -55,7 +63,7 @@ struct Tracker::Resolving {
     void unknown(const NamedStatement& found, std::size_t at) {
         if (found.name.empty()) {
             out.clean = true;
-        } else if (found.written > found.name.size()) {
+        } else if (found.written > found.name.size() || foreign(found.name)) {
             return;  // which the server says, too
         } else if (is_reserved(found.name) || (!raw && !digester.digest().soils && !tracker.pins_.any())) {
             rename(found, at, 0);
@@ -118,7 +126,8 @@ void Tracker::Resolving::execute(std::string_view one, const NamedStatement& fou
         return digester.take(statement);
     }
     rename(found, at, known.text->id);
-    if (known.named != nullptr) out.needs.push_back(known.named);
+    if (known.named != nullptr && std::ranges::find(out.needs, known.named) == out.needs.end())
+        out.needs.push_back(known.named);
     Statement whole = statement;
     if (whole.kind == Kind::execute) whole.kind = Kind::other;
     note(one.substr(found.at + found.length), whole);
@@ -151,7 +160,8 @@ TextRef Tracker::Resolving::text_of(std::string_view tail, const Statement& stat
 
 void Tracker::Resolving::prepare(std::string_view one, const NamedStatement& found, std::size_t at,
                                  const Statement& statement) {
-    if (found.name.empty() || found.written > found.name.size()) {  // as the server reads it, where it stays
+    // As the server reads it, where it stays.
+    if (found.name.empty() || found.written > found.name.size() || foreign(found.name)) {
         out.clean |= found.name.empty() || is_reserved(found.name);
         raw = true;
         return digester.take(statement);

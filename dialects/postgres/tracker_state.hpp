@@ -100,6 +100,7 @@ struct TrackerState {
     std::uint32_t portal_text_ = 0;
     std::string portal_deallocates_;  // the session's statement that executing the unnamed portal gives up
 
+    std::vector<const Namespace::Named*> resolving_;         // whose texts are being resolved, one within the other
     std::vector<std::string> shown_;                         // names of its own that the backend has as they are
     std::pair<std::uint64_t, std::string> unnamed_written_;  // the unnamed statement, and what it was sent as
     std::unique_ptr<NameTrail> name_trail_;                  // while SQL gives or takes names

@@ -265,6 +265,56 @@ def test_a_session_pins_itself_by_hand(start):
             gets_it(other, pid)
 
 
+# (what pins, how it is told to its session; None: nothing is lost, and the session lives)
+IDLE = {
+    **{name: (begin, reason) for name, (begin, _, _, reason) in STATES.items() if name not in ("all locks", "lock taken twice")},
+    "lock": ("SELECT pg_advisory_lock_shared(1)", "session advisory lock"),
+    "by a DO": ("DO $$BEGIN PERFORM pg_advisory_lock_shared(1); END$$", "session advisory lock"),
+    "by hand": ("/* leasehold: pin */ SELECT 1", "what it had pinned by hand"),
+    "search_path": ("SELECT set_config('search_path', 'pg_temp', false)", "set_config()"),
+    "expression": ("SELECT set_config('work_mem', 1 || 'MB', false)", "set_config()"),
+    "set": ("SET temp_buffers = 900", "SET temp_buffers"),
+    "not in ASCII": ("SET a.b = '\u00e9'", "SET a.b"),
+    "seed": ("SELECT setseed(0.5)", "seed of random()"),
+    "numbers": ("SELECT lastval()", "currval() or lastval()"),
+    "loaded": ("LOAD 'nothing'", "LOAD"),
+    "encoding": ("SET client_encoding = 'SJIS'", None),
+}
+
+
+def test_every_kind_of_pin_ends_when_it_idles_too_long(start):
+    daemon = start(pool_size=len(IDLE), pin_idle_timeout="1s")
+    with contextlib.ExitStack() as stack:
+        sessions = {name: stack.enter_context(login(daemon, application_name=name)) for name in IDLE}
+        for name, (begin, _) in IDLE.items():
+            sessions[name].query(begin)
+        for name, (_, reason) in IDLE.items():
+            if reason is None:
+                continue
+            told = sessions[name].reply()
+            assert (told.sqlstate, told.status) == ("57P01", None), (name, told)
+            assert f": {reason} was lost: idle for " in told.error.message, (name, told.error.message)
+            assert "(pin_idle_timeout)" in told.error.message
+        wait_until(lambda: not pins(daemon) and pool(daemon)["sv_active"] == 0, 20, "the pins' end")
+        for name, (_, reason) in IDLE.items():
+            if reason is None:
+                assert sessions[name].value("SHOW client_encoding") == "SJIS"
+        wait_until(lambda: 'pin="temporary object"' in daemon.log_text(), 10, "the record")
+        with login(daemon) as other:
+            assert other.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
+    assert scrape(daemon.http_port).total("leasehold_pool_quarantines_total", reason="pin_idle_timeout") >= len(IDLE)
+
+
+def test_in_session_mode_a_pin_that_idles_too_long_ends_the_session_only_where_it_loses_something(start):
+    daemon = start(mode="session", pin_idle_timeout="300ms", pool_size=2)
+    with login(daemon) as clean, login(daemon) as stateful:
+        clean.ok("SET work_mem = '7MB'")
+        stateful.ok("CREATE TEMP TABLE t (id int)")
+        assert stateful.reply().sqlstate == "57P01"
+        wait_until(lambda: not pins(daemon), 10, "the pins' end")
+        assert clean.value("SHOW work_mem") == "7MB"
+
+
 def test_who_waits_in_vain_is_told_what_pins(start):
     daemon = start(pool_size=3, pool_timeout="300ms")
     with contextlib.ExitStack() as stack:

@@ -123,6 +123,55 @@ def test_the_loss_of_a_backend_loses_no_statement(start, postgres):
         assert session.value("EXECUTE r") == "too"
 
 
+def test_names_beyond_ascii_are_the_servers_to_read_in_another_encoding_than_its_own(start):
+    daemon = start(pool_size=1)
+    with login(daemon) as session:
+        def told(sql):
+            session.send(pgwire.query(sql))
+            return session.reply()
+
+        session.ok("SET client_encoding = 'LATIN1'")
+        cut = told("DEALLOCATE " + "\u00e9" * 31)  # 62 bytes here, 124 there
+        assert cut.sqlstate == "26000" and [notice["C"] for notice in cut.notices] == ["42622"]
+        assert told(b"PREPARE \xe9 AS SELECT 'one'").tags == ["PREPARE"]
+        assert told(b"EXECUTE \xe9").value() == "one"
+        assert told("EXECUTE \u00e9").sqlstate == "26000"
+        session.ok("SET client_encoding = 'UTF8'")
+        assert told("EXECUTE \u00e9").value() == "one"
+        assert told("DEALLOCATE \u00e9").tags == ["DEALLOCATE"]
+        wait_until(lambda: not daemon.console("SHOW PINS"), 10)
+        assert told("PREPARE \u00e9 AS SELECT 'two'").tags == ["PREPARE"]
+        assert not daemon.console("SHOW PINS")
+        assert told("EXECUTE \u00e9").value() == "two"
+
+
+@pytest.mark.parametrize("texts", [("EXECUTE a",), ("EXPLAIN EXECUTE a",), ("EXECUTE b", "EXECUTE a"),
+                                   ("EXECUTE b", "EXPLAIN EXECUTE c", "EXECUTE a")])
+def test_statements_that_execute_themselves_are_an_error_of_their_session_alone(start, texts):
+    daemon = start()
+    with login(daemon) as session, login(daemon) as other:
+        other.ok("SELECT 1")
+        session.send(*(pgwire.parse(name, text) for name, text in zip("abc", texts)), pgwire.SYNC)
+        assert session.reply().status == "I"
+        for _ in range(2):
+            assert session.query("EXECUTE a").sqlstate == "26000"
+            session.send(pgwire.bind("a"), pgwire.execute(), pgwire.SYNC)
+            assert session.reply().sqlstate == "26000"
+        assert session.value("SELECT 1") == other.value("SELECT 1") == "1"
+
+
+def test_what_a_statement_executes_leaves_its_state_to_its_session(start):
+    daemon = start(pool_size=1)
+    with login(daemon) as session, login(daemon) as other:
+        session.send(pgwire.parse("a", "EXECUTE b"), pgwire.SYNC)
+        assert session.reply().status == "I"
+        session.ok("PREPARE b AS SELECT pg_advisory_lock(4)")
+        session.query("EXECUTE a")
+        assert [row["pin"] for row in daemon.console("SHOW PINS")] == ["session advisory lock"]
+        session.terminate()
+        assert other.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
+
+
 def test_a_table_that_is_gone_is_the_servers_own_error(start, postgres):
     daemon = start()
     with login(daemon) as session, login(daemon) as other:

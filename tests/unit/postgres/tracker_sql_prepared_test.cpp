@@ -67,6 +67,40 @@ TEST_P(SqlPrepared, CountsStatementByStatementInAString) {
     EXPECT_EQ(sql("EXECUTE b"), "D C(SELECT 1) Z(I)");
 }
 
+// A statement of the protocol may execute another one, or itself.
+TEST_P(SqlPrepared, ThatNamesItselfIsNone) {
+    const std::string none = "E(26000 prepared statement \"a\" does not exist) Z(I)";
+    EXPECT_EQ(ask(client.parse("a", "EXECUTE a").sync(), GetParam()), "1 Z(I)");
+    EXPECT_EQ(ask(client.parse("b", "EXECUTE c").parse("c", "EXECUTE b").sync(), GetParam()), "1 1 Z(I)");
+    for (const char* name : {"a", "b", "c"}) {
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_NE(sql(std::string("EXECUTE ") + name).find("26000"), std::string::npos) << name;
+            EXPECT_NE(ask(client.bind(name).execute().sync(), GetParam()).find("26000"), std::string::npos) << name;
+        }
+    }
+    std::string chain;
+    for (int i = 0; i < 500; ++i) {
+        const std::string name = "n" + std::to_string(i), next = "n" + std::to_string(i + 1);
+        EXPECT_EQ(ask(client.parse(name, "EXECUTE " + next).sync(), GetParam()), "1 Z(I)");
+        chain += "EXECUTE n" + std::to_string(i) + ";";
+    }
+    (void)sql(chain);
+    (void)ask(client.bind("n0").execute().sync(), GetParam());
+    EXPECT_EQ(sql("SELECT 1"), "D C(SELECT 1) Z(I)");
+}
+
+// What a name stands for inside of a statement may have changed since that was parsed.
+TEST_P(SqlPrepared, DoesWhatTheStatementItNamesDoesNow) {
+    EXPECT_EQ(ask(client.parse("a", "EXECUTE b").sync(), GetParam()), "1 Z(I)");
+    EXPECT_EQ(sql("PREPARE b AS SELECT 'b'"), "C(PREPARE) Z(I)");
+    EXPECT_EQ(sql("EXECUTE a"), "D C(SELECT 1) Z(I)");
+    EXPECT_EQ(sql("DEALLOCATE b"), "C(DEALLOCATE) Z(I)");
+    EXPECT_EQ(sql("PREPARE b AS SELECT pg_advisory_lock(1)"), "C(PREPARE) Z(I)");
+    EXPECT_EQ(pin(), "");
+    (void)sql("EXECUTE a");
+    EXPECT_EQ(pin(), "session advisory lock");
+}
+
 TEST_P(SqlPrepared, OutlivesItsTransaction) {
     (void)sql("BEGIN");
     EXPECT_EQ(sql("PREPARE q AS SELECT 1"), "C(PREPARE) Z(T)");
