@@ -128,6 +128,9 @@ void Tracker::carry_variable(const std::string& name, const std::string& literal
         pins_.uncarried(name);
         return;
     }
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_user_variables")) return;
+#endif
     pins_.known(name);
     settings_.set_user(name, literal);
     lease_->held.set_user(name, literal);

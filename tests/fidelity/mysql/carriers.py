@@ -38,7 +38,7 @@ CARRIERS = {
     _no_pin("temporary table"): _program(
         "temp", (0, "CREATE TEMPORARY TABLE t (id INT)"), (1, "SELECT 1"), (0, "SELECT * FROM t"),
                                          (1, "SELECT * FROM t")),
-    _no_pin("user variable"): _program("user_variables", (0, "SET @a = 5"), (1, "SELECT 1"), (0, "SELECT @a"),
+    "no_user_variables": _program("user_variables", (0, "SET @a = 5"), (1, "SELECT 1"), (0, "SELECT @a"),
                                        (1, "SELECT @a")),
     _no_pin("GET_LOCK"): _program(
         "get_lock", (0, "SELECT GET_LOCK('l', 0)"), (1, "SELECT 1"), (0, "SELECT RELEASE_LOCK('l')"),
