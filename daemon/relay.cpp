@@ -158,6 +158,7 @@ void Relay::on_client(wire::Bytes in, bool from_inbox) {
             case Verdict::Kind::unsure: ask_in_time(); break;
             case Verdict::Kind::errand: finish({client_open ? Event::errand : Event::client_gone, {}}); return;
             case Verdict::Kind::more:
+            case Verdict::Kind::refused:
             case Verdict::Kind::lost: break;
             case Verdict::Kind::boundary:
                 if (!client_open) break;
@@ -282,6 +283,11 @@ void Relay::on_backend(wire::Bytes in, bool from_inbox) {
     }
     if (verdict.kind == Verdict::Kind::lost) {
         backend_gone("the server ended the connection");
+        return;
+    }
+    if (verdict.kind == Verdict::Kind::refused) {
+        backend_->mark_dead();
+        finish({Event::lost, wire::Loss{wire::Loss::Kind::settings, "a setting was refused", false}});
         return;
     }
     if (leaving_ && (!tracker_.busy() || !tracker_.completes())) {

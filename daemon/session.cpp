@@ -173,10 +173,14 @@ wire::awaitable<bool> Session::align() {
     co_return true;
 }
 
-bool Session::refuse_request(wire::Diagnostics error) {
+void Session::log_refusal(const wire::Diagnostics& error) {
     const LogField fields[] = {{"session", id_},  {"pool", home_->name()},      {"user", user_},
                                {"client", peer_}, {"sqlstate", error.sqlstate}, {"message", error.message}};
     log_kin(LogLevel::warn, home_->name() + '\0' + error.sqlstate, "request_refused", fields);
+}
+
+bool Session::refuse_request(wire::Diagnostics error) {
+    log_refusal(error);
     if (!error.from_server) {
         error.detail = "leasehold session " + std::to_string(id_);
         shared_.counts.told(worker_->index(), error.sqlstate);
@@ -191,6 +195,7 @@ bool Session::refuse_request(wire::Diagnostics error) {
 bool Session::lose(const wire::Loss& loss) {
     pool::Holder who = holder(true);
     const std::string pin(tracker_->pin());
+    if (const wire::Diagnostics* error = tracker_->refusal()) log_refusal(*error);
     wire::Outbox out;
     const wire::Aftermath aftermath = tracker_->lose(loss, out);
     relay_->say(out);
@@ -205,6 +210,7 @@ bool Session::lose(const wire::Loss& loss) {
             break;
         case wire::Loss::Kind::pin_idle: lease.checkin(pool::EndReason::pin_idle_timeout, std::move(who)); break;
         case wire::Loss::Kind::killed: lease.checkin(pool::EndReason::killed, std::move(who)); break;
+        case wire::Loss::Kind::settings: lease.invalidate(pool::CloseReason::settings_refused); break;
     }
     shared_.counts.lost(worker_->index(), wire::to_string(loss.kind));
     const LogField fields[] = {{"session", id_},

@@ -179,6 +179,7 @@ class Session final : private Lobby::Guest {
     // It has ended, and only its client's last bytes are waited for.
     [[nodiscard]] bool over() const noexcept { return home_ && !welcoming_ && !logged_in_; }
     [[nodiscard]] bool may_be_ended_by(const Asker& asker) const;
+    void log_refusal(const wire::Diagnostics& error);
     [[nodiscard]] bool refuse_request(wire::Diagnostics error);
     [[nodiscard]] bool lose(const wire::Loss& loss);
     void end_lease(pool::EndReason reason);

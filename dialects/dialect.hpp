@@ -178,8 +178,9 @@ class Backend : public pool::Backend {
         std::error_code error{};  // settings_refused: the backend must be closed, the session is told
         wire::Diagnostics diagnostics{};
     };
-    // Whether the backend holds the session's settings already. Fingerprints alone are a preference: a client could
-    // search for two sets of one.
+    // Whether the session may have the backend as it is: it holds the session's settings, or lacks only such as the
+    // tracker sends in front of the first request. Fingerprints alone are a preference: a client could search for two
+    // sets of one.
     [[nodiscard]] virtual bool aligned(const wire::Tracker& session) const noexcept {
         return fingerprint() == session.fingerprint();
     }

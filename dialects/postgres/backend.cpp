@@ -7,6 +7,7 @@
 #include "dialects/postgres/drain.hpp"
 #include "dialects/postgres/finish.hpp"
 #include "dialects/postgres/ping.hpp"
+#include "dialects/postgres/replay.hpp"
 #include "dialects/postgres/reset.hpp"
 
 #include <optional>
@@ -152,7 +153,8 @@ void Backend::close() noexcept {
 }
 
 bool Backend::aligned(const wire::Tracker& session) const noexcept {
-    return lease_.held == static_cast<const Tracker&>(session).settings();
+    const Settings& wanted = static_cast<const Tracker&>(session).settings();
+    return lease_.held == wanted || replayable(lease_.held, wanted);
 }
 
 // A refusal counts when it is about the settings wanted alone: those that another session left may be in their way, or

@@ -4,6 +4,8 @@
 #include "dialects/postgres/messages.hpp"
 #include "dialects/postgres/prepared.hpp"
 
+#include <algorithm>
+
 namespace leasehold::postgres {
 namespace {
 
@@ -69,6 +71,10 @@ std::optional<Action> Drain::on_message(const ReplyReader::Event& event, std::si
             if (std::optional<ServerMessage> message = parse_server_message(event.body)) {
                 diagnostics_ = std::move(message->diagnostics);
             }
+            if (unfinished_.in_front > 0) skip_to_sync();
+            return std::nullopt;
+        case backend::command_complete:
+            if (unfinished_.in_front > 0) --unfinished_.in_front;
             return std::nullopt;
         case backend::ready_for_query: {
             const std::optional<char> status = parse_ready_for_query(event.body);
@@ -90,6 +96,13 @@ std::optional<Action> Drain::on_copy_in(std::size_t at) {
     out_.clear();
     fail_copy(requests[answered_]);
     return Action::write(at, out_.bytes());
+}
+
+// Requests in front of the next Sync are not answered.
+void Drain::skip_to_sync() {
+    std::vector<Request>& requests = unfinished_.requests;
+    requests.erase(requests.begin(), std::ranges::find(requests, Request::extended));
+    unfinished_.in_front = 0;
 }
 
 void Drain::fail_copy(Request request) {

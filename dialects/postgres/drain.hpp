@@ -16,6 +16,7 @@ struct Unfinished {
     std::vector<Request> requests;
     bool without_sync = false;  // extended messages were sent behind the last Sync
     bool copy_in = false;       // the server waits for CopyData of the request in front
+    std::size_t in_front = 0;   // statements of ours in front of the first request, which is skipped when one fails
 };
 
 // A COPY FROM STDIN that begins while others wait behind it is given up (errc::unsupported): where the server stands
@@ -34,6 +35,7 @@ class Drain final : public wire::Exchange {
     [[nodiscard]] std::optional<wire::Action> on_message(const ReplyReader::Event& event, std::size_t at);
     [[nodiscard]] std::optional<wire::Action> on_copy_in(std::size_t at);
     void fail_copy(Unfinished::Request request);
+    void skip_to_sync();
     [[nodiscard]] wire::Action fail(std::error_code error, std::string_view message, std::size_t at);
 
     Unfinished unfinished_;

@@ -17,6 +17,7 @@ struct UnnamedOwner {
     std::uint64_t serial = 0;
     friend bool operator==(const UnnamedOwner&, const UnnamedOwner&) = default;
 };
+inline constexpr UnnamedOwner nobodys_unnamed{0, 1};  // one of ours: no session has that number
 
 struct PostgresLease final : wire::LeaseState {
     static constexpr std::size_t max_reported = 256;

@@ -49,6 +49,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     status_ = lease_->status;
     scope_done_ = scope_ - 1;
     in_sync_ = holds_unnamed();
+    begin_replay();
     parameters_differ_ = lease_->reported.fingerprint() != told_.fingerprint();
     if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
     if (temporary_first_) pin_fresh(PinKind::temporary, {});
@@ -136,7 +137,7 @@ void Tracker::tell_parameters(wire::Outbox& to_client) {
     parameters_differ_ = false;
     for (const auto& setting : lease_->reported) {
         const auto known = told_.find(setting.name);
-        if (known && *known == setting.value) continue;
+        if ((known && *known == setting.value) || replays(setting.name)) continue;
         parameter_status(to_client.own(), setting.name, setting.value);
         told_.set(setting.name, setting.value);
         note_parameter(setting.name, setting.value);

@@ -12,6 +12,7 @@
 // tracker_backend     the server's messages
 // tracker_errors      its errors, under the client's names
 // tracker_settings    settings that are carried although the server does not report them
+// tracker_replay      settings that the backend lacks, in front of the first request
 // tracker_pins        what keeps it on its backend, and for how long
 // tracker_hidden      what functions did to it that no text tells
 // tracker_numbers     whose the numbers of sequences are that its backend would tell
@@ -42,6 +43,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] bool attached() const noexcept override { return lease_ != nullptr; }
     [[nodiscard]] wire::Aftermath lose(const wire::Loss& loss, wire::Outbox& to_client) override;
     [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
+    [[nodiscard]] const wire::Diagnostics* refusal() const noexcept override;
     void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
     [[nodiscard]] std::uint64_t variant() const noexcept override { return options_.variant; }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept override { return settings_.fingerprint(); }
@@ -89,7 +91,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
         wire::Outbox& to_backend;
         wire::Outbox& to_client;
     };
-    enum class Passing : std::uint8_t { pass, drop, lost, fatal };
+    enum class Passing : std::uint8_t { pass, drop, lost, refused, fatal };
 
     // tracker.cpp
     [[nodiscard]] static bool carried(const void* tracker, std::string_view setting);
@@ -209,6 +211,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] std::size_t stream_reply(Bytes rest, std::size_t size) noexcept;
     [[nodiscard]] Passing on_error(Bytes body, wire::Outbox& to_client);
     [[nodiscard]] Passing on_parameter(Bytes body, wire::Outbox& to_client);
+    [[nodiscard]] Passing take_parameter(const Parameter& said, wire::Outbox& to_client);
     [[nodiscard]] Passing on_ready(Bytes body);
     [[nodiscard]] Passing on_complete(std::uint8_t type, Bytes body, wire::Outbox& to_client);
     [[nodiscard]] Passing on_copy_in();
@@ -318,6 +321,16 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
         return !outstanding_.empty() && outstanding_[0].type == frontend::query &&
                outstanding_[0].reply == Request::Reply::swallow;
     }
+
+    // tracker_replay.cpp
+    void begin_replay() noexcept;
+    [[nodiscard]] bool replays(std::string_view name) const noexcept;
+    void replay(Flow& flow);
+    [[nodiscard]] bool awaits_replay() const noexcept;
+    [[nodiscard]] std::size_t unanswered_replays() const noexcept;
+    [[nodiscard]] Passing on_replayed(std::uint8_t type, Bytes body);
+    [[nodiscard]] Passing on_replay_error(Bytes body);
+    void end_replay(wire::Outbox& to_client);
 
     // tracker_observed.cpp
     void watch_query(std::string_view sql, std::size_t length);

@@ -65,7 +65,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
             const std::size_t before = at - run;
             // Errors, settings and a tag may be written anew, behind what was passed.
             const bool anew = header.type == backend::error || header.type == backend::parameter_status ||
-                              (discarded_ && header.type == backend::ready_for_query) ||
+                              ((discarded_ || replayed_) && header.type == backend::ready_for_query) ||
                               (!outstanding_.empty() && outstanding_.front().has(Request::retagged | Request::listens));
             if (anew && before > 0) pass_run();
             cut_ = long_error;
@@ -80,6 +80,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
                 run = at;
                 break;
             case Passing::lost: pass_run(); return {What::lost, at};
+            case Passing::refused: pass_run(); return {What::refused, at};
             case Passing::fatal:
                 pass_run();
                 farewell(failure(Fault::protocol_violation, "the server broke the protocol"), to_client);
@@ -141,9 +142,11 @@ bool Tracker::on_header(std::uint8_t type) {
 }
 
 Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& to_client) {
+    if (replay_ == Replay::sent) return on_replayed(type, body);
     if (restoring()) return on_restoring(type, body, to_client);
     switch (type) {
         case backend::ready_for_query:
+            if (replayed_) end_replay(to_client);
             // To the client it has changed, where the server had its own default already.
             if (discarded_) tell_start(to_client);
             return on_ready(body);
@@ -229,33 +232,41 @@ Tracker::Passing Tracker::on_parameter(Bytes body, wire::Outbox& to_client) {
     if (!said) return Passing::fatal;
     // Some twenty are reported; names without end would be kept for ever.
     if (told_.size() >= max_parameters && !told_.contains(said->name)) return Passing::fatal;
-    lease_->report(said->name, said->value);
-    if (told_.find(said->name) != said->value && !restoring()) unannounced(said->name);
+    // What was sent in front is no news for the client.
+    const bool known = replayed_ && told_.find(said->name) == said->value;
+    if (replayed_) replayed_->unreported.erase(said->name);
+    const Passing passing = take_parameter(*said, to_client);
+    return known && passing == Passing::pass ? Passing::drop : passing;
+}
+
+Tracker::Passing Tracker::take_parameter(const Parameter& said, wire::Outbox& to_client) {
+    lease_->report(said.name, said.value);
+    if (told_.find(said.name) != said.value && !restoring()) unannounced(said.name);
     const bool discards = !outstanding_.empty() && outstanding_.front().has(Request::discards);
     const bool discarding = discarded_ || (discards && !outstanding_.front().has(Request::failed));
     // What the startup packet asked for comes back: to the client that is its value already.
     std::optional<std::string_view> back;
-    if (discarding) back = options_.startup.find(said->name);
-    if (!back && trail_ && !outstanding_.empty()) back = trail_->restored(outstanding_.first(), said->name);
-    if (is_carriable(said->name)) remember(said->name);
+    if (discarding) back = options_.startup.find(said.name);
+    if (!back && trail_ && !outstanding_.empty()) back = trail_->restored(outstanding_.first(), said.name);
+    if (is_carriable(said.name)) remember(said.name);
     if (back) {
-        if (is_carriable(said->name)) (void)settings_.set(said->name, *back);
-        if (told_.find(said->name) == back) return Passing::drop;
-        parameter_status(to_client.own(), said->name, *back);
-        told_.set(said->name, *back);
-        note_parameter(said->name, *back);
+        if (is_carriable(said.name)) (void)settings_.set(said.name, *back);
+        if (told_.find(said.name) == back) return Passing::drop;
+        parameter_status(to_client.own(), said.name, *back);
+        told_.set(said.name, *back);
+        note_parameter(said.name, *back);
         return Passing::drop;
     }
-    if (is_carriable(said->name)) {
-        const auto usual = lease_->defaults.find(said->name);
-        if (!options_.startup.contains(said->name) && usual && *usual == said->value) {
-            settings_.erase(said->name);
+    if (is_carriable(said.name)) {
+        const auto usual = lease_->defaults.find(said.name);
+        if (!options_.startup.contains(said.name) && usual && *usual == said.value) {
+            settings_.erase(said.name);
         } else if (!discarding) {
-            settings_.set(said->name, said->value);
+            settings_.set(said.name, said.value);
         }
     }
-    told_.set(said->name, said->value);
-    note_parameter(said->name, said->value);
+    told_.set(said.name, said.value);
+    note_parameter(said.name, said.value);
     return Passing::pass;
 }
 

@@ -17,6 +17,7 @@ Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
         if (listening_) listening_->left = true;
         return Step::close;
     }
+    if (replay_ != Replay::none && awaits_replay()) return Step::hold;
     if (copy_in_) return on_copying(message, flow);
     switch (message.type) {
         case frontend::copy_data:
@@ -161,6 +162,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
             steps = read_steps(what, text_told);
         }
     }
+    if (replay_ == Replay::due) replay(flow);
     start_record();
     const std::uint32_t text = transcript_.add(text_told);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
@@ -199,6 +201,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
 Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
     const Digest what = called(message.body());
     if (const std::optional<Step> step = clear_numbers(what, message, flow)) return *step;
+    if (replay_ == Replay::due) replay(flow);
     start_record();
     const std::uint32_t text = transcript_.add("function call");
     std::uint16_t all = Request::single;

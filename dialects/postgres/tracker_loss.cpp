@@ -21,6 +21,7 @@ struct Tracker::Answering {
     char status = 'I';      // what the client knows of its transaction: 'T' until it is told
     std::uint16_t ran = 0;  // bits of what the scope in front has executed and answered
     bool commit_told = false;
+    const wire::Diagnostics* refusal = nullptr;  // of settings in front of the first scope
 };
 
 wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
@@ -31,7 +32,8 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     std::string lost = pins_.older() ? std::string(pins_.reason()) : unseen_loss();
     if (lost == describe_pin(PinKind::by_hand, {})) lost = "what it had pinned by hand";
     const bool state = !lost.empty() || (session_pinned_ && soiled_);
-    const bool ends = midway || state || options_.disconnect_on_loss || loss.kind == wire::Loss::Kind::killed;
+    const bool dies = midway || state || options_.disconnect_on_loss || loss.kind == wire::Loss::Kind::killed;
+    const bool ends = dies && loss.kind != wire::Loss::Kind::settings;  // nothing of the session's was there yet
     if (ends) {
         const std::string what = lost.empty() ? why(loss) : lost + " was lost: " + why(loss);
         farewell(failure(loss.kind == wire::Loss::Kind::killed ? Fault::killed : Fault::state_lost, what), to_client);
@@ -46,6 +48,7 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
 void Tracker::answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client) {
     if (restoring()) outstanding_.pop();  // nobody waits for it
     Answering how{to_client, why(loss), unknown_outcome(loss), status_, front_ran_};
+    if (loss.kind == wire::Loss::Kind::settings) how.refusal = refusal();
     const bool open = scope_open_, nothing = outstanding_.empty();
     const bool was_skipping = skipping_;
     std::size_t from = 0;
@@ -72,7 +75,7 @@ void Tracker::answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client
 }
 
 bool Tracker::unknown_outcome(const wire::Loss& loss) const noexcept {
-    if (loss.unwritten) return false;
+    if (loss.unwritten || replay_ == Replay::failed) return false;
     // A server that waits for CopyData has not finished what is in front, nor begun what is behind.
     if (copy_in_ && !outstanding_.empty() && !outstanding_[0].has(Request::may_commit)) return false;
     if (status_ == 'I' && !outstanding_.empty() && (front_ran_ & Request::executes) != 0) return true;
@@ -93,6 +96,11 @@ bool Tracker::unknown_outcome(const wire::Loss& loss) const noexcept {
 void Tracker::answer_scope(Answering& how, std::size_t from, std::size_t to) {
     const Request& last = outstanding_[to - 1];
     const bool ends = last.readies();
+    if (how.refusal != nullptr) {
+        error_response(how.to_client.own(), Severity::error, *std::exchange(how.refusal, nullptr));
+        if (ends) ready_for_query(how.to_client.own(), how.status);
+        return;
+    }
     bool failed = false, left = false;
     std::uint16_t every = static_cast<std::uint16_t>(~0), any = how.ran;
     if ((how.ran & Request::executes) != 0) every = how.ran;
@@ -210,6 +218,9 @@ void Tracker::write_unfinished() noexcept {
     unfinished.body_left = reply_left_;
     unfinished.without_sync = scope_open_;
     unfinished.copy_in = copy_in_;
+    unfinished.in_front = unanswered_replays();
+    // Skipped with them, a Query is not answered before a Sync.
+    if (unfinished.in_front > 0 && outstanding_.back().type != frontend::sync) unfinished.without_sync = true;
     unfinished.requests.clear();
     for (std::size_t i = 0; i < outstanding_.size(); ++i) {
         if (!outstanding_[i].readies()) continue;

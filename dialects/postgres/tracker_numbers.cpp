@@ -104,6 +104,7 @@ std::optional<Tracker::Step> Tracker::clear_numbers(const Digest& digest, const 
     }
     if (what == Numbers::pass) return std::nullopt;
     if (what == Numbers::refuse) return refuse_numbers(message, flow);
+    if (replay_ == Replay::due) replay(flow);
     start_record();
     query(flow.to_backend.own(), discard);
     outstanding_.push({.type = frontend::query, .reply = Request::Reply::swallow});

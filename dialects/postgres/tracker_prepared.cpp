@@ -39,6 +39,7 @@ StatementCache& Tracker::cache() {
 // unnamed statement. A Parse of our own does so by itself.
 void Tracker::begin_scope(Flow& flow, bool parses_unnamed) {
     if (scope_open_) return;
+    if (replay_ == Replay::due) replay(flow);
     start_record();
     scope_open_ = true;
     if (in_sync_) return;

@@ -142,6 +142,8 @@ void Tracker::leave_trail() {
     trail_.reset();
     stuck_.clear();
     portal_steps_.clear();
+    replay_ = Replay::none;
+    replayed_.reset();
 }
 
 // What the session began with, and its backend has not any more: at once, where no other lease follows that brings it.

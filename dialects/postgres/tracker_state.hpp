@@ -65,8 +65,17 @@ struct TrackerState {
     SettingSteps portal_steps_;       // what executing the unnamed portal does to them
     Settings told_;                   // every ParameterStatus as the client was told last
     bool parameters_differ_ = false;  // the backend's are not what the client was told
-    bool conforming_ = true;          // standard_conforming_strings
-    bool encoding_pins_ = false;      // client_encoding has characters that hold a quote's or backslash's byte
+    // Settings that the backend lacks: to be sent in front of the first request, sent and not yet answered, or refused.
+    enum class Replay : std::uint8_t { none, due, sent, failed };
+    Replay replay_ = Replay::none;
+    struct Replayed {
+        std::uint64_t last = 0;  // request of ours
+        Settings unreported;     // names that the server reports, and has not yet
+        wire::Diagnostics refusal{};
+    };
+    std::unique_ptr<Replayed> replayed_;  // from then on up to the next ReadyForQuery
+    bool conforming_ = true;              // standard_conforming_strings
+    bool encoding_pins_ = false;          // client_encoding has characters that hold a quote's or backslash's byte
 
     Outstanding outstanding_;
     char status_ = 'I';                // of the last ReadyForQuery

@@ -26,6 +26,7 @@ std::string_view to_string(Loss::Kind kind) noexcept {
         case Loss::Kind::transaction_time: return "transaction_timeout";
         case Loss::Kind::pin_idle: return "pin_idle_timeout";
         case Loss::Kind::killed: return "killed";
+        case Loss::Kind::settings: return "settings_refused";
     }
     return "unknown";
 }

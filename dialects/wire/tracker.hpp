@@ -45,8 +45,10 @@ struct Verdict {
         fatal,     // the session cannot go on; to_client holds its last words. From the backend: it is unusable as well
         own,  // from_client, attached: what in[consumed..] asks for makes the backend the session's own for good; refuse()
               // answers it otherwise
-        lost,    // from_backend: the server said farewell (not passed on); treat as the end of the connection
-        errand,  // from_client, with a lease or without: nothing goes on before errand() has been carried out
+        lost,     // from_backend: the server said farewell (not passed on); treat as the end of the connection
+        refused,  // from_backend: settings that stood in front of the client's request were refused, and nothing of the
+                  // request was carried out: lose() says so, and the connection is over
+        errand,   // from_client, with a lease or without: nothing goes on before errand() has been carried out
     };
     Kind kind = Kind::more;
     std::size_t consumed = 0;
@@ -62,6 +64,7 @@ struct Loss {
         transaction_time,  // transaction_timeout
         pin_idle,          // pin_idle_timeout
         killed,            // by an administrator
+        settings,          // the session's settings were refused in front of its request: see refusal()
     };
     Kind kind = Kind::backend;
     std::string reason;      // for people: "server closed the connection", "idle for 31 s (transaction_idle_timeout)"
@@ -106,6 +109,8 @@ class Tracker {
     // No backend could be had for the request that from_client() wanted a lease for: answers it with this error. The
     // request's bytes are presented again and are then consumed without a lease.
     [[nodiscard]] virtual Aftermath refuse(const Diagnostics& error, Outbox& to_client) = 0;
+    // After the verdict `refused`, up to lose(): what the server said; else null.
+    [[nodiscard]] virtual const Diagnostics* refusal() const noexcept { return nullptr; }
     // After the verdict `errand`: what is wanted. Valid until carried_out().
     [[nodiscard]] virtual const Errand& errand() const noexcept;
     // It was, or was not because of `error` (null: it was): tells the client. Not called after log_in_again, which ends

@@ -24,6 +24,9 @@ CARRIERS = {
     "no_settings": _program(
         "settings", (0, "SET DateStyle = 'German'"), (1, "SELECT 1"), (0, "SELECT DATE '2024-02-13'"),
         (0, "SET work_mem = '1MB'"), (0, "SELECT current_setting('work_mem')")),
+    "no_replay": _program(
+        "settings", (0, "SET TimeZone = 'Asia/Tokyo'"), (0, "SET work_mem = '1MB'"), (1, "SELECT 1"), (0, "SHOW work_mem"),
+        (0, "SHOW TimeZone")),
     "no_prepared": _program(
         "prepared", (0, ("parse", "p", "SELECT 'of 0'"), ("sync",)), (1, "SELECT 1"), (0, *BIND), (0, *BIND)),
     _no_pin("temporary object"): _program(

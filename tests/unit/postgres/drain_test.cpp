@@ -128,5 +128,24 @@ TEST(PostgresDrain, HostileServersAreNotWaitedFor) {
     test::play_noise(script, make, 9, 2000);
 }
 
+// Settings of ours stand in front of a Query, and a cancel hits them: the Query is skipped, up to the Sync sent here.
+TEST(Drain, CountsNoReplyOfWhatIsSkippedWithTheSettingsInFront) {
+    const Unfinished unfinished{0, {Request::simple}, true, false, 2};
+    const ByteVector done = built([](Writer& w) { command_complete(w, "BEGIN"); });
+    const ByteVector stands = built([](Writer& w) { command_complete(w, "COMMIT"); });
+    test::play_all(Script().expect_write(undo_and_sync()).read(done).read(failed('E')).expect_done(),
+                   drain_of(unfinished));
+    test::play_all(Script()
+                       .expect_write(undo_and_sync())
+                       .read(done)
+                       .read(stands)
+                       .read(rows_and_ready('I'))
+                       .read(failed('I'))
+                       .expect_done(),
+                   drain_of(unfinished));
+    const Unfinished synced{0, {Request::extended}, false, false, 2};
+    test::play_all(Script().read(done).read(failed('E')).expect_done(), drain_of(synced));
+}
+
 }  // namespace
 }  // namespace leasehold::postgres

@@ -37,6 +37,7 @@ class Server {
     int drawn = 0;                                // from the only sequence
     std::optional<int> number;                    // what lastval() tells
     std::string gone;                             // PREPARE of a text with this fails
+    std::string refuses;                          // set_config() of this fails
     std::size_t parses = 0, closes = 0, messages = 0;
 
   private:

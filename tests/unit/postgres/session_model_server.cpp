@@ -373,12 +373,11 @@ std::optional<Server::Failure> Server::run(const std::string& statement, const s
     } else if (has_rows(statement)) {
         std::string value = statement + parameters;
         if (starts(statement, "SHOW ")) value = settings[statement.substr(5)];
-        const std::size_t call = statement.find("set_config('");
-        if (call != std::string::npos) {  // set_config('name','value',true)
-            const std::string rest = statement.substr(call + 12);
-            const std::size_t middle = rest.find("','"), last = rest.find("',", middle + 3);
-            value = rest.substr(middle + 3, last - middle - 3);
-            assign(rest.substr(0, middle), value, rest.find("true", last) != std::string::npos);
+        for (const SetConfig& one : set_configs(statement)) {
+            if (one.name == refuses) return Failure{"22023", "invalid value for parameter \"" + one.name + "\""};
+            const auto usual = Server().settings;
+            value = one.value ? *one.value : usual.count(one.name) > 0 ? usual.at(one.name) : "";
+            assign(one.name, value, one.local);
         }
         data_row(out_, std::array<std::optional<std::string>, 1>{value});
         tag = "SELECT 1";

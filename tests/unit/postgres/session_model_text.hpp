@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,30 @@ namespace leasehold::postgres::model {
         one.erase(0, one.find_first_not_of(' ') == std::string::npos ? one.size() : one.find_first_not_of(' '));
         if (!one.empty()) all.push_back(one);
         sql.remove_prefix(std::min(end + 1, sql.size()));
+    }
+    return all;
+}
+
+// set_config('name','value',true) or set_config('name',NULL,false), as often as it is there.
+struct SetConfig {
+    std::string name;
+    std::optional<std::string> value;
+    bool local = false;
+};
+[[nodiscard]] inline std::vector<SetConfig> set_configs(std::string_view sql) {
+    constexpr std::string_view begins = "set_config('";
+    std::vector<SetConfig> all;
+    for (std::size_t at = sql.find(begins); at != std::string_view::npos; at = sql.find(begins)) {
+        sql.remove_prefix(at + begins.size());
+        SetConfig& one = all.emplace_back();
+        one.name = sql.substr(0, sql.find('\''));
+        sql.remove_prefix(one.name.size() + 2);
+        if (sql.front() == '\'') {
+            const std::size_t end = sql.find("',", 1);
+            one.value = sql.substr(1, end - 1);
+            sql.remove_prefix(end + 1);
+        }
+        one.local = starts(sql.substr(sql.find(',') + 1), "true");
     }
     return all;
 }

@@ -54,7 +54,7 @@ TEST_F(Tracking, BringsStartupSettingsAndTheirChangesAlong) {
     with.startup.set("extra_float_digits", "2");
     open(with);
     EXPECT_EQ(session->tracker.application(), "shop");
-    EXPECT_EQ(ask(client.query("SHOW application_name")), "S(application_name=shop) T D(shop) C(SELECT 1) Z(I)");
+    EXPECT_EQ(ask(client.query("SHOW application_name")), "T D(shop) C(SELECT 1) S(application_name=shop) Z(I)");
     ask(client.query("SET application_name=till"));
     EXPECT_EQ(session->tracker.application(), "till");
     ask(client.query("SET extra_float_digits=1"));
