@@ -326,7 +326,12 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void begin_replay() noexcept;
     [[nodiscard]] bool replays(std::string_view name) const noexcept;
     void replay(Flow& flow);
-    [[nodiscard]] bool awaits_replay() const noexcept;
+    [[nodiscard]] Step replay_alone(Flow& flow);
+    [[nodiscard]] bool awaits_replay() noexcept;
+    // Nothing but them is outstanding.
+    [[nodiscard]] bool replays_alone() const noexcept {
+        return replayed_ && replayed_->alone && outstanding_.pushed() == replayed_->last + 1;
+    }
     [[nodiscard]] std::size_t unanswered_replays() const noexcept;
     [[nodiscard]] Passing on_replayed(std::uint8_t type, Bytes body);
     [[nodiscard]] Passing on_replay_error(Bytes body);

@@ -104,7 +104,7 @@ std::size_t Tracker::stream_reply(Bytes rest, std::size_t size) noexcept {
 
 bool Tracker::boundary() const noexcept {
     return outstanding_.empty() && status_ == 'I' && !scope_open_ && !skipping_ && !copy_in_ && reply_left_ == 0 &&
-           request_left_ == 0;
+           request_left_ == 0 && replay_ != Replay::stands;
 }
 
 bool Tracker::has_local_turn() const noexcept {

@@ -141,6 +141,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         if (streamed) return refuse_query(message, "a reserved name in a text of this length", flow);
     }
     if (message.whole() && (what.names || what.lists_prepared)) {
+        if (replay_ == Replay::due && !scope_open_) return replay_alone(flow);  // what the text needs ends with a Sync
         const wire::Hint hint = what.hint;
         names = resolve(sql, false);
         if (!names->refusal.empty()) return refuse_query(message, names->refusal, flow);

@@ -41,6 +41,11 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
         lease_ = nullptr;
         return wire::Aftermath::ends;
     }
+    if (replays_alone()) {  // the request waits, and is presented again
+        const wire::Diagnostics refused = refusal() != nullptr ? *refusal() : wire::Diagnostics();
+        clear_after_loss();
+        return refused.sqlstate.empty() ? wire::Aftermath::lives : refuse(refused, to_client);
+    }
     answer_outstanding(loss, to_client);
     return wire::Aftermath::lives;
 }

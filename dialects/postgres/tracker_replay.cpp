@@ -30,6 +30,8 @@ void Tracker::replay(Flow& flow) {
             if (reported && replays(name)) (void)replayed_->unreported.set(name, {});
         }
     }
+    // Of what follows it may be noted already which request it will be.
+    if (numbers_named_ > outstanding_.pushed()) numbers_named_ += replayed_requests.size();
     postgres::replay(flow.to_backend.own(), lease_->held, settings_);
     for (const std::uint8_t type : replayed_requests) {
         outstanding_.push({.type = type, .reply = Request::Reply::swallow});
@@ -39,9 +41,19 @@ void Tracker::replay(Flow& flow) {
     in_sync_ = false;
 }
 
+// As replay(), with a Sync: for a request that is not to be sent in one piece with them.
+Tracker::Step Tracker::replay_alone(Flow& flow) {
+    replay(flow);
+    replayed_->alone = true;
+    sync(flow.to_backend.own());
+    outstanding_.push({.type = frontend::sync, .reply = Request::Reply::swallow, .number = scope_++});
+    return Step::hold;
+}
+
 // A request is on its way behind them: nothing may follow its end, where the server would cease to skip.
-bool Tracker::awaits_replay() const noexcept {
-    return replay_ == Replay::sent && outstanding_[outstanding_.size() - 1].readies();
+bool Tracker::awaits_replay() noexcept {
+    if (replay_ == Replay::stands) replay_ = Replay::none;
+    return replay_ == Replay::sent && outstanding_.back().readies();
 }
 
 // How many CommandCompletes are due of them.
@@ -76,7 +88,7 @@ Tracker::Passing Tracker::on_replayed(std::uint8_t type, Bytes body) {
     if (outstanding_.front().type != answers) return Passing::fatal;
     if (outstanding_.first() == replayed_->last) {
         if (parse_command_complete(body) != "COMMIT") return Passing::fatal;
-        replay_ = Replay::none;
+        replay_ = replayed_->alone ? Replay::stands : Replay::none;
         lease_->held = settings_;  // as the session spells them
     }
     outstanding_.pop();

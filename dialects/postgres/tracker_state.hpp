@@ -65,11 +65,13 @@ struct TrackerState {
     SettingSteps portal_steps_;       // what executing the unnamed portal does to them
     Settings told_;                   // every ParameterStatus as the client was told last
     bool parameters_differ_ = false;  // the backend's are not what the client was told
-    // Settings that the backend lacks: to be sent in front of the first request, sent and not yet answered, or refused.
-    enum class Replay : std::uint8_t { none, due, sent, failed };
+    // Settings that the backend lacks: to be sent in front of the first request, sent and not yet answered, there (and the
+    // request comes now), or refused.
+    enum class Replay : std::uint8_t { none, due, sent, stands, failed };
     Replay replay_ = Replay::none;
     struct Replayed {
         std::uint64_t last = 0;  // request of ours
+        bool alone = false;      // the client's first request waits for them
         Settings unreported;     // names that the server reports, and has not yet
         wire::Diagnostics refusal{};
     };

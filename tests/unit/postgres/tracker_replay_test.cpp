@@ -120,6 +120,33 @@ TEST_P(InFront, APipelineGoesOnBehindThem) {
               "T D(1) C(SELECT 1) Z(I) 1 2 D(1) C(SELECT 1) Z(I) T D(SELECT 2) C(SELECT 1) Z(I)");
 }
 
+// What EXECUTE needs is prepared in a segment of its own, behind whose Sync nothing is skipped any more.
+TEST_P(InFront, AreConfirmedBeforeStatementsThatNameOthers) {
+    ask(client.query("SELECT 1"));
+    EXPECT_EQ(ask(client.query("PREPARE q AS SHOW work_mem")), "C(PREPARE) Z(I)");  // on the second
+    EXPECT_TRUE(first->lease.held.erase("work_mem"));
+    first->server.force("work_mem", "");
+    session->send(client.query("EXECUTE q").take(), GetParam());
+    EXPECT_FALSE(has(ran(), "EXECUTE lh_1"));
+    session->pump(GetParam());
+    EXPECT_EQ(readable(session->received()), "T D(1) C(SELECT 1) Z(I)");
+    EXPECT_EQ(session->leases, 4u);
+    EXPECT_TRUE(second.lease.held.erase("work_mem"));
+    second.server.refuses = "work_mem";
+    second.server.executed.clear();
+    EXPECT_EQ(ask(client.query("EXECUTE q")), "E(E 22023 invalid value for parameter \"work_mem\") Z(I)");
+    EXPECT_EQ(second.server.executed, (std::vector<std::string>{"BEGIN", sets}));
+}
+
+TEST_P(InFront, ARequestThatWaitsForThemOutlivesTheirBackend) {
+    ask(client.query("PREPARE q AS SHOW work_mem"));  // on the first
+    EXPECT_TRUE(second.lease.held.erase("work_mem"));
+    session->send(client.query("EXECUTE q").take(), GetParam());
+    EXPECT_EQ(session->lose(), wire::Aftermath::lives);
+    EXPECT_EQ(readable(session->received()), "");
+    EXPECT_EQ(ask(client.query("SELECT 2")), "T D(1) C(SELECT 1) Z(I) T D(SELECT 2) C(SELECT 1) Z(I)");
+}
+
 TEST_P(InFront, NoOtherSessionsUnnamedStatementIsMet) {
     ask(client.query("SELECT 1"));
     ask(client.query("SET work_mem=2"));  // on the second
