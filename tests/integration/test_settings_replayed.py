@@ -110,7 +110,7 @@ def test_nothing_is_executed_where_a_setting_is_refused(single, postgres):
         one.send(*messages)
         reply = one.reply()
         assert (reply.sqlstate, reply.tags, reply.status) == ("22023", [], "I"), messages
-        one.close()
+        one.drop()
         assert other.ok("SELECT count(*) FROM refused") == [("0",)], messages
     wait_until(lambda: "event=request_refused" in single.log_text(), 10)
     run("DROP TABLE refused")

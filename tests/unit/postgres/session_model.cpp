@@ -73,6 +73,7 @@ bool Session::pump_once(std::size_t step) {
     const Raw fresh = backend->server.take_output();
     if (fresh.empty()) return false;
     Bytes bytes(fresh);
+    bool refused = false;  // and the backend is gone, with what else it has said
     if (step == 0) step = bytes.size();
     while (!bytes.empty() && backend != nullptr && !lost) {
         const Bytes part = bytes.first(std::min(step, bytes.size()));
@@ -83,9 +84,10 @@ bool Session::pump_once(std::size_t step) {
         EXPECT_LE(verdict.consumed, all.size());
         backend->inbox.consume(verdict.consumed);
         ship();
+        refused |= verdict.kind == wire::Verdict::Kind::refused;
         on_backend(verdict);
     }
-    EXPECT_TRUE(bytes.empty() || lost || last == wire::Verdict::Kind::refused) << "bytes behind a boundary";
+    EXPECT_TRUE(bytes.empty() || lost || refused) << "bytes behind a boundary";
     return true;
 }
 

@@ -129,7 +129,7 @@ TEST_P(InFront, AreConfirmedBeforeStatementsThatNameOthers) {
     session->send(client.query("EXECUTE q").take(), GetParam());
     EXPECT_FALSE(has(ran(), "EXECUTE lh_1"));
     session->pump(GetParam());
-    EXPECT_EQ(readable(session->received()), "T D(1) C(SELECT 1) Z(I)");
+    EXPECT_EQ(readable(session->received()), "D(1) C(SELECT 1) Z(I)");
     EXPECT_EQ(session->leases, 4u);
     EXPECT_TRUE(second.lease.held.erase("work_mem"));
     second.server.refuses = "work_mem";
@@ -144,7 +144,7 @@ TEST_P(InFront, ARequestThatWaitsForThemOutlivesTheirBackend) {
     session->send(client.query("EXECUTE q").take(), GetParam());
     EXPECT_EQ(session->lose(), wire::Aftermath::lives);
     EXPECT_EQ(readable(session->received()), "");
-    EXPECT_EQ(ask(client.query("SELECT 2")), "T D(1) C(SELECT 1) Z(I) T D(SELECT 2) C(SELECT 1) Z(I)");
+    EXPECT_EQ(ask(client.query("SELECT 2")), "D(1) C(SELECT 1) Z(I) T D(SELECT 2) C(SELECT 1) Z(I)");
 }
 
 TEST_P(InFront, NoOtherSessionsUnnamedStatementIsMet) {
