@@ -121,6 +121,7 @@ class Login final : public dialects::Login {
         made.prepared_per_client = options.prepared_per_client;
         made.max_statement_cache_bytes = static_cast<std::size_t>(options.max_statement_cache_bytes);
         made.max_settings = options.max_settings;
+        made.functions = std::move(options.functions);
         made.capabilities = greeting_.response().capabilities & greeting_.greeting().capabilities;
         made.charset = greeting_.response().charset;
         made.status = facts.status;

@@ -113,11 +113,28 @@ bool is_certain_variable(std::string_view name) noexcept {
 // and what follows another parenthesis: MATCH (a) AGAINST (b).
 void Lexer::note_call() {
     if (last_word_.empty()) return;
+    constexpr std::array<std::string_view, 6> flow{"WHILE", "UNTIL", "ELSEIF", "RETURN", "CASE", "WHEN"};
+    if (mode_.routine && one_of(last_word_, flow)) return;
     const bool qualified = before_last_ == Before::dot;
     const bool columns =
         since_table_ == 1 || (since_table_ == 3 && qualified) || (since_table_ == 2 && last_word_ == "VALUE");
-    if (columns || before_last_ == Before::as || before_last_ == Before::parenthesis) return;
-    if (qualified || !is_native_function(last_word_, mode_.mariadb)) statement_.runs_stored = true;
+    if (!calling_ && (columns || before_last_ == Before::as || before_last_ == Before::parenthesis)) return;
+    if (calling_ || qualified || !is_native_function(last_word_, mode_.mariadb)) note_called(qualified);
+}
+
+void Lexer::note_called(bool qualified) {
+    constexpr std::size_t most = 16;
+    statement_.runs_stored = true;
+    std::string name = std::exchange(calling_, false) ? "CALL " : "";
+    if (qualified) (name += qualifier_) += '.';
+    name += last_word_ == "'" ? previous_ : lower_case(last_word_);
+    std::vector<std::string>& calls = statement_.make().calls;
+    if (std::ranges::find(calls, name) != calls.end()) return;
+    if (calls.size() < most) {
+        calls.push_back(std::move(name));
+    } else {
+        statement_.merge_pin("many stored routines");
+    }
 }
 
 void Lexer::note_variable() {

@@ -184,7 +184,7 @@ void Pins::apply_perhaps(const Effect& effect, std::string_view database) {
             break;
         case Effect::Kind::renames: tables_lost_ |= !tables_.empty(); break;
         case Effect::Kind::lock:
-            if (!add_once(locks_, lower_case(effect.name))) locked_somewhere_ = true;
+            if (!add_once(locks_, effect.name)) locked_somewhere_ = true;
             locks_due_ = true;
             break;
         case Effect::Kind::handler: handlers_lost_ |= !add_once(handlers_, effect.name); break;
@@ -215,7 +215,17 @@ std::string_view Pins::reason() const noexcept {
     if (!handlers_.empty() || handlers_lost_) return "HANDLER";
     if (!prepared_.empty() || prepared_lost_) return "SQL PREPARE";
     if (!variables_.empty() || variables_lost_) return "user variable";
+    if (!called_.empty()) return "a stored routine that is not known yet";
     return {};
+}
+
+bool Pins::called(const Routine& routine) {
+    constexpr std::size_t most_called = 32;
+    if (std::ranges::find(looked_at_, routine) != looked_at_.end()) return true;
+    if (looked_at_.size() >= most_called) return false;
+    looked_at_.push_back(routine);
+    called_.push_back(routine);
+    return true;
 }
 
 std::shared_ptr<const Statement> Pins::prepared(std::string_view name) const {
@@ -224,11 +234,16 @@ std::shared_ptr<const Statement> Pins::prepared(std::string_view name) const {
 }
 
 // Values are worth asking for when nothing else keeps the session.
-std::string Pins::question() const {
+std::string Pins::question() {
     const bool others = !tables_.empty() || tables_lost_ || locked_somewhere_ || !handlers_.empty() || handlers_lost_ ||
                         !prepared_.empty() || prepared_lost_ || variables_lost_;
     const bool values = variables_due_ && !others && variables_.size() <= most_asked;
     std::string sql;
+    asked_definitions_ = !called_.empty() && !others;
+    if (asked_definitions_) {
+        for (const Routine& routine : called_) (sql += sql.empty() ? "SELECT " : ",") += routine.question();
+        return sql;
+    }
     const auto ask = [&sql](std::string_view before, std::string_view name, std::string_view behind) {
         ((sql += sql.empty() ? "SELECT " : ",") += before) += name;
         sql += behind;
@@ -248,6 +263,17 @@ std::string Pins::question() const {
 bool Pins::answered(Bytes packets, bool extended, std::vector<std::pair<std::string, std::string>>& values) {
     Answer answer(packets, extended);
     const bool read = answer.read();
+    if (asked_definitions_) {
+        std::vector<Routine> asked = std::exchange(called_, {});
+        const bool told = read && answer.fields.size() == asked.size();
+        for (std::size_t i = 0; i < asked.size(); ++i) {
+            std::optional<std::string> definition;
+            if (told && answer.fields[i]) definition = std::string(*answer.fields[i]);
+            if (!told) definition.emplace();  // which nobody can read
+            defined_.push_back({std::move(asked[i]), std::move(definition)});
+        }
+        return true;
+    }
     const bool locks_asked = locks_due_ || (variables_due_ && answer.fields.size() > 3 * variables_.size());
     const std::size_t of_locks = locks_asked ? locks_.size() : 0;
     const std::size_t of_variables = answer.fields.size() - std::min(answer.fields.size(), of_locks);

@@ -4,6 +4,7 @@
 // backend is asked, in one round. A plain value.
 #pragma once
 
+#include "dialects/mysql/routines.hpp"
 #include "dialects/mysql/settings.hpp"
 #include "dialects/mysql/statements.hpp"
 
@@ -31,6 +32,8 @@ class Pins {
     void uncarried(std::string_view variable);
     // Some lock without a name that is known is held.
     void lock_somewhere() noexcept { locked_somewhere_ = locks_due_ = true; }
+    // It ran, or may have: its definition is to be asked for. False: so many that nobody asks.
+    [[nodiscard]] bool called(const Routine& routine);
     // A function that takes or releases locks has run.
     void doubt_locks() noexcept { locks_due_ = !locks_.empty(); }
     void clear() noexcept { *this = Pins(); }
@@ -40,12 +43,21 @@ class Pins {
     [[nodiscard]] std::shared_ptr<const Statement> prepared(std::string_view name) const;
 
     // Something is to be asked; empty: nothing. Then answered() with the packets of its reply, headers and all.
-    [[nodiscard]] std::string question() const;
+    [[nodiscard]] std::string question();
+    // The routines that were asked about, with their definitions.
+    struct Defined {
+        Routine routine;
+        std::optional<std::string> definition;
+    };
+    [[nodiscard]] std::vector<Defined> take_definitions() { return std::exchange(defined_, {}); }
     // The values of user variables as SQL are put into `values`. Those that cannot be written down keep their session.
     // `extended`: columns are described with MariaDB's extended types. False: it was no answer, and nothing is known.
     [[nodiscard]] bool answered(Bytes packets, bool extended, std::vector<std::pair<std::string, std::string>>& values);
     // Nobody knows.
     void unanswered() noexcept { locks_due_ = variables_due_ = false; }
+    // All have been taken: who is called again is asked about again.
+    void forget_looked_at() noexcept { looked_at_.clear(); }
+    [[nodiscard]] bool awaits_definitions() const noexcept { return !called_.empty(); }
 
   private:
     struct Prepared {
@@ -54,6 +66,9 @@ class Pins {
     };
     std::vector<std::string> tables_, handlers_, locks_, variables_;
     std::vector<Prepared> prepared_;
+    std::vector<Routine> called_, looked_at_;  // ... of which not, since it was clear
+    std::vector<Defined> defined_;
+    bool asked_definitions_ = false;
     bool tables_lost_ = false, handlers_lost_ = false, prepared_lost_ = false, variables_lost_ = false;
     bool locked_somewhere_ = false;
     bool locks_due_ = false, variables_due_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lexer's part that names state with an end: temporary tables, locks of GET_LOCK(), cursors of HANDLER, statements
 // prepared in SQL, and the user variables that a text gives values to. What has no certain name pins to the session's end.
+#include "dialects/mysql/session_track.hpp"
 #include "dialects/mysql/statements.hpp"
 
 #include <algorithm>
@@ -151,6 +152,37 @@ void Lexer::follow_assignment(Token::Kind kind) {
     }
 }
 
+// In a routine: SET of variables that servers tell of, and of user variables, whose names are noted anyway. Others may be
+// local ones.
+void Lexer::follow_set(Token::Kind kind) {
+    // Rows that are changed may fire triggers.
+    constexpr std::array<std::string_view, 9> odd{"PREPARE", "EXECUTE", "TEMPORARY", "ROLE", "INSERT",
+                                                  "REPLACE", "UPDATE",  "DELETE",    "LOAD"};
+    constexpr std::array<std::string_view, 4> scopes{"SESSION", "LOCAL", "STATEMENT", "GLOBAL"};
+    const bool word = kind == Kind::word;
+    if (word && one_of(folded_, odd)) statement_.make().sets_unseen = true;
+    if (word && (folded_ == "PREPARE" || folded_ == "EXECUTE")) statement_.merge_pin("SQL PREPARE");
+    if (setting_ == Setting::none) {
+        if (word && folded_ == "SET") {
+            setting_ = Setting::target;
+            set_depth_ = 0;
+        }
+        return;
+    }
+    if (setting_ == Setting::value) {
+        if (kind != Kind::sign) return;
+        set_depth_ += kept_ == "(" ? 1 : kept_ == ")" ? -1 : 0;
+        if (kept_ == "," && set_depth_ == 0) setting_ = Setting::target;
+        return;
+    }
+    if (word && folded_ == "SESSION") return;
+    setting_ = Setting::value;
+    const std::string name = lower_case(kept_);
+    const bool told = word && !one_of(folded_, scopes) && (is_tracked(name, true) || is_tracked(name, false));
+    const bool seen = kind == Kind::user_variable || told;
+    (seen ? statement_.make().sets_some : statement_.make().sets_unseen) = true;
+}
+
 // PREPARE q FROM 'SELECT 1': what EXECUTE q does to the session is what this text does.
 void Lexer::note_prepared() {
     const std::string_view verb = word_at(tokens_, 0);
@@ -159,30 +191,40 @@ void Lexer::note_prepared() {
     const bool named =
         at < tokens_.size() && tokens_[at].plain && (tokens_[at].kind == Kind::word || tokens_[at].kind == Kind::name);
     const std::string name = named ? lower_case(tokens_[at].text) : std::string();
-    if (!named || (verb == "EXECUTE" && (statement_.count > 1 || tokens_lost_ || word_at(tokens_, 1) == "IMMEDIATE"))) {
-        statement_.many_results = true;
-        return statement_.merge_pin("SQL PREPARE");
-    }
+    const auto text_of = [this](std::size_t i) -> std::shared_ptr<const Statement> {
+        const bool literal =
+            i + 1 == tokens_.size() && tokens_[i].kind == Kind::text && tokens_[i].plain && !tokens_lost_;
+        if (!literal) return nullptr;
+        Lexer inner(mode_);
+        inner.feed(wire::as_bytes(tokens_[i].text));
+        return std::make_shared<const Statement>(inner.finish());
+    };
     if (verb == "EXECUTE") {
-        statement_.make().executes = name;
+        statement_.many_results = true;
+        const bool immediate = word_at(tokens_, 1) == "IMMEDIATE";
+        statement_.make().executes.push_back(
+            {named && !immediate ? name : std::string(), immediate ? text_of(2) : nullptr});
         return;
     }
+    if (!named) return statement_.merge_pin("SQL PREPARE");
     if (at == 2) {
         statement_.make().effects.push_back({Effect::Kind::deallocate, index, name, {}});
         return;
     }
     Effect made{Effect::Kind::prepare, index, name, {}};
-    const bool literal = tokens_.size() == 4 && tokens_[3].kind == Kind::text && tokens_[3].plain && !tokens_lost_;
-    if (literal) {
-        Lexer inner(mode_);
-        inner.feed(wire::as_bytes(tokens_[3].text));
-        made.text = std::make_shared<const Statement>(inner.finish());
-    }
+    made.text = text_of(3);
     statement_.make().effects.push_back(std::move(made));
 }
 
 // A statement has been read and classified.
 void Lexer::note_effects() {
+    if (mode_.routine) {
+        if (calling_) note_called(!qualifier_.empty());
+        setting_ = Setting::none;
+        if (locking_ != Locking::none) statement_.merge_pin("GET_LOCK");
+        locking_ = Locking::none;
+        return;
+    }
     const std::string_view verb = word_at(tokens_, 0);
     Statement& into = statement_;
     const auto index = static_cast<std::size_t>(into.count - 1);
@@ -215,13 +257,22 @@ void Lexer::note_effects() {
         made.computed_in.resize(into.computed.size(), index);
         return;
     }
-    if (verb == "CALL") into.many_results = true;
+    if (verb == "CALL") {
+        into.many_results = into.runs_stored = true;
+        if (calling_) note_called(!qualifier_.empty());
+    }
+    if (verb == "CREATE" || verb == "DROP" || verb == "ALTER") {
+        into.routines = into.routines || std::ranges::any_of(tokens_, [](const Token& token) {
+                            return token.kind == Kind::word && (token.text == "FUNCTION" || token.text == "PROCEDURE");
+                        });
+    }
     if (verb == "CREATE" || (verb == "DROP" && word_at(tokens_, 1) != "PREPARE"))
         classify_tables(tokens_, tokens_lost_, temporary_, into);
     if (verb == "RENAME" || (verb == "ALTER" && renames_))
         into.make().effects.push_back({Effect::Kind::renames, index, {}, {}});
     if (verb == "HANDLER") classify_handler(tokens_, tokens_lost_, into);
-    if (verb == "PREPARE" || verb == "EXECUTE" || verb == "DEALLOCATE" || word_at(tokens_, 1) == "PREPARE")
+    if (verb == "PREPARE" || verb == "EXECUTE" || verb == "DEALLOCATE" ||
+        (verb == "DROP" && word_at(tokens_, 1) == "PREPARE"))
         note_prepared();
     if (into.count == 1 && releases_all(tokens_))
         into.make().effects.push_back({Effect::Kind::unlock_all, index, {}, {}});

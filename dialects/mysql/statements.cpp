@@ -293,7 +293,16 @@ void Lexer::take(Token::Kind kind) {
     if (kind == Token::Kind::user_variable || into_ || !last_variable_.empty()) follow_assignment(kind);
     if (locking_ != Locking::none) follow_lock(kind);
     if (kind == Token::Kind::sign && kept_ == "(") note_call();
+    if (mode_.routine) follow_set(kind);
     ++since_table_;
+    if (kind == Token::Kind::word || kind == Token::Kind::name) {
+        if (last_ != Before::dot) qualifier_.clear();
+        // Without an allocation where there is no CALL.
+        constexpr std::size_t in_place = 15;
+        previous_.assign(calling_ || kept_.size() <= in_place ? std::string_view(kept_) : behind_name);
+    } else if (kind == Token::Kind::sign && kept_ == ".") {
+        qualifier_ = previous_;
+    }
     before_last_ = last_;
     last_ = Before::other;
     if (kind == Token::Kind::sign) last_ = kept_ == "." ? Before::dot : kept_ == ")" ? Before::parenthesis : last_;
@@ -339,6 +348,7 @@ void Lexer::note_word() {
     if (word == "IDENTITY" && last_word_.empty()) statement_.may_insert = statement_.calls = true;
     if (word == "VALUE" && (last_word_ == "NEXT" || last_word_ == "PREVIOUS")) statement_.merge_pin("sequence");
     if (word == "TEMPORARY" && token_count_ < 6) temporary_ = true;
+    if (word == "CALL" && (mode_.routine || token_count_ == 0)) calling_ = true;
     if (word == "INTO") into_ = true;
     if (word == "RENAME") renames_ = true;
     if (word == "RELEASE" && last_word_ != "NO" && token_count_ > 0) release_ = true;
@@ -349,7 +359,7 @@ void Lexer::end_statement() {
     if (!tokens_.empty()) {
         ++statement_.count;
         if (other_reading_) statement_.merge_pin("sql_mode in a multi-statement");
-        classify(tokens_, {tokens_lost_, reads_flush_lock_, release_, temporary_}, statement_);
+        if (!mode_.routine) classify(tokens_, {tokens_lost_, reads_flush_lock_, release_, temporary_}, statement_);
         note_effects();
     }
     tokens_.clear();

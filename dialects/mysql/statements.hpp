@@ -26,6 +26,7 @@ struct LexMode {
     bool no_backslash_escapes = false;
     bool ansi_quotes = false;
     bool mariadb = false;  // which functions the server has itself
+    bool routine = false;  // the definition of a stored routine: only what it names is noted
 };
 
 struct Statement;
@@ -55,7 +56,15 @@ struct Made {
     std::vector<std::pair<std::string, std::string>> users{};
     std::vector<std::string> assigned{};
     std::vector<Effect> effects{};
-    std::string executes{};  // one statement, EXECUTE of this name
+    // EXECUTE of these, each by its name, or with its text (EXECUTE IMMEDIATE).
+    struct Executed {
+        std::string name{};
+        std::shared_ptr<const Statement> text{};
+    };
+    std::vector<Executed> executes{};
+    // Stored routines that it calls by these names: "f", "d.f", "CALL p"; what is set within one, of its definition.
+    std::vector<std::string> calls{};
+    bool sets_some = false, sets_unseen = false;
     // Of which of its statements Statement's `sets` and `computed` are, from 0.
     std::vector<std::size_t> set_in{}, computed_in{};
 };
@@ -82,6 +91,7 @@ struct Statement {
     bool explained_here = false;          // ... the statement being read
     std::uint64_t explained_ones = 0;     // ... the first, second, ... of them
     bool inert = false;                   // no stored code can run
+    bool routines = false;                // a routine may be another one now
     bool many_results = false;            // one of them may have another number of results than one
     bool may_trigger = false;             // changes rows
     bool runs_stored = false;             // calls what may be a stored function
@@ -99,7 +109,7 @@ struct Statement {
     std::optional<Made> made{};
     [[nodiscard]] Made& make() { return made ? *made : made.emplace(); }
     [[nodiscard]] bool makes_state() const noexcept {
-        return made && !(made->effects.empty() && made->assigned.empty());
+        return made && !(made->effects.empty() && made->assigned.empty() && made->executes.empty());
     }
 
     void merge_pin(std::string_view reason) noexcept {
@@ -181,6 +191,8 @@ class Lexer {
     void note_name(std::string_view upper);
     void note_word();
     void note_call();
+    void note_called(bool qualified);
+    void follow_set(Token::Kind kind);
     void note_variable();
     void end_statement();
     // statement_effects.cpp
@@ -213,6 +225,11 @@ class Lexer {
     enum class Locking : std::uint8_t { none, named, called, behind } locking_ = Locking::none;
     std::string lock_name_;
     bool renames_ = false;
+    std::string previous_, qualifier_;  // the last name, and what stood in front of its dot
+    bool calling_ = false;              // behind CALL
+    // SET in a routine: its next word is what is set, or stands in what it is set to.
+    enum class Setting : std::uint8_t { none, target, value } setting_ = Setting::none;
+    int set_depth_ = 0;
     bool into_ = false;           // behind INTO: user variables get values
     std::string last_variable_;   // the last token
     bool other_reading_ = false;  // an earlier statement changes how the text behind it is read

@@ -12,6 +12,7 @@
 #include "dialects/mysql/reframe.hpp"
 #include "dialects/mysql/statements.hpp"
 #include "dialects/mysql/transcript.hpp"
+#include "dialects/wire/known_functions.hpp"
 
 #include <memory>
 #include <optional>
@@ -35,7 +36,9 @@ struct TrackerOptions {
         "autocommit,character_set_client,character_set_connection,"
         "character_set_results,time_zone";
     std::string application;
-    std::string identity;      // "leasehold session 17": what leasehold's own errors are signed with
+    std::string identity;  // "leasehold session 17": what leasehold's own errors are signed with
+    std::shared_ptr<wire::KnownFunctions>
+        functions{};           // of the pool: which stored routines are looked at; null: procedures
     std::uint32_t number = 0;  // of the session, as its greeting said it
     Salt salt{};               // the last one of its login
 };
@@ -217,6 +220,9 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] std::string_view current_database() const noexcept;
     void take_made(const Statement& statement);
     void take_effect(const Effect& effect);
+    void take_calls(const Made& made, bool succeeded);
+    void take_definition(const Pins::Defined& told);
+    static void merge_executed(const Statement& text, Statement& into);
     void take_made_perhaps(const Statement& statement, bool certain, std::size_t done);
     void take_sets_perhaps(const Statement& statement, bool certain, std::size_t done);
     void carry_variable(const std::string& name, const std::string& literal);
@@ -299,6 +305,9 @@ class Tracker final : public wire::Tracker {
 
     std::string_view pin_;              // to the session's end
     Pins pins_;                         // until what they are for has ended
+    bool stored_state_ = false;         // the server has reported it: of a routine that is looked at
+    bool stored_sets_ = false;          // one of these sets what servers tell of
+    bool called_in_vain_ = false;       // one of them may not have run
     bool pins_young_ = false;           // all made in the transaction in progress
     std::string pin_text_;              // the statement that made the first
     std::vector<std::uint8_t> answer_;  // to what the backend is asked about them

@@ -145,6 +145,7 @@ void Tracker::on_reply() {
         default: break;
     }
     if (request_.command != Command::reset_connection) take_changes(statement);
+    if (request_.command == Command::query && (statement.made || statement.asks_locks)) take_made(statement);
     if (request_.command != Command::query) return;
     if (statement.one_shot) {
         one_shot_ = true;

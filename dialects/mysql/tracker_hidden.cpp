@@ -53,7 +53,7 @@ void Tracker::conceal(const Statement& statement, wire::Outbox& to_backend) {
         if (statement.asks_locks && !met_.locks) inject(Due::For::alignment, "DO RELEASE_ALL_LOCKS()", to_backend);
         met_.locks = met_.locks || statement.asks_locks;
     }
-    met_.own_code = met_.own_code || statement.runs_stored || statement.pin.starts_with("CALL") ||
+    met_.own_code = met_.own_code || statement.runs_stored || statement.many_results ||
                     statement.pin == "SQL PREPARE" || statement.pin == "compound statement";
 }
 

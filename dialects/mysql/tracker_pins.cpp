@@ -60,8 +60,56 @@ void Tracker::take_made(const Statement& statement) {
         for (const std::string& name : statement.made->assigned) pins_.assigned(name);
         for (const Effect& effect : statement.made->effects) take_effect(effect);
         if (!statement.made->executes.empty()) pin_to_end("SQL PREPARE");  // of what nobody knows
+        take_calls(*statement.made, true);
     }
     if (none) pins_young_ = in_transaction();
+    // Whose state it is that the server reported shows in the definitions.
+    if (stored_state_ && !pins_.awaits_definitions()) pin_to_end("state made by stored code");
+}
+
+// Stored routines: what they may have left shows in their definitions.
+void Tracker::take_calls(const Made& made, bool succeeded) {
+    using Look = wire::KnownFunctions::Look;
+    for (const std::string& name : made.calls) {
+        const std::optional<Routine> routine = Routine::named(name, current_database());
+        const bool procedure = name.starts_with("CALL ");
+        if (!options_.functions && !procedure && !stored_state_) continue;
+        const bool known = routine && options_.functions && !procedure;
+        const Look look = known ? options_.functions->due(routine->key()) : Look::always;
+        if (look == Look::none && !stored_state_) continue;
+        const bool asked = routine && settings_.autocommit && pins_.called(*routine);
+        if (!asked && procedure && succeeded) pin_to_end("CALL: a procedure may leave state behind");
+        if (!asked && stored_state_) pin_to_end("state made by stored code");
+    }
+    called_in_vain_ = called_in_vain_ || (!succeeded && !made.calls.empty());
+}
+
+void Tracker::take_definition(const Pins::Defined& told) {
+    const Routine& routine = told.routine;
+    const std::string name = routine.key();
+    if (!told.definition) {
+        // None of that name: a library's function, or nothing has run.
+        if (routine.procedure && !called_in_vain_) pin_to_end("CALL: a procedure may leave state behind");
+        if (stored_state_) pin_to_end("state made by stored code");
+        if (options_.functions && !routine.procedure) options_.functions->judge(name, true);
+        return;
+    }
+    RoutineTraces traces = read_routine(*told.definition, options_.mariadb);
+    for (const std::string& call : traces.calls) {
+        const std::optional<Routine> inner = Routine::named(call, routine.database);
+        traces.unknown = traces.unknown || !inner || !pins_.called(*inner);
+    }
+    for (const std::string& variable : traces.variables) pins_.assigned(variable);
+    for (const std::string& lock : traces.locks) pins_.apply_perhaps({Effect::Kind::lock, 0, lock, {}}, {});
+    if (traces.some_lock) pins_.lock_somewhere();
+    if (traces.unknown && routine.procedure) pin_to_end("CALL: a procedure may leave state behind");
+    if (stored_state_ && (traces.unknown || traces.sets_unseen)) pin_to_end("state made by stored code");
+    // Nobody can say more of a function that may not be read.
+    const bool mute = traces.unknown && !routine.procedure;
+    const bool clean = mute || (traces.variables.empty() && traces.locks.empty() && traces.calls.empty() &&
+                                !traces.some_lock && !traces.unknown);
+    stored_sets_ = stored_sets_ || traces.sets_some;
+    if (options_.functions && !routine.procedure) options_.functions->judge(name, clean);
 }
 
 void Tracker::take_effect(const Effect& effect) {
@@ -96,6 +144,8 @@ void Tracker::take_made_perhaps(const Statement& statement, bool certain, std::s
             }
         }
     }
+    if (statement.made) take_calls(*statement.made, false);
+    if (stored_state_ && !pins_.awaits_definitions()) pin_to_end("state made by stored code");
     if (none) pins_young_ = in_transaction();
 }
 
@@ -148,21 +198,58 @@ void Tracker::doubt_texts() {
 // EXECUTE of a statement that the session prepared in SQL does what that does.
 void Tracker::put_executed(Statement& statement) const {
     if (!statement.made || statement.made->executes.empty()) return;
-    const std::shared_ptr<const Statement> text = pins_.prepared(statement.made->executes);
-    if (!text || text->count != 1 || text->kill) {
-        // Where there is none of this name, the server says so.
-        statement.runs_stored = statement.may_insert = statement.calls = statement.may_trigger = true;
-        return;
+    std::vector<Made::Executed> unknown;
+    for (Made::Executed& executed : std::exchange(statement.made->executes, {})) {
+        const std::shared_ptr<const Statement> text = executed.text ? executed.text : pins_.prepared(executed.name);
+        const bool plain = text && text->count == 1 && !text->kill && !(text->made && !text->made->executes.empty());
+        if (!plain || (statement.count > 1 && !text->sets.empty())) {
+            // Where there is none of this name, the server says so.
+            statement.runs_stored = statement.may_insert = statement.calls = statement.may_trigger = true;
+            unknown.push_back(std::move(executed));
+        } else {
+            merge_executed(*text, statement);
+        }
     }
-    Statement merged = *text;
-    if (merged.made) merged.made->executes.clear();
-    merged.many_results = true;
-    merged.rolls_back = merged.ends = false;
-    if (!merged.locks.empty()) merged.merge_pin(merged.locks);
-    merged.variables.insert(merged.variables.end(), statement.variables.begin(), statement.variables.end());
-    merged.variables_lost = merged.variables_lost || statement.variables_lost;
-    merged.pin = merged.pin.empty() ? statement.pin : merged.pin;
-    statement = std::move(merged);
+    if (!unknown.empty()) statement.make().executes = std::move(unknown);
+}
+
+// As if the text stood in its place.
+void Tracker::merge_executed(const Statement& text, Statement& into) {
+    into.merge_pin(text.pin);
+    into.merge_pin(text.locks);
+    into.begins = into.begins || text.begins;
+    into.may_commit = into.may_commit || text.may_commit;
+    into.may_insert = into.may_insert || text.may_insert;
+    into.calls = into.calls || text.calls;
+    into.may_trigger = into.may_trigger || text.may_trigger;
+    into.runs_stored = into.runs_stored || text.runs_stored;
+    into.asks_counts = into.asks_counts || text.asks_counts;
+    into.asks_found_rows = into.asks_found_rows || text.asks_found_rows;
+    into.asks_locks = into.asks_locks || text.asks_locks;
+    into.one_shot = into.one_shot || text.one_shot;
+    into.routines = into.routines || text.routines;
+    into.explained = into.count == 1 && text.explained;
+    into.inert = into.inert && text.inert;
+    into.variables.insert(into.variables.end(), text.variables.begin(), text.variables.end());
+    into.variables_lost = into.variables_lost || text.variables_lost;
+    if (into.count == 1) {
+        into.sets = text.sets;
+        into.computed = text.computed;
+    } else if (!text.computed.empty()) {
+        into.merge_pin("SQL PREPARE");
+    }
+    if (!text.made) return;
+    Made& made = into.make();
+    for (const auto& [name, literal] : text.made->users) {
+        if (into.count == 1) {
+            made.users.emplace_back(name, literal);
+        } else {
+            made.assigned.push_back(name);
+        }
+    }
+    made.assigned.insert(made.assigned.end(), text.made->assigned.begin(), text.made->assigned.end());
+    made.effects.insert(made.effects.end(), text.made->effects.begin(), text.made->effects.end());
+    made.calls.insert(made.calls.end(), text.made->calls.begin(), text.made->calls.end());
 }
 
 // At a boundary. True: the backend has been asked.
@@ -186,10 +273,15 @@ void Tracker::on_answer() {
     lease_->counts_of = MysqlLease::leaseholds;  // it has changed ROW_COUNT() and FOUND_ROWS()
     std::vector<std::pair<std::string, std::string>> values;
     const bool extended = (lease_->capabilities & cap::extended_types) != 0;
-    if (lease_->reply.failed() || answer_.size() > longest_answer || !pins_.answered(answer_, extended, values)) {
-        pins_.unanswered();
-    }
+    const bool whole = !lease_->reply.failed() && answer_.size() <= longest_answer;
+    if (!pins_.answered(whole ? Bytes(answer_) : Bytes(), extended, values)) pins_.unanswered();
     for (const auto& [name, literal] : values) carry_variable(name, literal);
+    for (const Pins::Defined& told : pins_.take_definitions()) take_definition(told);
+    if (!pins_.awaits_definitions()) {
+        pins_.forget_looked_at();
+        if (stored_state_ && !stored_sets_) pin_to_end("state made by stored code");
+        stored_state_ = stored_sets_ = called_in_vain_ = false;
+    }
     answer_ = {};
 }
 

@@ -134,6 +134,7 @@ Tracker::Step Tracker::on_execute(Incoming& packet, std::uint32_t number, Client
     HeldStatement* const copy = copy_of(number, named, packet.to_backend);
     if (copy == nullptr) return Step::wait;
     Statement taken = statement;
+    put_executed(taken);
     // MariaDB: the database of its preparation is the current one while it runs, and the session's own comes back then.
     if (taken.database) {
         const std::optional<std::string> then = settings_of(named.text->reading).database;

@@ -64,7 +64,7 @@ void Tracker::apply(const Statement& statement) {
     if (!statement.locks.empty()) lock_ = statement.locks;
     // A transaction's begin gives up the locks of tables, but not the global one.
     if (statement.unlocks || (statement.begins && statement.count == 1 && lock_ == "LOCK TABLES")) lock_ = {};
-    if (statement.made || statement.asks_locks) take_made(statement);
+    if (statement.routines) wire::KnownFunctions::replaced();
 }
 
 void Tracker::apply_set(const std::string& name, const std::string& literal) {
@@ -117,6 +117,7 @@ void Tracker::take_changes(const Statement& statement) {
     const Reply& reply = lease_->reply;
     bool state = reply.changes_lost();
     std::size_t computed = 0;
+    std::string_view uncarried;
     const bool apart = statement.count > 1 && !statement.many_results && lease_->deprecate_eof();
     std::size_t part = 0, read = 0;
     Trailer trailer(wire::as_bytes(reply.changes()));
@@ -129,7 +130,10 @@ void Tracker::take_changes(const Statement& statement) {
             case TrackedChange::Kind::variable:
                 if (change.name == "autocommit") break;  // the status has it
                 if (std::ranges::find(statement.computed, change.name) != statement.computed.end()) ++computed;
-                if (!take_variable(statement, change.name, change.value)) state = true;
+                if (!take_variable(statement, change.name, change.value)) {
+                    state = true;
+                    uncarried = change.name;
+                }
                 break;
             case TrackedChange::Kind::schema: move_to_database(change.value); break;
             case TrackedChange::Kind::state: state = state || !explained || suspect_; break;
@@ -139,7 +143,11 @@ void Tracker::take_changes(const Statement& statement) {
         }
     }
     if (state || trailer.broken()) {
-        pin_to_end("state made by stored code");
+        const bool called = statement.count == 1 && !statement.may_trigger && statement.made &&
+                            !statement.made->calls.empty() && !reply.changes_lost() && !trailer.broken() && !suspect_ &&
+                            uncarried.empty();
+        stored_state_ = stored_state_ || called;
+        if (!called) pin_to_end("state made by stored code");
         met_.own_code = true;
     }
     std::size_t expected = statement.computed.size();
@@ -170,8 +178,8 @@ void Tracker::on_failure() {
     const std::uint16_t error = lease_->reply.error();
     const bool several = statement.count > 1 && settings_.multi_statements;  // else a syntax error
     // What runs texts of its own may have failed in one of them.
-    const bool runs_text = statement.count > 1 || statement.pin.starts_with("CALL") || statement.pin == "SQL PREPARE" ||
-                           statement.many_results || request_.command != Command::query;
+    const bool runs_text = statement.count > 1 || statement.pin == "SQL PREPARE" || statement.many_results ||
+                           request_.command != Command::query;
     const bool no_statement = error == syntax_error && !several && !runs_text;
     // It was not read to its end, and the server closes: somebody else's statement must not run into that.
     const bool unread = error == packet_too_large;

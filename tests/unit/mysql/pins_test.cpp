@@ -239,6 +239,70 @@ TEST_P(MysqlPins, ExecuteDoesWhatThePreparedTextDoes) {
     EXPECT_EQ(s.tracker.pin(), "SQL PREPARE") << "nobody knows what it did";
 }
 
+// A session whose CALL is over, with what its backend was asked then.
+struct Called : PlayedSession {
+    Called(std::string_view sql, bool byte_wise) : PlayedSession({}, byte_wise) {
+        client(query("USE shop"));
+        server(ok(1));
+        client(query(sql));
+        (void)take_backend();
+        server(ok(1));
+        EXPECT_TRUE(tracker.attached());
+    }
+};
+
+TEST_P(MysqlPins, AProcedureIsHarmlessIfItsDefinitionSaysSo) {
+    Called s("CALL p(1)", GetParam());
+    const Raw asked = s.take_backend();
+    EXPECT_NE(readable(asked).find("ROUTINE_SCHEMA='shop' AND ROUTINE_NAME='p' AND ROUTINE_TYPE='PROCEDURE'"),
+              std::string::npos);
+    (void)s.take_client();
+    s.server(answer({of_text("\nBEGIN SELECT 1; CALL q(); END")}));
+    EXPECT_NE(readable(s.take_backend()).find("ROUTINE_NAME='q'"), std::string::npos) << "and what it calls";
+    s.server(answer({of_text("\nSELECT 2")}));
+    EXPECT_EQ(s.take_backend(), query("SELECT LAST_INSERT_ID()"));
+    s.server(rows("0"));
+    EXPECT_TRUE(s.take_client().empty());
+    EXPECT_EQ(s.tracker.pin(), "");
+    EXPECT_FALSE(s.tracker.attached());
+    EXPECT_TRUE(s.backend->dirty);
+}
+
+TEST_P(MysqlPins, WhatAProcedureMayHaveLeftIsLookedFor) {
+    Called variables("CALL p()", GetParam());
+    (void)variables.take_backend();
+    variables.server(answer({of_text("\nSELECT 1 INTO @a")}));
+    EXPECT_NE(readable(variables.take_backend()).find("COLLATION(@`a`)"), std::string::npos);
+    variables.server(answer({{8, "1"}, of_text("31"), of_text("binary")}));
+    EXPECT_EQ(variables.tracker.pin(), "");
+    EXPECT_EQ(variables.tracker.settings().users.size(), 1u);
+    Called lock("CALL p()", GetParam());
+    lock.server(answer({of_text("\nDO GET_LOCK('x', 1)")}));
+    lock.server(answer({yes}));
+    EXPECT_EQ(lock.tracker.pin(), "GET_LOCK");
+    for (const char* body : {"\nEXECUTE", "\nBEGIN PREPARE q FROM @a; EXECUTE q; END"}) {
+        Called s("CALL p()", GetParam());
+        s.server(answer({of_text(body)}));
+        EXPECT_EQ(s.tracker.pin(), "CALL: a procedure may leave state behind") << body;
+    }
+    Called none("CALL p()", GetParam());
+    none.server(answer({of_text(std::nullopt)}));
+    EXPECT_EQ(none.tracker.pin(), "CALL: a procedure may leave state behind");
+    Called silent("CALL p()", GetParam());
+    silent.server(err(1, 1317));
+    EXPECT_EQ(silent.tracker.pin(), "CALL: a procedure may leave state behind");
+}
+
+TEST_P(MysqlPins, ACallOfWhatIsNotThereLeavesNothing) {
+    PlayedSession s({}, GetParam());
+    s.client(query("CALL shop.nowhere()"));
+    s.server(err(1, 1305, "42000"));
+    s.ask();
+    if (s.last == Kind::unsure) s.server(ok(1));
+    s.server(answer({of_text(std::nullopt)}));
+    EXPECT_EQ(s.tracker.pin(), "");
+}
+
 TEST(MysqlPinsValue, ManyOfAKindHaveNoNames) {
     Pins pins;
     for (std::size_t i = 0; i <= Pins::most; ++i)
