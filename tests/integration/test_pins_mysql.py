@@ -64,7 +64,7 @@ STATES = {
     "two tables": ("CREATE TEMPORARY TABLE t SELECT 1", "CREATE TEMPORARY TABLE shop.u LIKE own",
                    "DROP TABLE u, t", "temporary table"),
     "lock": ("SELECT GET_LOCK('l', 0)", "SELECT RELEASE_LOCK('other')", "SELECT RELEASE_LOCK('l')", "GET_LOCK"),
-    "lock taken twice": ("SELECT GET_LOCK('l', 0), GET_LOCK('L', 0)", "DO RELEASE_LOCK('l')", "DO RELEASE_LOCK('l')",
+    "lock taken twice": ("SELECT GET_LOCK('l', 0), GET_LOCK('l', 0)", "DO RELEASE_LOCK('l')", "DO RELEASE_LOCK('l')",
                          "GET_LOCK"),
     "some lock": ("SELECT GET_LOCK(CONCAT('l', 1), 0)", "DO RELEASE_LOCK('l')", "SELECT RELEASE_ALL_LOCKS()", "GET_LOCK"),
     "lock of a procedure": ("CALL locks()", "SELECT 1", "DO RELEASE_LOCK('of locks')", "GET_LOCK"),
