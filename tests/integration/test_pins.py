@@ -271,7 +271,7 @@ IDLE = {
     "lock": ("SELECT pg_advisory_lock_shared(1)", "session advisory lock"),
     "by a DO": ("DO $$BEGIN PERFORM pg_advisory_lock_shared(1); END$$", "session advisory lock"),
     "by hand": ("/* leasehold: pin */ SELECT 1", "what it had pinned by hand"),
-    "search_path": ("SELECT set_config('search_path', 'pg_temp', false)", "set_config()"),
+    "search_path": ("SELECT set_config('search_path', 'pg_temp', false)", "SET search_path"),
     "expression": ("SELECT set_config('work_mem', 1 || 'MB', false)", "set_config()"),
     "set": ("SET temp_buffers = 900", "SET temp_buffers"),
     "not in ASCII": ("SET a.b = '\u00e9'", "SET a.b"),
