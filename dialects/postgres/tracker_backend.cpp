@@ -24,6 +24,9 @@ namespace {
 
 constexpr std::size_t max_parameters = 256;
 
+// One that is shorter is passed on as a whole: a connection that ends within it leaves room for an error in its place.
+constexpr std::size_t whole_row = 16 * 1024;
+
 // An error is waited for as a whole up to here; of a longer one the beginning is enough.
 constexpr std::size_t whole_error = 64 * 1024;
 
@@ -53,6 +56,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         if (!acceptable(header, Sender::server, Stage::session)) {
             passing = Passing::fatal;
         } else if (header_only(header.type) && !own_in_front()) {
+            if (header.size() <= whole_row && header.size() > rest.size()) break;
             if (on_header(header.type)) {
                 taken = stream_reply(rest, header.size());
             } else {

@@ -63,8 +63,11 @@ void Tracker::answer_outstanding(const wire::Loss& loss, wire::Outbox& to_client
         how.ran = 0;
         from = to;
     }
-    if (from < outstanding_.size()) answer_scope(how, from, outstanding_.size());
-    const bool tail = from < outstanding_.size();
+    // What the server passes over is no request, and the end of a copy is none behind its answer.
+    std::size_t end = outstanding_.size();
+    while (end > from && (outstanding_[end - 1].type == frontend::copy_done || outstanding_[end - 1].type == 0)) --end;
+    const bool tail = from < end;
+    if (tail) answer_scope(how, from, end);
     clear_after_loss();
     skipping_ = tail || was_skipping;
     if (how.status != 'I') lost_ = how.status == 'T' ? Lost::unheard : Lost::heard;
@@ -84,15 +87,21 @@ bool Tracker::unknown_outcome(const wire::Loss& loss) const noexcept {
     // A server that waits for CopyData has not finished what is in front, nor begun what is behind.
     if (copy_in_ && !outstanding_.empty() && !outstanding_[0].has(Request::may_commit)) return false;
     if (status_ == 'I' && !outstanding_.empty() && (front_ran_ & Request::executes) != 0) return true;
+    char status = status_;  // as it is before each of them
     for (std::size_t i = 0; i < outstanding_.size(); ++i) {
         const Request& request = outstanding_[i];
         if (request.has(Request::partial) || request.has(Request::failed)) continue;
         if (request.type == frontend::query && request.has(Request::done) && request.has(Request::single)) continue;
-        if (request.has(Request::may_commit)) return true;
-        if (request.reply == Request::Reply::swallow) continue;
         const bool runs = request.type == frontend::query || request.type == frontend::function_call ||
                           request.type == frontend::execute;
-        if (runs && status_ == 'I') return true;
+        if (status == 'E' && runs) {
+            // A failed transaction cannot be committed; but what is behind ROLLBACK TO could be.
+            status = request.has(Request::commits) ? 'I' : 'T';
+            if (status == 'I') continue;
+        }
+        if (request.has(Request::may_commit)) return true;
+        if (request.reply == Request::Reply::swallow) continue;
+        if (runs && status == 'I') return true;
     }
     return false;
 }

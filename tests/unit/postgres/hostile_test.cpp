@@ -85,7 +85,7 @@ TEST(PostgresHostile, SaysWhyItEndsASessionWhoseServerSendsHalfARowUnasked) {
     PostgresLease lease(10);
     tracker.attach(lease);
     wire::Outbox to_backend, to_client;
-    const ByteVector half = bytes_of(std::string_view("D\0\0\0\x40\0\1", 7));
+    const ByteVector half = bytes_of(std::string_view("D\0\1\0\0\0\1", 7));
     EXPECT_EQ(tracker.from_backend(half, to_client, to_backend).kind, wire::Verdict::Kind::fatal);
     ByteVector words;
     to_client.flatten(words);

@@ -140,8 +140,36 @@ TEST_F(Losing, RowsThatWereForwardedAreFollowedByTheError) {
     EXPECT_EQ(lose(), lost_error + " Z(E)");
 }
 
-TEST_F(Losing, HalfAMessageEndsTheSessionWithoutAWord) {
+TEST_F(Losing, ACommitOfAFailedTransactionHasRolledBack) {
+    ask(client.query("BEGIN").query("SYNTAX"));
+    session->send(client.query("COMMIT").take());
+    EXPECT_EQ(lose(), "C(ROLLBACK) Z(I)");
+    works();
+    for (const char* sql : {"COMMIT; INSERT", "ROLLBACK TO a; COMMIT"}) {
+        ask(client.query("BEGIN").query("SYNTAX"));
+        session->send(client.query(sql).take());
+        EXPECT_EQ(lose().substr(0, 26), "E(E 40003 outcome unknown:") << sql;
+        works();
+    }
+    ask(client.query("BEGIN").query("SYNTAX"));
+    session->send(client.query("ROLLBACK TO a").query("COMMIT").take());
+    EXPECT_EQ(lose().substr(0, 26), "E(E 40003 outcome unknown:");
+    works();
+}
+
+// The beginning of a short one was not passed on.
+TEST_F(Losing, HalfAShortMessageIsAnErrorInItsPlace) {
     session->send(client.query("SELECT " + std::string(1000, 'x')).take());
+    const Raw reply = backends.back()->server.take_output();
+    wire::Outbox to_client, to_backend;
+    const wire::Verdict verdict = session->tracker.from_backend(Bytes(reply).first(500), to_client, to_backend);
+    EXPECT_LT(verdict.consumed, 500u);
+    EXPECT_EQ(lose().substr(0, 26), "E(E 40003 outcome unknown:");
+    works();
+}
+
+TEST_F(Losing, HalfALongMessageEndsTheSessionWithoutAWord) {
+    session->send(client.query("SELECT " + std::string(20000, 'x')).take());
     const Raw reply = backends.back()->server.take_output();
     wire::Outbox to_client, to_backend;
     (void)session->tracker.from_backend(Bytes(reply).first(500), to_client, to_backend);
@@ -203,6 +231,22 @@ TEST_F(Losing, ACopyThatWasNotFinishedDidNotCommit) {
     ask(client.query("COPY IN").raw('d', "row"));
     session->send(client.raw('c', "").take());
     EXPECT_EQ(lose(), "E(E 40003 outcome unknown: COPY IN: " + gone + ") Z(I)");
+    works();
+}
+
+// Found by cutting a COPY FROM STDIN whose data did not wait for the server: the session answered nothing any more.
+TEST_F(Losing, TheEndOfACopyIsNoRequestOfItsOwn) {
+    ask(client.query("BEGIN"));
+    session->send(client.query("COPY IN").raw('d', "row").raw('c', "").take());
+    EXPECT_EQ(lose(), lost_error + " Z(E)");
+    EXPECT_EQ(ask(client.query("ROLLBACK")), "C(ROLLBACK) Z(I)");
+    works();
+    session->send(client.query("COPY IN").raw('d', "row").raw('c', "").take());
+    const Raw reply = session->backend->server.take_output();  // CopyInResponse, and what is behind the copy's end
+    wire::Outbox to_client, to_backend;
+    (void)session->tracker.from_backend(Bytes(reply).first(1 + wire::Cursor(Bytes(reply).subspan(1)).u32be()), to_client,
+                                        to_backend);
+    EXPECT_EQ(lose().substr(0, 26), "E(E 40003 outcome unknown:");
     works();
 }
 

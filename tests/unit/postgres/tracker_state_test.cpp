@@ -231,7 +231,7 @@ TEST_F(Tracking, KnowsHalfMessagesOfEitherSide) {
     session->tracker.detach();
     EXPECT_EQ(first.lease.half_sent, query.size() - 100000);
     open(options());
-    session->send(client.query("SELECT " + std::string(1000, 'x')).take());
+    session->send(client.query("SELECT " + std::string(20000, 'x')).take());
     wire::Outbox to_client, to_backend;
     const Raw reply = second.server.take_output();
     (void)session->tracker.from_backend(Bytes(reply).first(500), to_client, to_backend);
@@ -276,7 +276,7 @@ TEST_F(Tracking, GivesUpOnAServerThatBreaksTheProtocol) {
 
 TEST_F(Tracking, WritesNothingOfItsOwnIntoAMessage) {
     ask(client.query("BEGIN"));
-    session->send(client.query("SELECT " + std::string(5000, 'x')).take());
+    session->send(client.query("SELECT " + std::string(20000, 'x')).take());
     const Raw reply = first.server.take_output();
     wire::Outbox to_client, to_backend;
     const wire::Verdict verdict = session->tracker.from_backend(Bytes(reply).first(1000), to_client, to_backend);
