@@ -55,6 +55,18 @@ add_test(NAME integration.fidelity_seeds COMMAND ${LEASEHOLD_PYTHON} -B ${CMAKE_
 set_tests_properties(integration.fidelity_seeds PROPERTIES LABELS fidelity TIMEOUT 1800
   ENVIRONMENT "LEASEHOLD_SWITCHED=$<TARGET_FILE:leasehold_switched>")
 
+# --- faults: what breaks between leasehold and its servers, and between it and its clients --------------------------------
+file(GLOB files CONFIGURE_DEPENDS faults/test_*.py)
+foreach(file IN LISTS files)
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX REPLACE "^test_" "" short ${name})
+  add_test(NAME faults.${short}
+    COMMAND ${LEASEHOLD_PYTHON} -m pytest -q -p no:cacheprovider --tb=short --color=no -rs ${file}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/faults)
+  set_tests_properties(faults.${short} PROPERTIES LABELS faults TIMEOUT 1800
+    ENVIRONMENT "LEASEHOLD_BIN=$<TARGET_FILE:leasehold>;PYTHONDONTWRITEBYTECODE=1")
+endforeach()
+
 # --- bench: the lexer alone, for tests/bench/instructions ---------------------------------------------------------------
 add_executable(lexer_cost bench/lexer.cpp)
 target_link_libraries(lexer_cost PRIVATE leasehold_postgres_protocol leasehold_options)

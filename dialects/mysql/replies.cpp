@@ -11,6 +11,7 @@ namespace {
 // What must be seen of a packet's beginning: an OK up to its warnings.
 constexpr std::uint32_t head_size = 1 + 9 + 9 + 2 + 2;
 constexpr std::uint32_t kept_row_size = 2048;
+constexpr std::uint32_t waited_for = 16 * 1024;
 constexpr std::uint32_t kept_error_size = 1024;
 constexpr std::uint32_t max_columns = 65535;
 
@@ -31,6 +32,28 @@ void Reply::start(Shape shape, bool deprecate_eof, bool keep_first_row, bool kee
         case Shape::statistics: phase_ = Phase::statistics; break;
         case Shape::fetch: phase_ = Phase::rows; break;
     }
+}
+
+// A connection that ends within a packet, or within the definitions of a result, leaves no place for an error in what was
+// passed on: so a short packet is waited for as a whole, and a result's head with all its definitions.
+bool Reply::worth_passing(Bytes in, std::uint32_t length) const noexcept {
+    if (length > waited_for || in.size() > waited_for) return true;
+    if (in.size() - header_size < length) return false;
+    if (phase_ != Phase::first) return true;
+    const std::uint8_t first = length > 0 ? in[header_size] : ok_mark;
+    std::size_t packets = 0;
+    if (length == 1 && first != ok_mark && first < infile_mark) packets = first;
+    if (length == 3 && first == 0xfc) packets = in[header_size + 1] + 256u * in[header_size + 2];
+    if (packets == 0) return true;
+    if (!deprecate_eof_) ++packets;
+    for (Bytes rest = in.subspan(header_size + length); packets > 0; --packets) {
+        if (rest.size() < header_size) return false;
+        const std::size_t size = header_size + header_of(rest).length;
+        if (rest.size() < size) return false;
+        if (size > header_size && rest[header_size] == error_mark) return true;
+        rest = rest.subspan(size);
+    }
+    return true;
 }
 
 Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
@@ -64,7 +87,7 @@ Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
             const std::uint32_t need = std::min(header.length, error   ? kept_error_size
                                                                : whole ? kept_row_size
                                                                        : head_size);
-            if (in.size() - at - header_size < need) return Event::more;
+            if (in.size() - at - header_size < need || !worth_passing(in.subspan(at), header.length)) return Event::more;
             const Bytes body =
                 in.subspan(at + header_size, std::min<std::size_t>(header.length, in.size() - at - header_size));
             part_ = Part::other;

@@ -86,7 +86,13 @@ Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
         again_ = std::move(preparing_.text);
         wants_lease_ = true;
     } else if (waiting) {
-        if (fits) {
+        const Statement& running = request_.statement;
+        const bool begun = lease_->reply.active() && !lease_->reply.untouched();
+        if (was_in_transaction && running.rolls_back && running.ends && !begun && !receiving()) {
+            // It has done what it was to do, whoever did it.
+            status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
+            write({}, reply_sequence_, to_client);
+        } else if (fits) {
             answer_request(loss_of_request(loss, was_in_transaction), false, to_client);
         } else {
             aftermath = Aftermath::ends;

@@ -49,6 +49,17 @@ TEST(MysqlLoss, RollbackAndResetEndItUnheard) {
     }
 }
 
+TEST(MysqlLoss, ARollbackThatWasRunningIsDone) {
+    Begun s;
+    s.client(query("ROLLBACK"));
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    EXPECT_EQ(s.to_client, ok(1));
+    s.take_client();
+    s.client(query("SELECT 2"));
+    EXPECT_EQ(s.leases, 2);
+    EXPECT_EQ(s.client_error(), 0);
+}
+
 TEST(MysqlLoss, ARunningStatementThatCannotEndTheTransactionIsAnsweredAtOnce) {
     Begun s;
     s.client(query("UPDATE t SET a=1"));
@@ -177,9 +188,22 @@ TEST(MysqlLoss, BetweenRowsTheErrorTakesTheNextSequence) {
     EXPECT_EQ(s.client_error(), 1180);
 }
 
-TEST(MysqlLoss, WhereNoErrorFitsTheSessionEnds) {
+// Found by cutting replies at every byte: the head of a result was passed on, and no error fits among definitions.
+TEST(MysqlLoss, WhatWasCutInsideAResultsHeadOrAShortRowIsAnErrorInItsPlace) {
     const Raw whole = packet({1}, 1) + column(2) + eof(3) + row(4, std::string(60, 'x'));
-    for (const std::size_t cut : {std::size_t{5}, std::size_t{20}, whole.size() - 2}) {
+    for (std::size_t cut = 1; cut < whole.size(); ++cut) {
+        PlayedSession s;
+        s.client(query("SELECT a FROM t"));
+        s.server(Raw(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut)));
+        s.take_client();
+        EXPECT_EQ(s.lose("it died"), Aftermath::lives) << cut;
+        EXPECT_EQ(s.client_error(), 1180) << cut;
+    }
+}
+
+TEST(MysqlLoss, WhereNoErrorFitsTheSessionEnds) {
+    const Raw whole = packet({1}, 1) + column(2) + eof(3) + row(4, std::string(20000, 'x'));
+    for (const std::size_t cut : {whole.size() - 19000, whole.size() - 2}) {
         PlayedSession s;
         s.client(query("SELECT a FROM t"));
         s.server(Raw(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut)));
