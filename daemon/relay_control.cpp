@@ -46,7 +46,8 @@ void Relay::tick(wire::Clock::time_point now) {
     } else if (boundary_held_) {
         cancel_finished();
     } else if (!in_transaction && !busy && now >= audit_again_at_ && pool_.stats().waiting > 0 &&
-               backend_->transport().unsent() == 0 && backend_->inbox().empty() && tracker_.audit() == wire::Tracker::Audit::possible) {
+               backend_->transport().unsent() == 0 && backend_->inbox().empty() &&
+               tracker_.audit() == wire::Tracker::Audit::possible) {
         // Somebody could use the backend: what pins may have gone by a way that was not seen.
         audit_again_at_ = now + audit_again_after;
         finish({Event::audit, {}});

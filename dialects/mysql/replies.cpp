@@ -87,7 +87,8 @@ Reply::Event Reply::advance(Bytes in, std::size_t& at) noexcept {
             const std::uint32_t need = std::min(header.length, error   ? kept_error_size
                                                                : whole ? kept_row_size
                                                                        : head_size);
-            if (in.size() - at - header_size < need || !worth_passing(in.subspan(at), header.length)) return Event::more;
+            if (in.size() - at - header_size < need || !worth_passing(in.subspan(at), header.length))
+                return Event::more;
             const Bytes body =
                 in.subspan(at + header_size, std::min<std::size_t>(header.length, in.size() - at - header_size));
             part_ = Part::other;

@@ -100,13 +100,16 @@ std::string_view Tracker::pin() const noexcept {
     return statement.empty() && session_pinned_ ? std::string_view("session mode") : statement;
 }
 
-std::string_view Tracker::state_pin() const noexcept {
+std::string_view Tracker::state_pin(bool of_any_age) const noexcept {
 #ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
     if (switches::on("no_pins")) return {};
 #endif
-    if (!pin_.empty()) return pin_;
+    // Of the transaction in progress, or of the request that is on its way.
+    const bool young = pin_young_ || (request_.active && request_.unpinned);
+    if (!pin_.empty() && (of_any_age || !young)) return pin_;
     if (!lock_.empty()) return lock_;
-    if (const std::string_view reason = pins_.reason(); !reason.empty()) return reason;
+    const std::string_view reason = pins_.reason();
+    if (!reason.empty() && (of_any_age || !pins_young_)) return reason;
     if (one_shot_) return "SET TRANSACTION";
     if (by_hand_) return "by hand";
     std::string_view statement;

@@ -76,8 +76,8 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool completes() const noexcept override { return !receiving(); }
     [[nodiscard]] std::string_view pin() const noexcept override;
     [[nodiscard]] std::string pin_statement() const override;
-    // The part of it that a lost backend takes along.
-    [[nodiscard]] std::string_view state_pin() const noexcept;
+    // The part of it that a lost backend takes along; or what of that is older than what is going on.
+    [[nodiscard]] std::string_view state_pin(bool of_any_age = true) const noexcept;
     [[nodiscard]] bool dirty() const noexcept override {
         return dirty_ || suspect_ || !lock_.empty() || !statement_pin().empty();
     }

@@ -64,9 +64,8 @@ Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     const bool waiting = request_.active;
     const bool fits = answerable();
     const bool was_in_transaction = in_transaction() || (waiting && request_.in_transaction) || state_unknown_;
-    const bool pins = !pins_.reason().empty();
-    const bool young = (!pin_.empty() || pins) && (pin_.empty() || pin_young_) && (!pins || pins_young_);
-    const std::string_view pinned = young ? std::string_view() : state_pin();
+    const std::string_view pinned = state_pin(false);
+    const bool pin_is_young = pin_young_ || (waiting && request_.unpinned);
     Aftermath aftermath = Aftermath::lives;
     if (options_.disconnect_on_loss) {
         if (fits) answer_request(failure(Fault::state_lost, loss.reason), true, to_client);
@@ -106,7 +105,7 @@ Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
     statements_lost(loss.reason);
     detach();
     lexer_.reset();
-    if (pin_young_) pin_ = {};
+    if (pin_is_young) pin_ = {};
     state_unknown_ = false;
     status_ = static_cast<std::uint16_t>(status_ & ~status::in_transaction);
     return aftermath;

@@ -116,6 +116,7 @@ class Table:
     def all_cuts(self, scenario):
         """Each place, one after the other; what was not as promised, in words."""
         streams = dict(zip((TO_SERVER, FROM_SERVER), self.whole(scenario)))
+        self.session = self.login()  # what the request left there is no matter of this table
         hows, wrong = itertools.cycle(["reset", "fin", "half"]), []
         for direction, stream in streams.items():
             for after in places(stream, self.split):

@@ -108,7 +108,7 @@ def test_bytes_may_trickle_and_be_late(proxy, client):
 
 def test_who_is_refused_is_reset_and_who_is_hushed_waits(proxy):
     proxy.refuse = True
-    with socket.create_connection((LOOPBACK, proxy.port), timeout=5) as one, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), socket.create_connection((LOOPBACK, proxy.port), timeout=5) as one:
         one.recv(1)
     proxy.refuse, proxy.hush = False, True
     with socket.create_connection((LOOPBACK, proxy.port), timeout=0.2) as one, pytest.raises(TimeoutError):

@@ -249,6 +249,22 @@ TEST(MysqlLoss, StateBornInTheLostTransactionGoesWithIt) {
     EXPECT_TRUE(s.tracker.pin().empty());
 }
 
+// Found by cutting a CALL: the session ended, though all that was lost was of the call itself.
+TEST(MysqlLoss, StateOfTheRequestThatWasLostGoesWithIt) {
+    PlayedSession s;
+    s.client(query("CALL p()"));
+    EXPECT_EQ(s.lose("it died"), Aftermath::lives);
+    EXPECT_EQ(s.client_error(), 1180);
+    EXPECT_TRUE(s.tracker.pin().empty());
+    s.take_client();
+    s.client(query("CREATE TEMPORARY TABLE t (id INT)"));
+    s.server(ok(1));
+    s.take_client();
+    s.client(query("CALL p()"));
+    EXPECT_EQ(s.lose("it died"), Aftermath::ends);
+    EXPECT_EQ(s.client_error(), 1927);
+}
+
 TEST(MysqlLoss, AFarewellOfTheServerIsNotPassedOn) {
     for (const unsigned number : {1927u, 1053u, 4031u}) {
         Begun s;

@@ -244,8 +244,8 @@ TEST_F(Losing, TheEndOfACopyIsNoRequestOfItsOwn) {
     session->send(client.query("COPY IN").raw('d', "row").raw('c', "").take());
     const Raw reply = session->backend->server.take_output();  // CopyInResponse, and what is behind the copy's end
     wire::Outbox to_client, to_backend;
-    (void)session->tracker.from_backend(Bytes(reply).first(1 + wire::Cursor(Bytes(reply).subspan(1)).u32be()), to_client,
-                                        to_backend);
+    (void)session->tracker.from_backend(Bytes(reply).first(1 + wire::Cursor(Bytes(reply).subspan(1)).u32be()),
+                                        to_client, to_backend);
     EXPECT_EQ(lose().substr(0, 26), "E(E 40003 outcome unknown:");
     works();
 }
