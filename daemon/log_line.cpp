@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/log_line.hpp"
 
+#include "dialects/wire/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -21,31 +23,12 @@ std::string utc(std::chrono::system_clock::time_point at) {
     return text.data();
 }
 
-// The length of the valid UTF-8 character at text[at], 0 if there is none.
-std::size_t utf8_length(std::string_view text, std::size_t at) noexcept {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char lead = byte(at);
-    const std::size_t length = lead < 0x80                   ? 1
-                               : lead >= 0xC2 && lead < 0xE0 ? 2
-                               : lead >= 0xE0 && lead < 0xF0 ? 3
-                               : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                             : 0;
-    if (length == 0 || at + length > text.size()) return 0;
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(at + i) & 0xC0u) != 0x80u) return 0;
-    }
-    // Overlong forms, surrogates and what lies beyond U+10FFFF.
-    if (length == 3 && ((lead == 0xE0 && byte(at + 1) < 0xA0) || (lead == 0xED && byte(at + 1) > 0x9F))) return 0;
-    if (length == 4 && ((lead == 0xF0 && byte(at + 1) < 0x90) || (lead == 0xF4 && byte(at + 1) > 0x8F))) return 0;
-    return length;
-}
-
 // Text between quotes: one line whatever a peer put into it, and no control character reaches a terminal.
 void append_escaped(std::string& out, std::string_view text, const char* hexadecimal) {
     std::array<char, 8> code{};
     for (std::size_t i = 0; i < text.size();) {
         const auto c = static_cast<unsigned char>(text[i]);
-        const std::size_t length = utf8_length(text, i);
+        const std::size_t length = wire::utf8_length(text, i);
         // U+0080 to U+009F are control characters to many terminals.
         const bool control =
             c < 0x20 || c == 0x7F || (length == 2 && c == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0);

@@ -3,6 +3,7 @@
 
 #include "config/nearest.hpp"
 #include "daemon/logging.hpp"
+#include "dialects/wire/text.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +20,16 @@ bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_word(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            static_cast<unsigned char>(c) >= 0x80;
+}
+
+// Statements and names of clients are shown as they came, in whatever encoding; whoever asks here reads UTF-8.
+void make_utf8(Answer& answer) {
+    for (auto& row : answer.result.rows) {
+        for (auto& cell : row) {
+            if (cell) cell = wire::as_utf8(*cell);
+        }
+    }
+    if (answer.error) answer.error->message = wire::as_utf8(answer.error->message);
 }
 
 // Where the comment that begins at text[at] ends; `at` when none begins there; npos when it has no end.
@@ -217,7 +228,9 @@ void Console::execute(std::string_view text, const Caller& caller, Reply reply) 
     // A reply given twice, or by a command that then throws, would answer the client's next command.
     auto answered = std::make_shared<std::atomic<bool>>(false);
     Reply once = [answered, reply = std::move(reply)](Answer answer) {
-        if (!answered->exchange(true)) reply(std::move(answer));
+        if (answered->exchange(true)) return;
+        make_utf8(answer);
+        reply(std::move(answer));
     };
     try {
         if (verb.is("SHOW")) return show(*words, caller, std::move(once));

@@ -2,6 +2,7 @@
 #include "daemon/web/exposition.hpp"
 
 #include "daemon/metrics/catalog.hpp"
+#include "dialects/wire/text.hpp"
 
 #include <prometheus/text_serializer.h>
 
@@ -27,26 +28,7 @@ prometheus::MetricType type_of(Type type) noexcept {
     return prometheus::MetricType::Untyped;
 }
 
-// Label values are bytes that clients chose in part; the format is UTF-8.
-std::string utf8(std::string_view text) {
-    std::string result;
-    result.reserve(text.size());
-    for (std::size_t i = 0; i < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[i]);
-        const std::size_t length = lead < 0x80                   ? 1
-                                   : lead >= 0xC2 && lead < 0xE0 ? 2
-                                   : lead >= 0xE0 && lead < 0xF0 ? 3
-                                   : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                                 : 0;
-        bool whole = length > 0 && i + length <= text.size();
-        for (std::size_t k = 1; whole && k < length; ++k) {
-            whole = (static_cast<unsigned char>(text[i + k]) & 0xC0u) == 0x80u;
-        }
-        result += whole ? text.substr(i, length) : std::string_view("?");
-        i += whole ? length : 1;
-    }
-    return result;
-}
+using wire::as_utf8;  // label values are bytes that clients chose in part; the format is UTF-8
 
 class Families {
   public:
@@ -74,7 +56,7 @@ class Families {
             begin(sample.name, known != nullptr ? known->help : sample.help, sample.type);
         }
         auto& metric = families_.back().metric.emplace_back();
-        for (const auto& [key, value] : *sample.labels) metric.label.push_back({key, utf8(value)});
+        for (const auto& [key, value] : *sample.labels) metric.label.push_back({key, as_utf8(value)});
         if (sample.type == Type::counter) {
             metric.counter.value = static_cast<double>(sample.value);
         } else if (sample.type == Type::gauge) {
@@ -115,7 +97,8 @@ class Families {
 template <class Value>
 void pool_gauge(Families& families, const Figures& figures, std::string_view name, Value value) {
     for (const auto& [key, pool] : figures.pools) {
-        families.gauge(name, static_cast<double>(value(pool)), {{"pool", utf8(key.first)}, {"user", utf8(key.second)}});
+        families.gauge(name, static_cast<double>(value(pool)),
+                       {{"pool", as_utf8(key.first)}, {"user", as_utf8(key.second)}});
     }
 }
 
@@ -141,7 +124,7 @@ void add_pools(Families& families, const Figures& figures) {
     for (const auto& [key, pool] : figures.pools) {
         for (const auto& [reason, count] : pool.pinned) {
             families.gauge(names::pinned, count,
-                           {{"pool", utf8(key.first)}, {"user", utf8(key.second)}, {"reason", utf8(reason)}});
+                           {{"pool", as_utf8(key.first)}, {"user", as_utf8(key.second)}, {"reason", as_utf8(reason)}});
         }
     }
     for (const auto& [key, pool] : figures.pools) {
@@ -149,7 +132,7 @@ void add_pools(Families& families, const Figures& figures) {
                                 std::pair("idle", pool.clients_idle)};
         for (const auto& [state, count] : states) {
             families.gauge(names::pool_clients, count,
-                           {{"pool", utf8(key.first)}, {"user", utf8(key.second)}, {"state", state}});
+                           {{"pool", as_utf8(key.first)}, {"user", as_utf8(key.second)}, {"state", state}});
         }
     }
 }

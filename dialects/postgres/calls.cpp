@@ -47,7 +47,10 @@ class Tokens {
         if (c == '$') return dollars();
         if (is_letter(c)) return word();
         if (is_digit(c)) {
-            while (at_ < text_.size() && (is_digit(text_[at_]) || is_letter(text_[at_]) || text_[at_] == '.')) ++at_;
+            while (at_ < text_.size() && (is_digit(text_[at_]) || is_letter(text_[at_]) || text_[at_] == '.')) {
+                if (begins("e'") || begins("E'")) break;  // of a string, to a server before 15
+                ++at_;
+            }
             return {Token::Kind::literal};
         }
         ++at_;

@@ -159,7 +159,7 @@ void Tracker::apply(const Digest& digest) {
     apply_pins(digest);
     look_for_hidden(digest);
     if (digest.touches) touch_numbers(digest.draws || digest.calls);
-    if (digest.seeds) lease_->seeded = true;
+    if (digest.seeds || digest.unseen) lease_->seeded = true;
     if (digest.soils) soiled_ = true;
     if (digest.reads) private_reading_ = true;
     note_reading(digest);

@@ -247,7 +247,10 @@ Tracker::Passing Tracker::take_parameter(const Parameter& said, wire::Outbox& to
     lease_->report(said.name, said.value);
     if (told_.find(said.name) != said.value && !restoring()) unannounced(said.name);
     const bool discards = !outstanding_.empty() && outstanding_.front().has(Request::discards);
-    const bool discarding = discarded_ || (discards && !outstanding_.front().has(Request::failed));
+    const auto usual = lease_->defaults.find(said.name);
+    // What a pipeline sets behind its DISCARD ALL is told at the same time.
+    const bool discarding =
+        (discarded_ || (discards && !outstanding_.front().has(Request::failed))) && (!usual || *usual == said.value);
     // What the startup packet asked for comes back: to the client that is its value already.
     std::optional<std::string_view> back;
     if (discarding) back = options_.startup.find(said.name);
@@ -262,7 +265,6 @@ Tracker::Passing Tracker::take_parameter(const Parameter& said, wire::Outbox& to
         return Passing::drop;
     }
     if (is_carriable(said.name)) {
-        const auto usual = lease_->defaults.find(said.name);
         if (!options_.startup.contains(said.name) && usual && *usual == said.value) {
             settings_.erase(said.name);
         } else if (!discarding) {

@@ -137,7 +137,8 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
             scanner_.reset();
             return hold(flow);
         }
-        if (uncertain()) return hold(flow);
+        // In a failed transaction nothing can be prepared for it; what is on its way may end that.
+        if (uncertain() || (status_ == 'E' && !outstanding_.empty())) return hold(flow);
         if (streamed) return refuse_query(message, "a reserved name in a text of this length", flow);
     }
     if (message.whole() && (what.names || what.lists_prepared)) {
@@ -210,7 +211,7 @@ Tracker::Step Tracker::on_function_call(const Message& message, Flow& flow) {
     outstanding_.push(
         {.type = frontend::function_call, .bits = all, .text = text, .number = scope_open_ ? scope_ - 1 : scope_++});
     if (watching_) watch_call();
-    soiled_ = true;  // whatever the function does
+    soiled_ = lease_->seeded = true;  // whatever the function does
     pin_fresh(PinKind::unseen, {});
     if (what.names_sequences) pin_fresh(PinKind::last_value, {});
     touch_numbers(true);

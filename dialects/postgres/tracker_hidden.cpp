@@ -66,7 +66,7 @@ void Tracker::look_for_hidden(const Digest& digest) {
         }
     }
     if (due) {
-        soiled_ = true;
+        soiled_ = lease_->seeded = true;  // what random() goes on from no audit shows
         own_schema_ = SchemaClock::tick_alone();
         own_schema_changing_ = true;
     }

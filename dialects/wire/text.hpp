@@ -12,6 +12,11 @@ namespace leasehold::wire {
 // At most so many bytes of it, and no UTF-8 character in part.
 [[nodiscard]] std::string_view shortened(std::string_view text, std::size_t most) noexcept;
 
+// The length of the valid character at text[at], 0: there is none.
+[[nodiscard]] std::size_t utf8_length(std::string_view text, std::size_t at) noexcept;
+// What came in another encoding is shown as '?', byte by byte.
+[[nodiscard]] std::string as_utf8(std::string_view text);
+
 [[nodiscard]] int hex_digit(char c) noexcept;  // -1: it is none
 
 // Letters are compared without case.

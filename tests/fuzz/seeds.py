@@ -296,6 +296,18 @@ def postgres_tracker():
         "server-2gb": c(query("SELECT 1")) + bytes([RAW_SERVER, 5]) + b"D\x7f\xff\xff\xff",
         "server-3": c(query("SELECT 1")) + bytes([RAW_SERVER, 5]) + b"D\0\0\0\3",
         "long-name": c(parse("n" * 300, "SELECT 1"), bind("n" * 300), execute(), SYNC) + s(message(b"1") + used),
+        "sql-prepared": c(query("PREPARE q AS SELECT 1")) + s(complete("PREPARE") + ready()) + c(query("EXECUTE q")) + s(one + ready()) +
+                        policy(GRANT, 3) + c(query("EXECUTE q; DEALLOCATE q")) + s(one + complete("DEALLOCATE") + ready()),
+        "executes-another": c(parse("a", "EXECUTE b"), SYNC) + s(message(b"1") + ready()) +
+                            c(query("PREPARE b AS SELECT pg_advisory_lock(1)")) + s(complete("PREPARE") + ready()) + c(query("EXECUTE a")) +
+                            s(one + ready()) + c(use) + s(used),
+        "executes-itself": c(parse("a", "EXECUTE a"), parse("b", "EXECUTE c"), parse("c", "EXPLAIN EXECUTE b"), SYNC) +
+                           s(message(b"1") * 3 + ready()) + c(query("EXECUTE a; EXECUTE b")) + c(bind("c"), execute(), SYNC),
+        "behind-a-failure": c(query("PREPARE q AS SELECT 1")) + s(complete("PREPARE") + ready()) + begin + c(query("ERR")) +
+                            s(error("42601") + ready("E")) + policy(GRANT, 2) + c(query("ROLLBACK"), query("EXECUTE q"), query("DEALLOCATE q")) +
+                            s(complete("ROLLBACK") + ready()) + s(one + ready()),
+        "function-then-lost": c(query("SELECT s.f()")) + s(one + ready()) + lose() + c(query("SELECT 1")),
+        "numbers": c(query("SELECT nextval('s')")) + s(one + ready()) + c(query("SELECT lastval()")) + s(one + ready()),
         "bind-garbage": c(message(b"B", b"\0\0\x7f\xff\x7f\xff\xff\xff"), SYNC),
     }
     for name, data in BAD_ERRORS.items():

@@ -43,6 +43,21 @@ def test_what_prepare_transaction_keeps_of_settings_is_the_sessions_own(pair, po
             postgres.query("ROLLBACK PREPARED 'kept'", database="orders")
 
 
+@pytest.mark.parametrize("start", [{}, {"TimeZone": "Europe/Paris", "work_mem": "3MB"}])
+@pytest.mark.parametrize("sql, name, value", [("SET TimeZone = 'Asia/Tokyo'", "TimeZone", "Asia/Tokyo"),
+                                              ("SET DateStyle = 'German'", "DateStyle", "German, DMY"),
+                                              ("SET work_mem = '7MB'", "work_mem", "7MB")])
+def test_what_a_pipeline_sets_behind_its_discard_all_stays_set(pair, start, sql, name, value):
+    first, second = pair(**start)
+    usual = second.value(f"SHOW {name}")
+    first.ok("SET DateStyle = 'SQL'")
+    reply, = replies(first, run("DISCARD ALL"), run(sql), SYNC, count=1)
+    assert reply.tags == ["DISCARD ALL", "SET"]
+    assert second.value(f"SHOW {name}") == usual
+    assert first.value(f"SHOW {name}") == value
+    unharmed(first, second, name, usual)
+
+
 def test_what_a_procedure_commits_before_an_error_stays_set(pair):
     first, second = pair()
     first.ok("CREATE OR REPLACE PROCEDURE commits() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'")

@@ -2,6 +2,7 @@
 """Hidden state: what functions, DO and CALL set, lock or make is the session's own, as on a connection of its own; the next
 session never meets it; and it is on record."""
 import contextlib
+import struct
 
 import pgwire
 import psycopg2
@@ -36,6 +37,7 @@ CREATE FUNCTION hid.hold() RETURNS int LANGUAGE plpgsql AS
     $$ BEGIN EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT 1'; RETURN 1; END $$;
 CREATE FUNCTION hid.moody() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
     IF (SELECT bad FROM hid.mood) THEN SET work_mem = '6MB'; END IF; RETURN 1; END $$;
+CREATE FUNCTION hid.seed() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM setseed(0.5); RETURN 1; END $$;
 CREATE FUNCTION hid.noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN SET work_mem = '7MB'; RETURN NEW; END $$;
 CREATE TRIGGER noted BEFORE INSERT ON hid.t FOR EACH ROW EXECUTE FUNCTION hid.noted();
 CREATE VIEW hid.v AS SELECT hid.path() AS a;
@@ -183,6 +185,22 @@ def test_what_is_rolled_back_is_nobodys(start):
         session.query("SELECT hid.path(), 1 / 0")
         assert look(session) == usual
     assert leaks(daemon) in ([], [("hid.path, hid.take_role, hid.tenant, ...", "setting", "DateStyle")])
+
+
+@pytest.mark.parametrize("way", ["text", "DO", "function", "function call"])
+def test_nobody_goes_on_with_the_random_numbers_of_another(start, way):
+    daemon = start()
+    sent = {"text": pgwire.query("SELECT setseed(0.5)"), "DO": pgwire.query("DO $$ BEGIN PERFORM setseed(0.5); END $$"),
+            "function": pgwire.query("SELECT hid.seed()"),
+            "function call": pgwire.message(b"F", struct.pack("!ihhhidh", 1599, 1, 1, 1, 8, 0.5, 1))}[way]
+    seen = set()
+    for _ in range(3):
+        with login(daemon) as session, login(daemon) as other:
+            session.send(sent)
+            assert not session.reply().errors
+            session.terminate()
+            seen.add(other.value("SELECT random()"))
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("way", ["query", "extended"])

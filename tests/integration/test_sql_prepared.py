@@ -134,6 +134,7 @@ def test_names_beyond_ascii_are_the_servers_to_read_in_another_encoding_than_its
         cut = told("DEALLOCATE " + "\u00e9" * 31)  # 62 bytes here, 124 there
         assert cut.sqlstate == "26000" and [notice["C"] for notice in cut.notices] == ["42622"]
         assert told(b"PREPARE \xe9 AS SELECT 'one'").tags == ["PREPARE"]
+        assert [row["pin"] for row in daemon.console("SHOW PINS")] == ["PREPARE"]
         assert told(b"EXECUTE \xe9").value() == "one"
         assert told("EXECUTE \u00e9").sqlstate == "26000"
         session.ok("SET client_encoding = 'UTF8'")

@@ -26,6 +26,7 @@ bool marked(std::string_view sql) {
 TEST(PostgresCalls, AreSeenWhereverTheyStand) {
     const std::pair<std::string_view, std::string_view> cases[] = {
         {"SELECT f()", "f"},
+        {"SELECT 1E'\\' g(', f()", "f"},
         {"select F (1)", "f"},
         {"SELECT \"F\"(1)", "F"},
         {"SELECT s.f(1), \"S\".\"f\" (2)", "s.f S.f"},

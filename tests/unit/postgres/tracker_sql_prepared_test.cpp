@@ -101,6 +101,22 @@ TEST_P(SqlPrepared, DoesWhatTheStatementItNamesDoesNow) {
     EXPECT_EQ(pin(), "session advisory lock");
 }
 
+TEST_P(SqlPrepared, IsThereBehindTheEndOfAFailedTransaction) {
+    for (const char* end : {"ROLLBACK", "COMMIT", "ROLLBACK AND CHAIN", "ROLLBACK TO s"}) {
+        EXPECT_EQ(sql("PREPARE q AS SELECT 1"), "C(PREPARE) Z(I)");
+        (void)sql("BEGIN");
+        (void)sql("SAVEPOINT s");
+        (void)sql("ERR");
+        EXPECT_EQ(session->tracker.status(), wire::TransactionStatus::failed);
+        session->send(client.query(end).query("EXECUTE q").query("DEALLOCATE q").query("ROLLBACK").take(), GetParam());
+        session->pump(GetParam());
+        const std::string told = readable(session->received());
+        EXPECT_EQ(told.find("26000"), std::string::npos) << end << told;
+        EXPECT_NE(told.find("C(DEALLOCATE)"), std::string::npos) << end << told;
+        EXPECT_EQ(sql("EXECUTE q"), "E(26000 prepared statement \"q\" does not exist) Z(I)");
+    }
+}
+
 TEST_P(SqlPrepared, OutlivesItsTransaction) {
     (void)sql("BEGIN");
     EXPECT_EQ(sql("PREPARE q AS SELECT 1"), "C(PREPARE) Z(T)");

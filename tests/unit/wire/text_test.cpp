@@ -32,5 +32,16 @@ TEST(Text, WordsAreFoundWithoutCaseAndReplaced) {
     EXPECT_EQ(without("LOST: gone away, lost again", words, "ended"), "ended: ended, ended again");
 }
 
+TEST(Text, IsMadeUtf8ByteByByte) {
+    for (const char* whole : {"", "a", "\xc3\xa9", "\xe2\x82\xac x", "\xf0\x9f\x98\x80"})
+        EXPECT_EQ(as_utf8(whole), whole);
+    EXPECT_EQ(as_utf8("caf\xe9"), "caf?");
+    EXPECT_EQ(as_utf8("\xe9t\xe9"), "?t?");
+    EXPECT_EQ(as_utf8("\xc3"), "?") << "cut short";
+    EXPECT_EQ(as_utf8("\xc0\xaf"), "??") << "overlong";
+    EXPECT_EQ(as_utf8("\xed\xa0\x80"), "???") << "a surrogate";
+    EXPECT_EQ(as_utf8("\xf4\x90\x80\x80"), "????") << "beyond U+10FFFF";
+}
+
 }  // namespace
 }  // namespace leasehold::wire
