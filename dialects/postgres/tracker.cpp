@@ -79,6 +79,7 @@ void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) 
 wire::Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_client) {
     error_response(to_client.own(), Severity::error, error);
     refused_ = true;
+    if (aside_) take_identity_back(true);
     return wire::Aftermath::lives;
 }
 

@@ -13,6 +13,7 @@
 // tracker_errors      its errors, under the client's names
 // tracker_settings    settings that are carried although the server does not report them
 // tracker_replay      settings that the backend lacks, in front of the first request
+// tracker_identity    a role that is given up needs not be taken before
 // tracker_pins        what keeps it on its backend, and for how long
 // tracker_hidden      what functions did to it that no text tells
 // tracker_numbers     whose the numbers of sequences are that its backend would tell
@@ -308,6 +309,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void restore_within(Flow& flow);
     void step_done(std::uint8_t type, Bytes body);
     void own_step_done(Bytes body);
+    void bound_settings(std::string_view portal, const Digest* digest, std::string_view sql);
     void note_stuck();
     void settle(std::uint64_t answered, bool failed);
     void leave_trail();
@@ -336,6 +338,9 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] Passing on_replayed(std::uint8_t type, Bytes body);
     [[nodiscard]] Passing on_replay_error(Bytes body);
     void end_replay(wire::Outbox& to_client);
+    // tracker_identity.cpp
+    void set_identity_aside(const Message& message, Bytes rest);
+    void take_identity_back(bool failed);
 
     // tracker_observed.cpp
     void watch_query(std::string_view sql, std::size_t length);

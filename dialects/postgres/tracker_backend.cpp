@@ -278,6 +278,8 @@ Tracker::Passing Tracker::take_parameter(const Parameter& said, wire::Outbox& to
 
 void Tracker::transaction_over() {
     pins_.settle();
+    if (!named_portal_steps_.empty())
+        std::erase_if(named_portal_steps_, [this](const auto& each) { return each.second.scope <= scope_done_; });
     before_.clear();
     if (outstanding_.empty() && !scope_open_) reading_local_ = false;
     named_portal_bits_ = 0;
@@ -298,6 +300,7 @@ Tracker::Passing Tracker::on_ready(Bytes body) {
     outstanding_.pop();
     if (request.reply == Request::Reply::swallow) return Passing::drop;  // what was put in front of a Query
     if (trail_) settle(answered, request.has(Request::failed));
+    if (aside_) take_identity_back(request.has(Request::failed));
     if (listening_) listening_->answered(answered, request.has(Request::failed));
     if (name_trail_) {
         name_trail_->answered(answered);

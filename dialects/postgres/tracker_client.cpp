@@ -35,7 +35,7 @@ Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
         return Step::taken;
     }
     // DISCARD ALL takes settings and statements with it: what follows begins anew, with another lease if nothing pins.
-    if (dropping_ > 0) return hold(flow);
+    if (dropping_ > 0 || (aside_ && !scope_open_ && !outstanding_.empty())) return hold(flow);
     if (discarded_ && unaligned_ && scope_open_) restore_within(flow);
     if (unaligned_ && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) return hold(flow);
     switch (message.type) {
@@ -241,6 +241,8 @@ Tracker::Step Tracker::on_execute(const Message& message, Flow& flow) {
     if (watching_) watch_execute(portal);
     forward(message, flow);
     if (portal.empty() && !portal_steps_.empty()) execute_steps(std::exchange(portal_steps_, {}), flow);
+    if (const auto named = named_portal_steps_.find(portal); named != named_portal_steps_.end())
+        execute_steps(named->second.steps, flow);
     return Step::taken;
 }
 

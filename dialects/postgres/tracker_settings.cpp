@@ -66,6 +66,9 @@ void Tracker::distrust(const Digest& digest) {
 // What it resets goes to what the session began with.
 std::optional<Restated> Tracker::restated(const Digest& digest, std::string_view sql) const {
     if (options_.startup.empty() || !(digest.settings || digest.locals)) return std::nullopt;
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_restate")) return std::nullopt;
+#endif
     std::optional<SettingSteps> steps = read_setting_steps(sql, conforming_, &Tracker::carried, this);
     if (!steps || steps->size() != digest.statements || !has_room(*steps)) return std::nullopt;
     keep_privileged(*steps);
@@ -85,6 +88,25 @@ void Tracker::execute_steps(SettingSteps steps, Flow& flow) {
     }
     follow(std::move(steps));
     for (const std::string& sql : behind) run_own(sql, flow);
+}
+
+// A portal with a name lives up to its transaction's end, or to a Close. Once its name is given again, which of the two it
+// is depends on what fails meanwhile.
+void Tracker::bound_settings(std::string_view portal, const Digest* digest, std::string_view sql) {
+    constexpr std::size_t most = 64;
+    const bool touches = digest != nullptr && digest->touches_settings(true);
+    if (const auto known = named_portal_steps_.find(portal); known != named_portal_steps_.end()) {
+        pin_fresh(PinKind::setting, "of unknown outcome");
+        trail().lose_sight();
+        named_portal_steps_.erase(known);
+        if (touches) distrust(*digest);
+    } else if (touches && named_portal_steps_.size() >= most) {
+        distrust(*digest);
+    } else if (touches) {
+        if (auto steps = read_steps(*digest, sql)) {
+            named_portal_steps_.emplace(portal, PortalSteps{scope_, std::move(*steps)});
+        }
+    }
 }
 
 // DISCARD ALL is done, and the pipeline goes on.
@@ -144,6 +166,8 @@ void Tracker::leave_trail() {
     portal_steps_.clear();
     replay_ = Replay::none;
     replayed_.reset();
+    named_portal_steps_.clear();
+    if (aside_) take_identity_back(true);
 }
 
 // What the session began with, and its backend has not any more: at once, where no other lease follows that brings it.

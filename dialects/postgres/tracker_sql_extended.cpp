@@ -205,12 +205,9 @@ void Tracker::bound(std::string_view portal, const Digest* digest, std::string_v
     std::optional<SettingSteps> steps;
     // SET LOCAL x TO DEFAULT is followed for what the session began with alone.
     if (digest != nullptr && digest->touches_settings(trail_ != nullptr || !options_.startup.empty())) {
-        if (portal.empty()) {
-            steps = read_steps(*digest, sql);
-        } else {
-            distrust(*digest);
-        }
+        if (portal.empty()) steps = read_steps(*digest, sql);
     }
+    if (!portal.empty()) bound_settings(portal, digest, sql);
     if (digest != nullptr && may_listen(*digest)) {
         Digest listens = *digest;
         bind_listening(portal, listens, sql);

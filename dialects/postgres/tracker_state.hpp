@@ -13,6 +13,8 @@
 #include "dialects/postgres/transcript.hpp"
 #include "dialects/postgres/unnamed.hpp"
 
+#include <map>
+
 namespace leasehold::postgres {
 
 struct TrackerOptions {
@@ -61,8 +63,17 @@ struct TrackerState {
         std::string name;
         std::optional<std::string> value;
     };
-    std::vector<Before> before_;      // settings that the server reports, before the transaction in progress
-    SettingSteps portal_steps_;       // what executing the unnamed portal does to them
+    std::vector<Before> before_;  // settings that the server reports, before the transaction in progress
+    struct PortalSteps {
+        std::uint64_t scope = 0;
+        SettingSteps steps;
+    };
+    SettingSteps portal_steps_;  // what executing the unnamed portal does to them
+    std::map<std::string, PortalSteps, std::less<>> named_portal_steps_;  // and those with names
+    struct Aside {
+        std::optional<std::string> role, authorization;
+    };
+    std::optional<Aside> aside_;      // who the session is, while a statement runs that gives it up
     Settings told_;                   // every ParameterStatus as the client was told last
     bool parameters_differ_ = false;  // the backend's are not what the client was told
     // Settings that the backend lacks: to be sent in front of the first request, sent and not yet answered, there (and the

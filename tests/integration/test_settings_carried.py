@@ -146,3 +146,43 @@ def test_random_programs_are_as_on_a_dedicated_connection(servers, seed):
         assert not pins, both.story()
     finally:
         both.close()
+
+
+def test_a_role_that_is_gone_can_be_given_up(servers):
+    daemon, postgres = servers
+    for role in ("leaver", "heir"):
+        postgres.query(f"DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN END $$")
+        postgres.query(f"GRANT {role} TO {USER}")
+
+    def login():
+        return pgwire.connect(daemon.port, USER, "orders", PASSWORD)
+
+    def unnamed(sql):
+        return pgwire.parse("", sql), pgwire.bind(), pgwire.execute(), pgwire.SYNC
+
+    who = "SELECT current_user"
+    with login() as session, login() as other, login() as held:
+        held.ok("BEGIN")  # the other backend of the two
+        for extended in (False, True):
+            for give_up, becomes in (("RESET ROLE", USER), ("SET ROLE heir", "heir"), ("/* x */ SET ROLE NONE", USER),
+                                     ("RESET SESSION AUTHORIZATION", USER), ("DISCARD ALL", USER)):
+                postgres.query("DO $$ BEGIN CREATE ROLE leaver; EXCEPTION WHEN duplicate_object THEN END $$")
+                postgres.query(f"GRANT leaver TO {USER}")
+                session.ok("SET ROLE leaver")
+                other.ok(who)  # its backend is another's in between: nobody's role is left there
+                postgres.query("DROP ROLE leaver")
+                for sql in (who, "SET ROLE nobody_at_all", who):
+                    reply = session.query(sql)
+                    assert reply.sqlstate == "22023" and reply.status == "I", (sql, reply)
+                    missing = "nobody_at_all" if "nobody" in sql else "leaver"
+                    assert f'"{missing}" does not exist' in reply.errors[0].fields["M"]
+                # What fails leaves the session who it was, also to what was sent behind it.
+                session.send(pgwire.query("SET ROLE nobody_at_all") + pgwire.query(who))
+                assert [session.reply().sqlstate for _ in range(2)] == ["22023", "22023"]
+                if extended:
+                    session.send(*unnamed(give_up))
+                    assert not session.reply().errors
+                else:
+                    session.ok(give_up)
+                assert session.value(who) == becomes
+                session.ok("RESET ROLE")

@@ -27,6 +27,8 @@ CARRIERS = {
     "no_replay": _program(
         "settings", (0, "SET TimeZone = 'Asia/Tokyo'"), (0, "SET work_mem = '1MB'"), (1, "SELECT 1"), (0, "SHOW work_mem"),
         (0, "SHOW TimeZone")),
+    "no_restate": _program(
+        "resets", (0, "SET application_name = 'changed'"), (1, "SELECT 1"), (0, "RESET ALL")),
     "no_prepared": _program(
         "prepared", (0, ("parse", "p", "SELECT 'of 0'"), ("sync",)), (1, "SELECT 1"), (0, *BIND), (0, *BIND)),
     _no_pin("temporary object"): _program(

@@ -11,7 +11,7 @@ def names():
 
 # What differs through leasehold today, by name: see README.md. With two backends a pin that lasts too long is a wait.
 OPEN = {"listen"}
-OPEN_WITH_TWO = OPEN | {"settings", "sql_prepared"}
+OPEN_WITH_TWO = OPEN | {"sql_prepared"}
 
 
 def clean(two):

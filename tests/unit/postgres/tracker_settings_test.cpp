@@ -162,10 +162,22 @@ TEST_P(Setting, PinsWhereOnlySomeRolesMaySetIt) {
     }
 }
 
-TEST_P(Setting, PinsWhereItsPortalIsNamed) {
-    client.parse("", "SET work_mem=1").bind("", "portal").execute("portal").sync();
-    ask(client);
-    pins();
+TEST_P(Setting, IsCarriedWhereItsPortalIsNamed) {
+    ask(client.parse("", "SET work_mem=1").bind("", "portal").execute("portal").sync());
+    carries("1");
+    client.query("BEGIN").parse("", "SET work_mem=2").bind("", "a").parse("", "SET work_mem=3").bind("", "b").sync();
+    ask(client.execute("b").sync().execute("a").sync().query("COMMIT"));
+    carries("2");
+    EXPECT_EQ(ask(client.parse("", "SET work_mem=4").bind("", "portal").sync()), "1 2 Z(I)") << "never executed";
+    carries("2");
+    ask(client.parse("", "SET work_mem=5").bind("", "portal").execute("portal").sync());
+    carries("5");
+}
+
+TEST_P(Setting, PinsWhereAPortalsNameIsGivenAgain) {
+    client.query("BEGIN").parse("", "SET work_mem=1").bind("", "p").execute("p").close('P', "p");
+    ask(client.parse("", "SELECT 1").bind("", "p").execute("p").sync().query("COMMIT"));
+    EXPECT_EQ(session->tracker.pin(), "SET of unknown outcome");
 }
 
 TEST_P(Setting, PinsBesideWhatNobodySees) {

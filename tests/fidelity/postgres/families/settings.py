@@ -99,7 +99,8 @@ def special_words(draw):
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
         "SET XML OPTION DOCUMENT", "SET work_mem = '1MB', '2MB'", "SET LOCAL a.b TO 'local'", "SET SEED TO 0.5",
         "/* a comment */ SET a.b = 'in front'", "-- a line\nSET work_mem -- and\n = '4MB'"])
-    return [draw.run(sql, holds=("seed",) if "SEED" in sql else ()), probe(draw), effect(draw)]
+    kept = [name for word, name in (("SEED", "seed"), ("XML", "xmloption")) if word in sql]  # pins: README of the dialect
+    return [draw.run(sql, holds=kept), probe(draw), effect(draw)]
 
 
 @family("settings")
