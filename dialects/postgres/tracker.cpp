@@ -54,6 +54,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
     if (temporary_first_) pin_fresh(PinKind::temporary, {});
     front_ran_ = 0;
+    identity_refused_ = false;
     numbers_touched_ = numbers_drawn_ = false;
     clearing_ = 0;
 }
@@ -79,6 +80,7 @@ void Tracker::farewell(const wire::Diagnostics& error, wire::Outbox& to_client) 
 wire::Aftermath Tracker::refuse(const wire::Diagnostics& error, wire::Outbox& to_client) {
     error_response(to_client.own(), Severity::error, error);
     refused_ = true;
+    identity_refused_ = error.from_server;
     if (aside_) take_identity_back(true);
     return wire::Aftermath::lives;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A role that was dropped cannot be taken again by the next backend. Whoever gives its role up, or takes another one, needs
-// not have it there before: the server asks by the login alone who may be what.
+// A role that was dropped cannot be taken again by the next backend. Whoever was told so and gives its role up, or takes
+// another one, needs not have it there before: the server asks by the login alone who may be what.
 #include "dialects/postgres/tracker.hpp"
 
 namespace leasehold::postgres {

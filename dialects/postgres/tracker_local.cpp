@@ -76,7 +76,7 @@ Tracker::Step Tracker::refused_message(const Message& message, Flow& flow) {
 }
 
 Tracker::Step Tracker::local_request(const Message& message, Bytes rest, Flow& flow) {
-    if (!aside_ && message.whole()) set_identity_aside(message, rest);
+    if (identity_refused_ && !aside_ && message.whole()) set_identity_aside(message, rest);
     switch (message.type) {
         case frontend::query: {
             if (!message.whole()) return Step::lease;

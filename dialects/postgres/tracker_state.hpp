@@ -74,6 +74,7 @@ struct TrackerState {
         std::optional<std::string> role, authorization;
     };
     std::optional<Aside> aside_;      // who the session is, while a statement runs that gives it up
+    bool identity_refused_ = false;   // no backend could be given what it wants
     Settings told_;                   // every ParameterStatus as the client was told last
     bool parameters_differ_ = false;  // the backend's are not what the client was told
     // Settings that the backend lacks: to be sent in front of the first request, sent and not yet answered, there (and the
