@@ -24,8 +24,7 @@ namespace {
 
 constexpr std::size_t max_parameters = 256;
 
-// One that is shorter is passed on as a whole: a connection that ends within it leaves room for an error in its place.
-constexpr std::size_t whole_row = 16 * 1024;
+constexpr std::size_t whole_row = 16 * 1024;  // a shorter one is passed on whole: an error fits where its server dies
 
 // An error is waited for as a whole up to here; of a longer one the beginning is enough.
 constexpr std::size_t whole_error = 64 * 1024;
