@@ -45,6 +45,8 @@ void Hub::want(Who who, std::string channel, std::uint64_t request) {
         Asked want{Asked::Kind::want, who.session, request, std::move(channel), wire::Clock::now()};
         if (self.state_ == State::open) {
             self.send_want(std::move(want));
+        } else if (!self.refusal_.message.empty() && wire::Clock::now() < self.retry_at_) {
+            self.tell(who.session, {Kind::answered, request, {}, {}, self.refusal_});
         } else {
             self.wants_.push_back(std::move(want));
             self.dial_if_wanted();

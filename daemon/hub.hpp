@@ -125,6 +125,7 @@ class Hub final : public std::enable_shared_from_this<Hub> {
     std::unordered_map<std::uint64_t, Member> members_;
     std::map<std::string, std::set<std::uint64_t>, std::less<>> channels_;
     std::map<Worker*, std::vector<std::pair<std::uint64_t, HubNews>>> news_;
+    wire::Diagnostics refusal_;  // of the last attempt: so is who asks before the next
     std::chrono::milliseconds back_off_{0};
     wire::Clock::time_point retry_at_{}, heard_at_{}, wanted_at_{}, since_{};
     std::uint64_t delivered_ = 0, lost_ = 0;

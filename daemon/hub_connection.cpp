@@ -75,6 +75,7 @@ void Hub::dial_if_wanted() {
     if (state_ != State::closed || moved_ || (channels_.empty() && wants_.empty())) return;
     if (wire::Clock::now() < retry_at_ || !take_place()) return;
     state_ = State::dialling;
+    refusal_ = {};
     asio::co_spawn(executor_, dial(shared_from_this()), [](const std::exception_ptr&) {});
 }
 
@@ -210,7 +211,8 @@ void Hub::failed(const std::string& why, wire::Diagnostics refusal) {
     retry_at_ = wire::Clock::now() + back_off_;
     if (refusal.message.empty()) return;
     retry_at_ = wire::Clock::now() + longest_back_off;
-    answer_waiting(refusal);
+    refusal_ = std::move(refusal);
+    answer_waiting(refusal_);
 }
 
 void Hub::answer_waiting(const wire::Diagnostics& error) {

@@ -72,6 +72,8 @@ class Relay {
     void set_limits(Limits limits) noexcept { limits_ = limits; }
 
     [[nodiscard]] bool leased() const noexcept { return static_cast<bool>(lease_); }
+    // It goes on until its lease ends.
+    [[nodiscard]] bool drains() const noexcept { return draining_ && !stopping_; }
     // The pool has been pointed at another server since the lease began.
     [[nodiscard]] bool outdated() const noexcept { return lease_ && lease_.outdated(); }
     [[nodiscard]] bool gone() const noexcept { return gone_; }

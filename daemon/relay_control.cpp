@@ -180,10 +180,10 @@ void Relay::drain() {
     if (between && client_in_.empty() && client_.quiet()) finish({Event::stop, {}});
 }
 
-// What the client has asked already is answered with the farewell, not overheard.
+// What the client has asked already is answered with the farewell, not overheard; and what waits for it comes first.
 void Relay::end_drained() {
     if (!lease_) {
-        if (client_in_.empty()) {
+        if (client_in_.empty() && !tracker_.resumes()) {
             client_readable();
         } else {
             on_client(client_in_.bytes(), true);

@@ -174,6 +174,7 @@ class Session final : private Lobby::Guest {
     [[nodiscard]] wire::awaitable<std::optional<wire::Diagnostics>> ask_hub(wire::Errand errand);
     void release_channels();
     void move_to_another_hub();
+    void stop_overflowed();
     void leave_hub();
     void forget_session();
     // It has ended, and only its client's last bytes are waited for.

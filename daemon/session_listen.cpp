@@ -45,7 +45,9 @@ wire::awaitable<std::optional<wire::Diagnostics>> Session::ask_hub(wire::Errand 
         } else {
             hub_->catch_up({id_, worker_}, answer->request);
         }
-        while (!answer->said && stop_reason_.empty() && wire::Clock::now() < until) co_await answer->wait();
+        // Who drains has been answered but for what was said before.
+        const auto goes_on = [this] { return stop_reason_.empty() || (relay_ && relay_->drains()); };
+        while (!answer->said && goes_on() && wire::Clock::now() < until) co_await answer->wait();
         hub_answer_.reset();
         if (!answer->moved) {
             if (answer->said && answer->error.message.empty()) co_return std::nullopt;
@@ -64,14 +66,14 @@ void Session::hub_says(const Hub* hub, const HubNews& news) {
         case Kind::heard:
             if (listener == nullptr) return;
             listener->heard(news.said);
-            if (listener->overflowed())
-                stop("the client does not take the notifications of the channels that it listens to");
+            if (listener->overflowed()) stop_overflowed();
             return;
         case Kind::answered:
             if (waiting == nullptr) return;
             // At once: what is heard next counts.
             if (news.error.message.empty() && !news.mark_channel.empty() && listener != nullptr)
                 listener->ready(waiting->channel, news.mark_channel, id_);
+            if (listener != nullptr && listener->overflowed()) stop_overflowed();
             waiting->error = news.error;
             waiting->said = true;
             waiting->woken.cancel();
@@ -89,6 +91,10 @@ void Session::hub_says(const Hub* hub, const HubNews& news) {
             hub_answer_->woken.cancel();
             return;
     }
+}
+
+void Session::stop_overflowed() {
+    stop("the client does not take the notifications of the channels that it listens to");
 }
 
 void Session::move_to_another_hub() {

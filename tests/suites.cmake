@@ -16,7 +16,7 @@ set(sanitized test_drain test_foreign_state test_limits test_notify test_auth te
   test_startup test_template test_tls_clients test_tls_servers)
 list(APPEND sanitized test_hostile_mysql test_hostile_mysql_layers test_mysql_change_user test_mysql_change_user_hostile test_mysql_framing test_mysql_kill test_mysql_login test_mysql_prepared test_mysql_unseen
   test_mysql_timeouts test_mysql_tls test_mysql_tls_clients test_pool_rules)
-list(APPEND sanitized test_hidden test_listen test_pins test_sequences test_settings_carried test_settings_replayed)
+list(APPEND sanitized test_hidden test_listen test_listen_along test_listen_faults test_pins test_sequences test_settings_carried test_settings_replayed)
 list(APPEND sanitized test_commands test_commands_daemon test_commands_kill test_commands_users)
 
 file(GLOB files CONFIGURE_DEPENDS integration/test_*.py)

@@ -22,7 +22,9 @@ constexpr std::string_view question =
     "EXISTS(SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
     "EXISTS(SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql"
     " AND pg_catalog.left(name,3) OPERATOR(pg_catalog.<>) 'lh_'),"
-    "EXISTS(SELECT FROM pg_catalog.pg_listening_channels());"
+    "EXISTS(SELECT FROM pg_catalog.pg_listening_channels() AS c(n) WHERE n OPERATOR(pg_catalog.<>) ALL (ARRAY[";
+constexpr std::string_view settings_question =
+    "]::pg_catalog.text[]));"
     "SELECT 's',name,pg_catalog.left(pg_catalog.current_setting(name),300),setting OPERATOR(pg_catalog.=) reset_val"
     " FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'";
 
@@ -75,7 +77,8 @@ void add(std::string& sql, std::string_view name, std::optional<std::string_view
     return (((sql += functions) += customs_middle) += names) += customs_end;
 }
 
-[[nodiscard]] std::string text_for(const PostgresLease& lease, const Hidden::Suspects& suspects) {
+[[nodiscard]] std::string text_for(const PostgresLease& lease, const Hidden::Suspects& suspects,
+                                   std::span<const std::string> along) {
     std::string who, known;
     const auto role = lease.held.find("role");
     if (role) add(who, "role", *role);
@@ -90,6 +93,11 @@ void add(std::string& sql, std::string_view name, std::optional<std::string_view
     }
     add(known, timeout, lease.held.find(timeout));
     std::string sql(question);
+    for (const std::string& channel : along) {
+        if (!sql.ends_with('[')) sql += ',';
+        sql += quote_literal(channel);
+    }
+    sql += settings_question;
     if (!who.empty()) ((sql += identity) += who) += identity_end;
     ((sql += comparison) += known) += comparison_end;
     if (!suspects.functions.empty() || !suspects.customs.empty()) sql += customs_sql(suspects);
@@ -109,8 +117,8 @@ void add(std::string& sql, std::string_view name, std::optional<std::string_view
 
 }  // namespace
 
-Audit::Audit(const PostgresLease& lease, const Hidden::Suspects& suspects)
-    : Round(text_for(lease, suspects), wire::errc::server_error, Reads::all), lease_(lease) {}
+Audit::Audit(const PostgresLease& lease, const Hidden::Suspects& suspects, std::span<const std::string> along)
+    : Round(text_for(lease, suspects, along), wire::errc::server_error, Reads::all), lease_(lease) {}
 
 bool Audit::on_other(std::uint8_t type, Bytes body) {
     if (type == backend::notification) {

@@ -10,6 +10,7 @@
 #include "dialects/postgres/round.hpp"
 
 #include <optional>
+#include <span>
 
 namespace leasehold::postgres {
 
@@ -17,7 +18,9 @@ class Audit final : public Round {
   public:
     // The lease outlives the exchange. A server does not list custom settings (a.b): it is asked for those that the
     // text names, and the sources of these functions.
-    explicit Audit(const PostgresLease& lease, const Hidden::Suspects& suspects = {});
+    // `along`: channels that it listens to beside the ear.
+    explicit Audit(const PostgresLease& lease, const Hidden::Suspects& suspects = {},
+                   std::span<const std::string> along = {});
 
     // With each setting that is another than the lease holds, as the server spells it, but for those that it reports.
     [[nodiscard]] const Found& found() const noexcept { return found_; }

@@ -39,7 +39,7 @@ pool::Condition Backend::condition() const noexcept {
     condition.outstanding = lease_.outstanding();
     condition.cancelling = cancelling_.underway();
     condition.in_transaction = lease_.status != 'I';
-    condition.dirty = soiled_ || lease_.dirty;
+    condition.dirty = soiled_ || lease_.dirty || lease_.along;
     return condition;
 }
 
@@ -71,6 +71,13 @@ awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
         co_return std::error_code{};
     }
 #endif
+    if (lease_.along && !soiled_ && !lease_.dirty) {
+        Unlisten exchange;
+        const std::error_code ec = co_await run(exchange, deadline);
+        note(exchange.changes());
+        lease_.along = false;
+        co_return ec;
+    }
     Reset exchange;
     const std::error_code ec = co_await run(exchange, deadline);
     note(exchange.changes());
@@ -122,6 +129,7 @@ void Backend::note(const Changes& changes) {
 // The quarantine ladder. A rung that fails is the last; the pool closes the connection then.
 awaitable<std::error_code> Backend::recover(pool::Deadline deadline, pool::RecoverSink& sink) {
     std::error_code ec;
+    soiled_ = true;  // whatever else is known of it
     const bool running = lease_.outstanding() || cancelling_.underway();
     if (running) {
         ec = co_await cancel(deadline);
@@ -195,10 +203,11 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
 
 awaitable<std::error_code> Backend::audit(wire::Tracker& session, pool::Deadline deadline, wire::Outbox& to_client) {
     auto& tracker = static_cast<Tracker&>(session);
-    Audit exchange(lease_, tracker.suspects());
+    const std::vector<std::string> along = tracker.along_channels();
+    Audit exchange(lease_, tracker.suspects(), along);
     const std::error_code ec = co_await wire::drive(*transport_, exchange, inbox_, deadline);
     note(exchange.changes());
-    to_client.own().append(exchange.notifications());
+    tracker.pass_notifications(exchange.notifications(), to_client);
     // One that may not or cannot tell is no reason to lose what the session has there.
     const bool refused = ec == wire::errc::server_error && exchange.status() == 'I';
     if (ec && !refused) {

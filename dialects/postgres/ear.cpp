@@ -11,16 +11,13 @@ namespace {
 
 [[nodiscard]] std::string statements(std::string_view verb, const std::vector<std::string>& channels) {
     std::string sql;
-    for (const std::string& channel : channels) {
-        sql.append(verb).append(" \"");
-        for (const char c : channel) sql.append(c == '"' ? 2 : 1, c);
-        sql += "\";";
-    }
+    for (const std::string& channel : channels) sql += about_channel(verb, channel) += ';';
     return sql;
 }
 
-// "17 0123abcd": the session and what it said. False: nobody of ours wrote it.
-[[nodiscard]] bool read_mark(wire::Announcement& said) {
+}  // namespace
+
+bool read_mark(wire::Announcement& said) {
     const std::size_t blank = said.payload.find(' ');
     if (blank == std::string::npos) return false;
     const char* const end = said.payload.data() + blank;
@@ -29,8 +26,6 @@ namespace {
     said.payload.erase(0, blank + 1);
     return true;
 }
-
-}  // namespace
 
 Ear::Ear(std::string mark_channel) : mark_channel_(std::move(mark_channel)) {
     if (mark_channel_.empty()) mark_channel_ = "leasehold_" + new_nonce();

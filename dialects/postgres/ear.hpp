@@ -8,6 +8,9 @@
 
 namespace leasehold::postgres {
 
+// "17 0123abcd", said on the channel of marks: becomes the session and what it said. False: nobody of ours wrote it.
+[[nodiscard]] bool read_mark(wire::Announcement& said);
+
 class Ear final : public wire::Ear {
   public:
     // `mark_channel`: of the connection before this one; empty: a new one.

@@ -32,6 +32,7 @@ struct PostgresLease final : wire::LeaseState {
     std::shared_ptr<SequencesAsked> asked{};  // of its pool; null: of nobody's
     char status = 'I';                        // of the last ReadyForQuery
     bool dirty = false;                       // session state that DISCARD ALL must remove
+    bool along = false;                       // it listens beside the ear: UNLISTEN * ends that, as DISCARD ALL does
     bool seeded = false;                      // random() goes on as a session has begun it: DISCARD ALL leaves that
     Unfinished unfinished;
     std::uint64_t half_sent = 0;  // bytes due of a message to the server whose beginning was sent: nothing can follow
@@ -58,7 +59,7 @@ struct PostgresLease final : wire::LeaseState {
         statements.clear();
         unnamed = {};
         numbers = {};
-        dirty = false;
+        dirty = along = false;
     }
     // Replies, bodies or copies are unfinished.
     [[nodiscard]] bool outstanding() const noexcept {

@@ -64,6 +64,13 @@ ListenOrder read_listen(std::string_view sql) {
     return read ? order : ListenOrder{};
 }
 
+std::string about_channel(std::string_view verb, std::string_view channel) {
+    std::string sql(verb);
+    sql += " \"";
+    for (const char c : channel) sql.append(c == '"' ? 2 : 1, c);
+    return sql += '"';
+}
+
 std::vector<ListenPart> read_listens(std::string_view sql, bool standard_conforming_strings) {
     constexpr std::string_view blanks = " \t\n\r\f";
     std::vector<ListenPart> parts;
@@ -74,12 +81,13 @@ std::vector<ListenPart> read_listens(std::string_view sql, bool standard_conform
         const std::string_view text = sql.substr(at, length);
         if (!scanner.ended()) scanner.finish();
         const Kind kind = scanner.statement().kind;
-        if (kind == Kind::listen || kind == Kind::unlisten) {
+        const bool acts = kind == Kind::listen || kind == Kind::unlisten;
+        if (acts || kind == Kind::other) {
             ListenPart part{at + text.find_first_not_of(blanks), at + text.find_last_not_of(blanks) + 1, number,
                             read_listen(text)};
-            if (!part.order) return {};
+            if (acts && !part.order) return {};
             if (sql[part.end - 1] == ';') --part.end;
-            parts.push_back(std::move(part));
+            if (part.order) parts.push_back(std::move(part));
         }
         if (kind != Kind::none) ++number;
         at += length;

@@ -29,13 +29,16 @@ struct ListenOrder {
 // None: something else, or a name that another connection could take for another (beyond ASCII, too long).
 [[nodiscard]] ListenOrder read_listen(std::string_view sql);
 
+// "LISTEN "news"", "UNLISTEN "news"".
+[[nodiscard]] std::string about_channel(std::string_view verb, std::string_view channel);
+
 // One of several statements: where its own text stands.
 struct ListenPart {
     std::size_t begin = 0, end = 0;
     std::size_t statement = 0;  // empty ones are not counted
     ListenOrder order;
 };
-// All LISTEN and UNLISTEN of a text; none if one of them cannot be read.
+// All LISTEN and UNLISTEN of a text, and questions for what is listened to; none if one of the former cannot be read.
 [[nodiscard]] std::vector<ListenPart> read_listens(std::string_view sql, bool standard_conforming_strings);
 
 }  // namespace leasehold::postgres

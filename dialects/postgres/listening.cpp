@@ -66,6 +66,7 @@ void Listening::heard(const wire::AnnouncementPtr& said, bool idle) {
 // Who listened to nothing before hears from the mark on, and what the transaction itself said: it came by the same process.
 // Who did is at the end of a transaction told all that was said in its time, by what it listens to then: as a server does.
 void Listening::apply(const Mark& mark, std::uint32_t from) {
+    if (along_) meet_along(mark);
     switch (mark.order.kind) {
         case Kind::listen:
             if (!registered_.try_emplace(mark.order.channel, ++registrations_).second) return;
@@ -92,6 +93,7 @@ void Listening::keep_waiting() noexcept {
 // Marks on their way may not be heard. Of those whose transaction has been committed it is known what they said.
 void Listening::lost() {
     deaf_ = true;
+    if (along_) along_->apart = true;
     gap_ |= !registered_.empty();
     for (Mark& mark : marks_) mark.astray = true;
     settle_astray();
@@ -117,7 +119,8 @@ void Listening::restored(const std::string& mark_channel) {
 // --- the session -------------------------------------------------------------------------------------------------
 
 std::string Listening::mark(const ListenOrder& order, std::uint64_t request, std::size_t statement) {
-    Mark mark{new_nonce(), order, request};
+    Mark mark{.nonce = new_nonce(), .order = order, .request = request};
+    mark.along = along_ && along_->channels.contains(order.channel);
     std::string text = "NOTIFY \"" + mark_channel_ + "\", '" + std::to_string(session_) + ' ' + mark.nonce + '\'';
     marks_.push_back(std::move(mark));
     tags_.push_back({request, statement, order.tag()});
@@ -148,7 +151,9 @@ std::string Listening::rewrite(std::string_view sql, const std::vector<ListenPar
     std::size_t at = 0, length = 0;
     for (const ListenPart& part : parts) {
         const std::string_view before = sql.substr(at, part.begin - at);
-        const std::string made = mark(part.order, request, part.statement);
+        const bool asks = part.order.kind == Kind::channels;
+        if (asks) tags_.push_back({request, part.statement, {}});
+        const std::string made = asks ? channels_query(part.order) : mark(part.order, request, part.statement);
         text.append(before).append(made);
         length += characters(before);
         tags_.back().from = length;
@@ -202,6 +207,7 @@ void Listening::over(bool committed) {
 }
 
 void Listening::caught_up() {
+    if (along_) join_along();
     std::erase_if(marks_, [](const Mark& mark) { return mark.over; });
     if (marks_.empty()) {
         early_.clear();
@@ -226,6 +232,7 @@ void Listening::forget_all() {
     early_.clear();
     early_bytes_ = 0;
     gap_ = false;
+    along_.reset();
     release_unused();
 }
 
@@ -273,6 +280,7 @@ void Listening::deliver(wire::Writer& to_client) {
     }
     queue_.clear();
     queued_ = 0;
+    if (along_) along_->nonce.clear();
 }
 
 }  // namespace leasehold::postgres

@@ -13,6 +13,7 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -26,6 +27,7 @@ namespace leasehold::postgres {
 class Listening {
   public:
     static constexpr std::size_t most_channels = 4096;
+    static constexpr std::size_t most_along = 100;          // channels that its backends listen to as well
     static constexpr std::size_t most_waiting = 16u << 20;  // bytes
 
     // --- what the ear does for it
@@ -63,7 +65,22 @@ class Listening {
     void over(bool committed);
     // Everything said before has been heard: marks of transactions that are over and have not come back never will.
     void caught_up();
-    void keep_waiting() noexcept;           // what has come was said before what the session does next
+    void keep_waiting() noexcept;  // what has come was said before what the session does next
+    // --- a transaction's backend hears beside the ear (listening_along.cpp)
+    // Its transaction begins, and may listen to channels that the ear does not hear yet.
+    [[nodiscard]] bool may_begin_along() const noexcept {
+        return !registered_.empty() && registered_.size() <= most_along && !deaf_;
+    }
+    // What its backend has to listen to then, but does not yet: it does from now on.
+    [[nodiscard]] std::vector<std::string> begin_along();
+    // It is to listen to that channel as well. False: it surely does, or nobody began.
+    [[nodiscard]] bool add_along(const std::string& channel);
+    [[nodiscard]] bool along() const noexcept { return along_ != nullptr; }
+    [[nodiscard]] std::vector<std::string> along_channels() const;
+    // Its backend said so; `idle`: between transactions, where the ear is enough. False: not for this, and the client's.
+    [[nodiscard]] bool heard_along(wire::Bytes notification, bool idle);
+    void leave_along() noexcept { along_.reset(); }  // another backend follows, or none
+
     void forget_all();                      // DISCARD ALL, or the like on the backend itself
     void forget(const ListenOrder& order);  // UNLISTEN, likewise
     // A text of several statements, or DO, which is sent as it is: what it unlistens to goes when it has been answered.
@@ -89,6 +106,7 @@ class Listening {
         std::uint64_t request = 0;
         bool over = false, committed = false;
         bool astray = false;  // may come back while nobody hears it
+        bool along = false;   // of a channel that the backend listens to as well
     };
     struct Tag {
         std::uint64_t request = 0;
@@ -103,7 +121,22 @@ class Listening {
     void apply(const Mark& mark, std::uint32_t from);
     void keep(const wire::AnnouncementPtr& said, bool certain);
     void settle_astray();
+    void meet_along(const Mark& mark);
+    void join_along();
 
+    struct Along {
+        std::set<std::string, std::less<>> channels;  // that the backend listens to, or may: a savepoint takes it back
+        std::set<std::string, std::less<>> surely;    // of these: since a transaction of their own
+        std::set<std::string, std::less<>> since;     // of these: in this transaction, as the ear does
+        std::string mark_channel;
+        std::vector<wire::AnnouncementPtr> said;  // by the backend, at the transaction's end
+        std::size_t bytes = 0;
+        bool apart = false;  // it listens to a channel that the backend does not hear
+        // Its last mark, and how much the ear had heard before.
+        std::string nonce;
+        std::size_t heard = 0;
+    };
+    std::unique_ptr<Along> along_;
     std::string mark_channel_;
     std::uint64_t session_ = 0;
     std::map<std::string, std::uint64_t, std::less<>> registered_;  // with its place in the order of registration

@@ -78,11 +78,14 @@ class Namespace {
     void clear();  // as remove() of each
     // Nothing outstanding refers to what was removed any more.
     void settle() noexcept;
+    // So much is kept for restore() that no more should come before settle().
+    [[nodiscard]] bool crowded() const noexcept { return removed_.size() >= most_removed; }
     [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
     [[nodiscard]] Map::iterator begin() noexcept { return names_.begin(); }
     [[nodiscard]] Map::iterator end() noexcept { return names_.end(); }
 
   private:
+    static constexpr std::size_t most_removed = 1000;
     [[nodiscard]] static std::string_view cut(std::string_view name) noexcept { return name.substr(0, 63); }
     Map names_;
     std::vector<Map::node_type> removed_;

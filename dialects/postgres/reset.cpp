@@ -26,6 +26,16 @@ std::error_code Reset::judge() {
     return must_be_idle();
 }
 
+Unlisten::Unlisten() : Round("UNLISTEN *") {}
+
+std::error_code Unlisten::judge() {
+    if (tag() != "UNLISTEN") {
+        diagnostics_ = {"08P01", 0, "the reply does not answer UNLISTEN", false};
+        return wire::errc::protocol_violation;
+    }
+    return must_be_idle();
+}
+
 Reseed::Reseed() : Round("SELECT pg_catalog.setseed(0." + digits() + ')') {}
 
 std::error_code Reseed::judge() {

@@ -15,6 +15,15 @@ class Reset final : public Round {
     [[nodiscard]] std::error_code judge() override;
 };
 
+// Of a backend on which nothing is left but that it listens.
+class Unlisten final : public Round {
+  public:
+    Unlisten();
+
+  private:
+    [[nodiscard]] std::error_code judge() override;
+};
+
 // Makes random() what nobody can foretell again.
 class Reseed final : public Round {
   public:

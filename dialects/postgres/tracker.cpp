@@ -53,6 +53,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     parameters_differ_ = lease_->reported.fingerprint() != told_.fingerprint();
     if (options_.mode == wire::LeaseMode::session) session_pinned_ = true;
     if (temporary_first_) pin_fresh(PinKind::temporary, {});
+    if (listening_) listening_->leave_along();
     front_ran_ = 0;
     identity_refused_ = false;
     numbers_touched_ = numbers_drawn_ = false;
@@ -338,7 +339,7 @@ void Tracker::drop_all_statements(bool discard) {
     discarded_ = true;
     lease_->held.clear();
     numbers_cleared();
-    lease_->dirty = false;
+    lease_->dirty = lease_->along = false;
     // Back to what the client asked for when it came; the next lease sees to it.
     settings_ = options_.startup;
     unaligned_ = true;

@@ -18,6 +18,7 @@
 // tracker_hidden      what functions did to it that no text tells
 // tracker_numbers     whose the numbers of sequences are that its backend would tell
 // tracker_listen      LISTEN and UNLISTEN, and what it is told between its transactions
+// tracker_along       what a transaction's backend hears beside it
 // tracker_observed    its statements, for whoever wants to know of each
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
@@ -74,6 +75,9 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void audited(const Found* found);
     // Custom settings that its functions may have set: what an audit is to ask for.
     [[nodiscard]] const Hidden::Suspects& suspects() const noexcept { return hidden_.suspects; }
+    // What the backend listens to beside the ear, which is not the session's; and what came for it in an audit.
+    [[nodiscard]] std::vector<std::string> along_channels() const;
+    void pass_notifications(Bytes messages, wire::Outbox& to_client);
 
     // What a backend must hold before attach(): the startup packet's settings and what the session changed since.
     [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
@@ -147,6 +151,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void ensure_held(const PreparedText& text, Flow& flow);
     void ensure_named(Namespace::Named& named, Flow& flow);
     void ensure_unnamed(Flow& flow);
+    void note_unnamed_again();
     void make_room(Flow& flow);
     void inject_close(std::uint64_t id, Flow& flow);
     void poison(Fault fault, std::string_view detail, Flow& flow);
@@ -282,10 +287,15 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] bool must_ask(const ListenOrder& order);
     [[nodiscard]] bool listens_somewhere(const Digest& what) const noexcept {
         return (what.pins & bit(PinKind::listen)) != 0 ||
-               (listening_ && (what.ends_state || (what.statements == 1 && what.first == Kind::other)));
+               (listening_ && (what.ends_state || what.statements > 1 || what.first == Kind::other));
     }
     [[nodiscard]] bool prepare_to_listen(Digest& what, std::string_view sql, std::vector<ListenPart>& parts);
     [[nodiscard]] bool same_encoding() const noexcept;
+    // The whole text is a question for what is listened to.
+    [[nodiscard]] static bool asks_alone(const std::vector<ListenPart>& parts, std::string_view sql) noexcept {
+        return parts.size() == 1 && parts[0].order.kind == ListenOrder::Kind::channels && parts[0].begin == 0 &&
+               parts[0].end == sql.size();
+    }
     void query_listening(std::string_view sql, const std::vector<ListenPart>& parts, Flow& flow);
     [[nodiscard]] Passing complete_listening(wire::Outbox& to_client);
     void pass_listening_error(Bytes body, wire::Outbox& to_client);
@@ -296,6 +306,13 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] bool holds_ready() noexcept;
     [[nodiscard]] bool between_transactions() const noexcept;
     void release_ready(wire::Outbox& to_client);
+
+    // tracker_along.cpp
+    [[nodiscard]] std::optional<Step> begin_along(const Digest* what, Flow& flow);
+    void listen_along(const std::vector<std::string>& channels, Flow& flow);
+    void listen_along(const ListenOrder& order, Flow& flow);
+    [[nodiscard]] bool hears_along(Bytes notification);
+    [[nodiscard]] bool along() const noexcept { return listening_ && listening_->along(); }
 
     // tracker_settings.cpp
     [[nodiscard]] SettingTrail& trail();

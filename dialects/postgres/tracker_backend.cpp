@@ -54,7 +54,7 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         std::size_t taken = header.size();
         if (!acceptable(header, Sender::server, Stage::session)) {
             passing = Passing::fatal;
-        } else if (header_only(header.type) && !own_in_front()) {
+        } else if (header_only(header.type) && !own_in_front() && !(header.type == backend::notification && along())) {
             if (header.size() <= whole_row && header.size() > rest.size()) break;
             if (on_header(header.type)) {
                 taken = stream_reply(rest, header.size());
@@ -163,8 +163,8 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
         case backend::error: return on_error(body, to_client);
         case backend::parameter_status: return on_parameter(body, to_client);
         case backend::notice: return own_in_front() ? Passing::drop : Passing::pass;
-        case backend::notification: return Passing::pass;
         case backend::copy_in: return on_copy_in();
+        case backend::notification: return hears_along(body) ? Passing::drop : Passing::pass;
         case backend::copy_out:
         case backend::copy_done:
         case backend::copy_both: return outstanding_.empty() ? Passing::fatal : Passing::pass;
@@ -211,6 +211,7 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
     if (trail_ && trail_->own(outstanding_.first())) {
         own_step_done(body);
         if (name_trail_) name_done(body);
+        if (request.has(Request::listens)) listening_->statement_done(outstanding_.first());
         return Passing::drop;
     }
     if (watching_) watch_done();

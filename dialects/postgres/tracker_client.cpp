@@ -38,6 +38,7 @@ Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
     if (dropping_ > 0 || (aside_ && !scope_open_ && !outstanding_.empty())) return hold(flow);
     if (discarded_ && unaligned_ && scope_open_) restore_within(flow);
     if (unaligned_ && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) return hold(flow);
+    if (names_.crowded() && !outstanding_.empty()) return hold(flow);
     switch (message.type) {
         case frontend::query: return on_query(message, flow);
         case frontend::function_call: return on_function_call(message, flow);
@@ -152,10 +153,14 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     if ((what.touches && (what.names_sequences || !own_numbers())) || !message.whole()) {
         if (const std::optional<Step> step = clear_numbers(what, message, flow)) return *step;
     }
-    if (names) put_in_front(*names, flow);
+    const std::string_view sent = names ? std::string_view(names->sql) : sql;
     std::vector<ListenPart> listens;
-    if (!names && listens_somewhere(what) && message.whole() && !prepare_to_listen(what, sql, listens))
-        return Step::errand;
+    if (listens_somewhere(what) && message.whole() && !prepare_to_listen(what, sent, listens)) return Step::errand;
+    if (listening_ && message.whole()) {
+        if (const std::optional<Step> step = begin_along(&what, flow)) return *step;
+    }
+    if (names) put_in_front(*names, flow);
+    for (const ListenPart& part : listens) listen_along(part.order, flow);
     std::optional<SettingSteps> steps;
     if (message.whole() && what.touches_settings(trail_ != nullptr)) {
         if ((names && names->hidden) || (anew && !understood(anew->steps))) {
@@ -169,7 +174,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     const std::uint32_t text = transcript_.add(text_told);
     std::uint16_t all = static_cast<std::uint16_t>(bits(what) | Request::drops_unnamed);
     if (!message.whole()) all |= Request::partial;
-    if (!listens.empty() && !listens.front().order.tag().empty()) all |= Request::listens;
+    if (!listens.empty() && !asks_alone(listens, sent)) all |= Request::listens;
     if (what.drops_statements) ++dropping_;
     const std::uint64_t number = scope_open_ ? scope_ - 1 : scope_++;
     outstanding_.push({.type = frontend::query, .bits = all, .text = text, .number = number});
@@ -184,18 +189,15 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     in_sync_ = true;
     apply(what);
     if (listens.empty() && listening_ && listening_->anything()) listening_->note_others(sql, outstanding_.pushed());
-    if (names && !names->sent.rewriting.empty()) {
-        query(flow.to_backend.own(), names->sql);
-        follow_names(std::move(names->sent), number);
-        return Step::taken;
-    }
+    const bool renamed = names && !names->sent.rewriting.empty();
     if (!listens.empty()) {
-        query_listening(sql, listens, flow);
-    } else if (anew) {
-        query(flow.to_backend.own(), sql);
+        query_listening(sent, listens, flow);
+    } else if (renamed || anew) {
+        query(flow.to_backend.own(), sent);
     } else {
         forward(message, flow);
     }
+    if (renamed) follow_names(std::move(names->sent), number);
     start_stream(message, Rest::forward);
     return Step::taken;
 }

@@ -4,6 +4,7 @@
 // its own above all, in front of its ReadyForQuery.
 #include "dialects/postgres/tracker.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <utility>
@@ -70,7 +71,9 @@ bool Tracker::prepare_to_listen(Digest& what, std::string_view sql, std::vector<
         return true;
     }
     std::vector<ListenPart> read = read_listens(sql, conforming_);
-    if (!read.empty() && must_catch_up(read.front().order)) return false;
+    const auto acts = [](const ListenPart& part) { return part.order.kind != Order::channels; };
+    const auto first = std::ranges::find_if(read, acts);
+    if (first != read.end() && must_catch_up(first->order)) return false;
     bool listens = false, heard = true;
     for (const ListenPart& part : read) {
         if (part.order.kind != Order::listen) continue;
@@ -106,7 +109,7 @@ bool Tracker::same_encoding() const noexcept {
 
 // The request has been pushed.
 void Tracker::query_listening(std::string_view sql, const std::vector<ListenPart>& parts, Flow& flow) {
-    if (parts.front().order.kind == Order::channels) {
+    if (asks_alone(parts, sql)) {
         query(flow.to_backend.own(), listening_->channels_query(parts.front().order));
         return;
     }
@@ -127,8 +130,7 @@ Tracker::Passing Tracker::complete_listening(wire::Outbox& to_client) {
 // An error of a text with marks in it: "cannot execute NOTIFY during recovery", and where in the client's own text.
 void Tracker::pass_listening_error(Bytes body, wire::Outbox& to_client) {
     const std::string_view tag = listening_->tag(outstanding_.first());
-    const Framed framed(to_client.own(), backend::error);
-    wire::Writer& out = to_client.own();
+    wire::Writer out;
     wire::Cursor cursor(body);
     for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
         const std::string_view text = cursor.cstring();
@@ -147,6 +149,9 @@ void Tracker::pass_listening_error(Bytes body, wire::Outbox& to_client) {
         }
     }
     out.u8(0);
+    if (!cut_ && write_own_error(out.bytes(), to_client)) return;
+    const Framed framed(to_client.own(), backend::error);
+    to_client.own().append(out.bytes());
 }
 
 // The request that it is for has been pushed.
@@ -177,6 +182,7 @@ Tracker::Step Tracker::execute_listening(const Message& message, Flow& flow) {
         if (!ours) pin_fresh(PinKind::listen, {});
     }
     begin_scope(flow, false);
+    if (ours) listen_along(order, flow);
     const auto what = static_cast<std::uint16_t>(portal_bits_ | Request::executes);
     if (!ours) {
         outstanding_.push({.type = frontend::execute, .bits = what, .text = portal_text_});

@@ -212,6 +212,7 @@ void Tracker::clear_after_loss() {
     if (listening_) {
         listening_->answered(outstanding_.pushed(), true);
         listening_->over(false);
+        listening_->leave_along();
     }
     leave_trail();
     take_back();

@@ -114,6 +114,11 @@ void Tracker::ensure_unnamed(Flow& flow) {
         return ensure_unnamed_names(flow);
     if (in_sync_) return;
     flow.to_backend.own().append(unnamed_.message());
+    note_unnamed_again();
+}
+
+// Its Parse has been sent on our account.
+void Tracker::note_unnamed_again() {
     outstanding_.push({
         .type = frontend::parse,
         .reply = Request::Reply::swallow,
@@ -168,6 +173,9 @@ Tracker::Step Tracker::parse_unnamed(const Message& message, std::string_view sq
     // Executing it gives up a statement that the session knows by a name of its own.
     const bool deallocates = message.whole() && what.only(Kind::deallocate) && names_.size() > 0;
     if (deallocates && uncertain()) return hold(flow);
+    if (listening_ && message.whole()) {
+        if (const std::optional<Step> step = begin_along(&what, flow)) return *step;
+    }
     const bool first = !scope_open_;
     begin_scope(flow, true);
     if (!first && !unnamed_settled()) unnamed_scope_ = scope_;
@@ -208,6 +216,9 @@ Tracker::Step Tracker::parse_named(const Message& message, std::string_view name
     if (options_.mode == wire::LeaseMode::statement && text->digest.begins) {
         poison(Fault::begin_refused, {}, flow);
         return Step::taken;
+    }
+    if (listening_ && message.whole()) {
+        if (const std::optional<Step> step = begin_along(&text->digest, flow)) return *step;
     }
     begin_scope(flow, false);
     const bool refers = message.whole() && text->digest.names && text->digest.statements == 1;
@@ -269,6 +280,9 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
     start_stream(message, Rest::forward);
     if (name.empty()) {
         if (unnamed_uncertain()) return hold(flow);
+        if (listening_) {
+            if (const std::optional<Step> step = begin_along(unnamed_.digest(), flow)) return *step;
+        }
         begin_scope(flow, false);
         ensure_unnamed(flow);
         const Bytes parse = unnamed_.message();
@@ -294,8 +308,11 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
         return Step::taken;
     }
     if (uncertain() || misreadable()) return hold(flow);
-    begin_scope(flow, false);
     Namespace::Named* named = names_.find(name);
+    if (listening_ && named != nullptr) {
+        if (const std::optional<Step> step = begin_along(&named->second->digest, flow)) return *step;
+    }
+    begin_scope(flow, false);
     if (named != nullptr) ensure_named(*named, flow);
     if (portal.empty()) portal_names_.reset();
     const Digest* what = named == nullptr ? nullptr : &named->second->digest;

@@ -190,7 +190,7 @@ Tracker::Passing Tracker::on_restoring(std::uint8_t type, Bytes body, wire::Outb
         case backend::data_row:
         case backend::command_complete:
         case backend::notice: return Passing::drop;
-        case backend::notification: return Passing::pass;
+        case backend::notification: return hears_along(body) ? Passing::drop : Passing::pass;
         case backend::parameter_status: {
             const std::optional<Parameter> said = parse_parameter_status(body);
             const bool known = said && told_.find(said->name) == said->value;

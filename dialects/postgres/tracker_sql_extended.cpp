@@ -66,14 +66,7 @@ void Tracker::ensure_unnamed_names(Flow& flow) {
     if (in_sync_ && written == unnamed_written_) return;
     put_unnamed_parse(flow.to_backend.own(), written.second, text.types);
     unnamed_written_ = std::move(written);
-    outstanding_.push({
-        .type = frontend::parse,
-        .reply = Request::Reply::swallow,
-        .bits = Request::sets_unnamed,
-        .number = unnamed_.sent(),
-    });
-    in_sync_ = true;
-    unnamed_scope_ = scope_;
+    note_unnamed_again();
 }
 
 // One that names itself, be it by way of others, executes nothing; a server would run out of stack.

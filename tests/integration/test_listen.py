@@ -2,16 +2,13 @@
 """LISTEN in transaction mode: one connection listens for all sessions of a database, no session keeps a backend for it, and
 each hears what a dedicated connection would: from its commit on, in order, between its transactions."""
 import asyncio
-import contextlib
-import os
 import select
 import subprocess
-import time
 
 import pgwire
 import pytest
 from conftest import PASSWORD, USER
-from console import pool
+from listening import conversed, ears, heard, listeners, unpinned  # noqa: F401: a fixture
 from prometheus import scrape
 from servers import Postgres, postgres_bin, wait_until
 
@@ -25,61 +22,6 @@ def start(leasehold, postgres):
         return leasehold(pools={"orders": {"url": server.url("orders", USER, PASSWORD), **keys}}, http=True,
                          **(sections or {}))
     return one
-
-
-class Ears(contextlib.ExitStack):
-    """Sessions that are closed with the test."""
-
-    def __init__(self, daemon):
-        super().__init__()
-        self.daemon = daemon
-
-    def login(self, receive_buffer=None):
-        session = pgwire.Connection(self.daemon.port, timeout=30, receive_buffer=receive_buffer)
-        return self.enter_context(session.login(USER, "orders", PASSWORD))
-
-
-@pytest.fixture
-def ears():
-    with contextlib.ExitStack() as stack:
-        yield lambda daemon: stack.enter_context(Ears(daemon))
-
-
-def said(body):
-    channel, payload = body[4:].split(b"\0")[:2]
-    return channel.decode(), payload.decode()
-
-
-def heard(session, count):
-    """So many notifications, and nothing else, without asking."""
-    all_said = []
-    while len(all_said) < count:
-        kind, body = session.read()
-        assert kind == "A", (kind, body, all_said)
-        all_said.append(said(body))
-    return all_said
-
-
-def conversed(session, sql):
-    """The kinds of a query's messages in order, and what was heard among them."""
-    session.send(pgwire.query(sql))
-    kinds, news = "", []
-    while not kinds.endswith("Z"):
-        kind, body = session.read()
-        if kind in "SN":
-            continue
-        kinds += kind
-        if kind == "A":
-            news.append(said(body))
-    return kinds, news
-
-
-def unpinned(daemon):
-    return not daemon.console("SHOW PINS") and pool(daemon)["pinned"] == 0
-
-
-def listeners(daemon):
-    return daemon.console("SHOW LISTENERS")
 
 
 def test_hears_without_a_backend(start, ears):
@@ -373,3 +315,26 @@ def test_the_pool_is_pointed_elsewhere(leasehold, ears, postgres):
         speaks.ok("NOTIFY news, 'of the other'")
         assert heard(session, 1) == [("news", "of the other")]
         wait_until(lambda: not postgres.backends("leasehold listen"), 10)
+
+
+def test_beside_names_of_prepared_statements(start, ears):
+    daemon = start()
+    session, other = ears(daemon).login(), ears(daemon).login()
+    reply = session.query("PREPARE p AS SELECT 1; LISTEN news; EXECUTE p; SELECT pg_listening_channels()")
+    assert reply.tags == ["PREPARE", "LISTEN", "SELECT 1", "SELECT 0"] and reply.rows == [("1",)]
+    assert unpinned(daemon)
+    other.ok("NOTIFY news, 'heard'")
+    assert heard(session, 1) == [("news", "heard")]
+    reply = session.query("EXECUTE p; UNLISTEN news; SELECT nothing")
+    assert (reply.sqlstate, reply.error.fields["P"]) == ("42703", "34")
+    reply = session.query("LISTEN other; DEALLOCATE p; UNLISTEN news; EXECUTE p")
+    assert (reply.sqlstate, reply.error.message) == ("26000", 'prepared statement "p" does not exist')
+    assert session.query("PREPARE p AS SELECT 1; EXECUTE p; UNLISTEN news").tags == ["PREPARE", "SELECT 1", "UNLISTEN"]
+    assert session.query("SELECT pg_listening_channels()").rows == []
+
+
+def test_a_question_for_channels_among_others(start, ears):
+    session = ears(start()).login()
+    session.ok("LISTEN news")
+    reply = session.query("SELECT 1; SELECT pg_listening_channels(); LISTEN other; SELECT count(*) FROM pg_listening_channels()")
+    assert reply.rows == [("1",), ("news",), ("1",)] and reply.tags == ["SELECT 1", "SELECT 1", "LISTEN", "SELECT 1"]

@@ -40,6 +40,9 @@ CARRIERS = {
         "cursors", (0, "DECLARE c CURSOR WITH HOLD FOR SELECT id FROM items"), (1, "SELECT 1"), (0, "FETCH 2 FROM c")),
     "no_listen": _program(
         "listen", (0, "LISTEN news"), (1, "SELECT 1"), (0, "SELECT 1"), (1, "NOTIFY news, 'heard'"), (0, ("drain",))),
+    "no_along": _program(
+        "listen", (0, "LISTEN news"), (0, "BEGIN"), (1, "NOTIFY other, 'before'"), (0, "LISTEN other"), (0, "COMMIT"),
+        (0, ("drain",))),
     _no_pin("LISTEN"): _program(  # to a name beyond ASCII
         "listen", (0, 'LISTEN "n\u00e9ws"'), (1, "SELECT 1"), (0, "SELECT 1"), (1, 'NOTIFY "n\u00e9ws", \'heard\''),
         (0, ("drain",))),

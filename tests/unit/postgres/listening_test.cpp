@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a session listens to: reading its statements, where marks count from, and what waits for its client.
-#include "dialects/postgres/listening.hpp"
 #include "dialects/postgres/ear.hpp"
-#include "dialects/postgres/messages.hpp"
-
-#include <gtest/gtest.h>
+#include "tests/unit/postgres/listening_fixture.hpp"
 
 namespace leasehold::postgres {
 namespace {
 
 using Kind = ListenOrder::Kind;
-
-wire::AnnouncementPtr said(std::string channel, std::string payload, std::uint32_t from = 7) {
-    return std::make_shared<wire::Announcement>(wire::Announcement{0, from, std::move(channel), std::move(payload)});
-}
 
 TEST(ListenOrders, AreReadToTheLastByte) {
     struct Case {
@@ -55,51 +48,6 @@ TEST(ListenOrders, AreReadToTheLastByte) {
     EXPECT_EQ(read_listen("LISTEN " + long_name).channel, long_name);
     EXPECT_FALSE(read_listen("LISTEN a" + long_name));
 }
-
-class Listens : public ::testing::Test {
-  protected:
-    // The statement is sent; its mark comes back by mark_of().
-    std::string order(std::string_view sql) {
-        const ListenOrder read = read_listen(sql);
-        if (read.kind == Kind::listen) listening.ready(read.channel, "marks", 17);
-        const std::string text = listening.mark(read, ++request);
-        const std::string front = "NOTIFY \"marks\", '17 ";
-        EXPECT_EQ(text.substr(0, front.size()), front);
-        return text.substr(front.size(), 32);
-    }
-    void comes_back(const std::string& nonce, std::uint32_t from = 7) {
-        listening.heard(std::make_shared<wire::Announcement>(wire::Announcement{17, from, "marks", nonce}), false);
-    }
-    void hear(const wire::AnnouncementPtr& what, bool idle = false) { listening.heard(what, idle); }
-    void listen(std::string_view sql) {
-        comes_back(order(sql));
-        listening.over(true);
-        listening.caught_up();
-    }
-    // "news one; news two"
-    std::string delivered() {
-        wire::Writer out;
-        listening.deliver(out);
-        std::string all;
-        wire::Bytes in = out.bytes();
-        while (!in.empty()) {
-            const Header header = *peek(in);
-            wire::Cursor cursor(in.subspan(header_size, header.body()));
-            if (header.type == backend::notification) {
-                cursor.skip(4);
-                const std::string_view channel = cursor.cstring();
-                all += std::string(channel) + ' ' + std::string(cursor.cstring()) + ';';
-            } else {
-                all += std::string(1, static_cast<char>(header.type)) + ';';
-            }
-            in = in.subspan(header.size());
-        }
-        return all;
-    }
-
-    Listening listening;
-    std::uint64_t request = 0;
-};
 
 TEST_F(Listens, FromItsMarkOn) {
     const std::string mark = order("LISTEN news");
@@ -279,6 +227,14 @@ TEST_F(Listens, InTextsOfSeveralStatements) {
     for (const std::string_view tag : {"", "LISTEN", "UNLISTEN", ""}) {
         EXPECT_EQ(listening.tag(5), tag);
         listening.statement_done(5);
+    }
+    const std::string_view asks = "SELECT 1; SELECT pg_listening_channels() ;UNLISTEN a; SELECT )";
+    const std::string asked = listening.rewrite(asks, read_listens(asks, true), 6, true);
+    EXPECT_TRUE(asked.starts_with("SELECT 1; SELECT pg_catalog.unnest(ARRAY[]::pg_catalog.text[]) AS")) << asked;
+    EXPECT_EQ(listening.original(6, asked.size()), asks.size());
+    for (const std::string_view tag : {"", "", "UNLISTEN", ""}) {
+        EXPECT_EQ(listening.tag(6), tag);
+        listening.statement_done(6);
     }
     EXPECT_TRUE(read_listens("LISTEN a; LISTEN \"\xc3\xa9\"", true).empty());
     EXPECT_TRUE(read_listens("SELECT 'LISTEN a'; SELECT 1", true).empty());

@@ -49,6 +49,14 @@ TEST(Namespace, RestoresWhatWasRemovedUntilItSettles) {
     EXPECT_EQ(names.size(), 1u);
 }
 
+TEST(Namespace, IsCrowdedByWhatIsKeptUntilItSettles) {
+    Namespace names;
+    for (int i = 0; i < 2000 && !names.crowded(); ++i) names.remove(names.add("p", {}));
+    EXPECT_TRUE(names.crowded());
+    names.settle();
+    EXPECT_FALSE(names.crowded());
+}
+
 TEST(HeldStatements, NameTheLeastRecentlyUsedAsSurplus) {
     HeldStatements held(2);
     EXPECT_EQ(held.surplus(), 0u);

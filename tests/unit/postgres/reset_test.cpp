@@ -48,6 +48,23 @@ TEST(PostgresReset, DiscardsAllAndCollectsWhatThatChanged) {
     test::play_noise(round("DISCARD ALL", reply), make, 1);
 }
 
+TEST(PostgresUnlisten, HearsNoMore) {
+    const auto make = [] { return std::make_unique<Unlisten>(); };
+    ByteVector reply = built([](Writer& w) {
+        const Framed framed(w, backend::notification);
+        w.u32be(7);
+        w.cstring("news");
+        w.cstring("of somebody");
+    });
+    const ByteVector rest = done_with("UNLISTEN");
+    reply.insert(reply.end(), rest.begin(), rest.end());
+    test::play_all(round("UNLISTEN *", reply), make);
+    test::play_all(round("UNLISTEN *", failed_with("25006"), errc::server_error), make);
+    test::play_all(round("UNLISTEN *", done_with("DISCARD ALL"), errc::protocol_violation), make);
+    test::play_all(round("UNLISTEN *", done_with("UNLISTEN", 'E'), errc::protocol_violation), make);
+    test::play_noise(round("UNLISTEN *", reply), make, 1);
+}
+
 TEST(PostgresFinish, EndsATransactionAndSaysWhatBecameOfIt) {
     for (const bool commit : {true, false}) {
         const auto make = [commit] { return std::make_unique<Finish>(commit); };

@@ -2,6 +2,8 @@
 // State: what is carried, what pins, the modes, copies, and what others are told.
 #include "tests/unit/postgres/session_fixture.hpp"
 
+#include <algorithm>
+
 namespace leasehold::postgres::model {
 namespace {
 
@@ -23,6 +25,18 @@ TEST_F(Tracking, PinsByPreparedStatementsToo) {
     EXPECT_EQ(session->tracker.pin(), "");
     EXPECT_EQ(ask(client.bind("a").execute().sync()), "2 C(SET) Z(I)");
     EXPECT_EQ(session->tracker.pin(), "SET temp_buffers");
+}
+
+// What was removed is kept until nothing outstanding may bring it back: more than so much is not begun.
+TEST_F(Tracking, WaitsInPipelinesThatRemoveNamesWithoutEnd) {
+    for (int i = 0; i < 3000; ++i) client.parse("a", "SELECT " + std::to_string(i)).close('S', "a");
+    session->send(client.sync().take());
+    EXPECT_LE(session->backend->server.parses, 1000u);
+    session->pump();
+    EXPECT_EQ(first.server.parses, 3000u);
+    const std::string all = readable(session->received());
+    EXPECT_EQ(std::ranges::count(all, '3'), 3000);
+    EXPECT_TRUE(all.ends_with("3 Z(I)"));
 }
 
 TEST_F(Tracking, SoilsWithoutPinning) {
