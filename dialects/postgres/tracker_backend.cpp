@@ -211,7 +211,6 @@ Tracker::Passing Tracker::on_complete(std::uint8_t type, Bytes body, wire::Outbo
     if (trail_ && trail_->own(outstanding_.first())) {
         own_step_done(body);
         if (name_trail_) name_done(body);
-        if (request.has(Request::listens)) listening_->statement_done(outstanding_.first());
         return Passing::drop;
     }
     if (watching_) watch_done();

@@ -149,6 +149,7 @@ void Tracker::note_stuck() {
 void Tracker::own_step_done(Bytes body) {
     const std::string_view tag = parse_command_complete(body).value_or(std::string_view());
     if (trail_ && !trail_->complete(outstanding_.first(), tag)) pin_fresh(PinKind::setting, "of unknown outcome");
+    if (outstanding_.front().has(Request::listens)) listening_->statement_done(outstanding_.first());
 }
 
 void Tracker::settle(std::uint64_t answered, bool failed) {

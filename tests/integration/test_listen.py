@@ -338,3 +338,15 @@ def test_a_question_for_channels_among_others(start, ears):
     session.ok("LISTEN news")
     reply = session.query("SELECT 1; SELECT pg_listening_channels(); LISTEN other; SELECT count(*) FROM pg_listening_channels()")
     assert reply.rows == [("1",), ("news",), ("1",)] and reply.tags == ["SELECT 1", "SELECT 1", "LISTEN", "SELECT 1"]
+
+
+def test_beside_what_is_reset(start, ears):
+    """A statement of our own behind the RESET is none of the client's."""
+    daemon = start()
+    session = pgwire.Connection(daemon.port, timeout=30).login(USER, "orders", PASSWORD, TimeZone="Asia/Tokyo")
+    session.ok("LISTEN news")
+    reply = session.query("RESET TimeZone; LISTEN other; UNLISTEN news; SELECT 1")
+    assert reply.tags == ["RESET", "LISTEN", "UNLISTEN", "SELECT 1"]
+    assert conversed(session, "NOTIFY other, 'heard'") == ("CAZ", [("other", "heard")])
+    wait_until(lambda: unpinned(daemon), 10)
+    session.drop()
