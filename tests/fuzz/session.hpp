@@ -114,7 +114,8 @@ class Session {
                 // What the daemon does for a session (KILL, another user) is not played here: it ends with it.
                 case wire::Verdict::Kind::errand: over_ = true; return;
                 case wire::Verdict::Kind::unsure: return;  // the next reply tells
-                case wire::Verdict::Kind::lost: violated("a client's bytes lose no lease");
+                case wire::Verdict::Kind::lost:
+                case wire::Verdict::Kind::refused: violated("a client's bytes lose no lease");
             }
         }
     }
@@ -163,6 +164,9 @@ class Session {
                     if (owed_.empty()) return true;
                     break;  // what is unread belongs to nobody: seen by the next call
                 case wire::Verdict::Kind::lost: leave({wire::Loss::Kind::backend, "gone", false}); return false;
+                case wire::Verdict::Kind::refused:
+                    leave({wire::Loss::Kind::settings, "a setting was refused", false});
+                    return false;
                 case wire::Verdict::Kind::fatal: over_ = true; return false;
                 case wire::Verdict::Kind::close:
                 case wire::Verdict::Kind::own:
