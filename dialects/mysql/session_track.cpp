@@ -33,7 +33,16 @@ std::string tracked_names(bool mariadb, std::string_view further) {
     for (const std::string_view name : tracked) (names += name) += ',';
     const auto& isolation = mariadb ? tracked_mariadb : tracked_mysql;
     ((names += isolation[0]) += ',') += isolation[1];
-    if (!further.empty()) (names += ',') += further;
+    // MySQL refuses a name that is there twice.
+    const std::size_t own = names.size();
+    while (!further.empty()) {
+        const std::size_t end = std::min(further.find(','), further.size());
+        std::string name = lower_case(further.substr(0, end));
+        std::erase(name, ' ');
+        further.remove_prefix(std::min(end + 1, further.size()));
+        const std::string listed = "," + names.substr(0, own) + ",";
+        if (!name.empty() && listed.find("," + name + ",") == std::string::npos) (names += ',') += name;
+    }
     return names;
 }
 

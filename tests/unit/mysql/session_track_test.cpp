@@ -79,5 +79,14 @@ TEST(MysqlTrack, AsksForAListOfVariablesByTheServersOwnNames) {
     EXPECT_FALSE(is_tracked("tx_isolation", false));
 }
 
+// Found when a pin ended: MySQL refuses a list that names a variable twice, and with it all settings of the session.
+TEST(MysqlTrack, NamesNoVariableTwice) {
+    const std::string plain = track_statement(false);
+    EXPECT_EQ(track_statement(false, "sql_mode, TIME_ZONE"), plain);
+    const std::string more = track_statement(false, "Sort_Buffer_Size,sql_mode,lc_time_names");
+    EXPECT_EQ(more, plain.substr(0, plain.size() - 1) + ",sort_buffer_size,lc_time_names'");
+    EXPECT_NE(track_statement(false, "sql_mode,*").find("='*'"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace leasehold::mysql
