@@ -31,7 +31,7 @@ std::string said(const postgres::SettingSteps& steps) {
 
 void check(const Assignment& made, bool conforming) {
     require(postgres::well_formed(made.name), "a name that can be written down");
-    if (made.reset || made.reported) return;
+    if (made.reset || made.reported || made.stuck) return;
     require(!postgres::too_long(made) && postgres::repeatable(made), "what another backend can be given as well");
     for (const char c : made.value) require(c >= ' ' && c <= '~', "a value in ASCII");
     postgres::Settings wanted;
