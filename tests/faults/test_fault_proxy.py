@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 from fault_proxy import FROM_SERVER, TO_SERVER, FaultProxy
@@ -101,9 +102,11 @@ def test_one_byte_is_corrupted_once(proxy, client):
 
 def test_bytes_may_trickle_and_be_late(proxy, client):
     proxy.trickle, proxy.delay = 1, 0.05
-    client.sendall(b"abc")
-    assert client.recv(100) == b"a"
-    assert read(client, 5) == b"abbcc"  # it trickled to the server too
+    began = time.monotonic()
+    client.sendall(b"a" * 100)
+    assert read(client, 200) == b"a" * 200
+    # Late both ways, and a hundred bytes go a millisecond apart.
+    assert time.monotonic() - began >= 2 * proxy.delay + 0.099
 
 
 def test_who_is_refused_is_reset_and_who_is_hushed_waits(proxy):

@@ -7,7 +7,9 @@ import mybinary
 import mywire
 import pytest
 from conftest import PASSWORD, USER, both_in_long_runs, url_through
+from fault_proxy import TO_SERVER
 from loss import NEVER, UNKNOWN, Part, Scenario, Table, Told
+from processes import wait_until
 
 mysql_server = both_in_long_runs("mariadb")
 
@@ -141,7 +143,13 @@ class MysqlTable(Table):
         return self.ask("SELECT count(*) FROM information_schema.processlist WHERE id = %s", int(backend))
 
     def theirs(self, to_server, from_server, request, scenario):
-        return to_server, from_server
+        """Without what leasehold asks behind it on its own account."""
+        at = 0
+        for size in packets(from_server):
+            if at and from_server[at + 3] == 1:  # another reply begins
+                break
+            at += size
+        return to_server[:len(request)], from_server[:at]
 
     @staticmethod
     def servers_own(scenario, how, lost):
@@ -161,3 +169,23 @@ def world(mysql_server):
 def test_what_a_client_is_told_of_a_cut_is_true(leasehold, world, behind, scenario):
     wrong = MysqlTable(leasehold, world, behind(world)).all_cuts(scenario)
     assert not wrong, "\n".join([str(scenario), *wrong])
+
+
+@pytest.mark.parametrize("how", ["reset", "fin", "half"])
+@pytest.mark.parametrize("sql", ["CALL writes({0})", "SELECT writes_too({0})"])
+def test_what_stored_code_may_have_left_is_not_lost_in_silence(leasehold, world, behind, sql, how):
+    # Its reply is the client's already when the server is asked what the code was.
+    table = MysqlTable(leasehold, world, behind(world))
+    number, backend = table.begin(Scenario("stored code", text(sql)))
+    request = text(sql)(number, table.session)
+    table.proxy.arm(TO_SERVER, len(request) + 3, how)
+    table.send(request)
+    assert table.told() == Told(None, False)
+    table.proxy.wait_sprung()
+    wait_until(lambda: not table.serves(backend), 10, "the backend's end")
+    with pytest.raises(mywire.ServerError) as error:
+        table.value("SELECT 1")
+    assert error.value.code == 1927 and "stored routine" in error.value.message, error.value
+    with pytest.raises((mywire.Closed, OSError)):
+        table.value("SELECT 1")
+    assert table.rows(number) == 1

@@ -392,6 +392,7 @@ def test_what_such_a_search_path_has_made_pins_when_it_is_gone(start):
             session.ok("SELECT set_config('search_path', 'pg_temp', false)")
             session.ok(made)
             session.ok("RESET search_path")
-            assert [row["pin"] for row in pins(daemon)] == pinned
+            # The reply comes first, and what is left is asked behind it.
+            wait_until(lambda: [row["pin"] for row in pins(daemon)] == pinned, 10, pinned)
         session.ok("DROP TABLE pg_temp.unseen")
-        assert not pins(daemon)
+        wait_until(lambda: not pins(daemon), 10)

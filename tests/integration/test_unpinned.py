@@ -36,7 +36,7 @@ def test_200_sessions_with_state_of_every_kind_share_2_backends(daemon, postgres
         sessions = [stack.enter_context(login(daemon, timeout=30)) for _ in range(SESSIONS)]
         for number, session in enumerate(sessions):
             use_everything(session, number)
-        assert not daemon.console("SHOW PINS")
+        wait_until(lambda: not daemon.console("SHOW PINS"), 10, "the last pin has ended")
         # Two that are in transactions take both backends in turn: every session works on each of them.
         served = set()
         for number, session in enumerate(sessions):
