@@ -21,7 +21,9 @@ constexpr std::string_view question =
     " AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
     "EXISTS(SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),"
     "EXISTS(SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql"
-    " AND pg_catalog.left(name,3) OPERATOR(pg_catalog.<>) 'lh_'),"
+    " AND pg_catalog.left(name,3) OPERATOR(pg_catalog.<>) 'lh_' AND name OPERATOR(pg_catalog.<>) ALL (ARRAY[";
+constexpr std::string_view channels_question =
+    "]::pg_catalog.text[])),"
     "EXISTS(SELECT FROM pg_catalog.pg_listening_channels() AS c(n) WHERE n OPERATOR(pg_catalog.<>) ALL (ARRAY[";
 constexpr std::string_view settings_question =
     "]::pg_catalog.text[]));"
@@ -78,7 +80,7 @@ void add(std::string& sql, std::string_view name, std::optional<std::string_view
 }
 
 [[nodiscard]] std::string text_for(const PostgresLease& lease, const Hidden::Suspects& suspects,
-                                   std::span<const std::string> along) {
+                                   std::span<const std::string> along, std::span<const std::string> shown) {
     std::string who, known;
     const auto role = lease.held.find("role");
     if (role) add(who, "role", *role);
@@ -93,10 +95,15 @@ void add(std::string& sql, std::string_view name, std::optional<std::string_view
     }
     add(known, timeout, lease.held.find(timeout));
     std::string sql(question);
-    for (const std::string& channel : along) {
-        if (!sql.ends_with('[')) sql += ',';
-        sql += quote_literal(channel);
-    }
+    const auto add_all = [&sql](std::span<const std::string> names) {
+        for (const std::string& name : names) {
+            if (!sql.ends_with('[')) sql += ',';
+            sql += quote_literal(name);
+        }
+    };
+    add_all(shown);
+    sql += channels_question;
+    add_all(along);
     sql += settings_question;
     if (!who.empty()) ((sql += identity) += who) += identity_end;
     ((sql += comparison) += known) += comparison_end;
@@ -117,8 +124,9 @@ void add(std::string& sql, std::string_view name, std::optional<std::string_view
 
 }  // namespace
 
-Audit::Audit(const PostgresLease& lease, const Hidden::Suspects& suspects, std::span<const std::string> along)
-    : Round(text_for(lease, suspects, along), wire::errc::server_error, Reads::all), lease_(lease) {}
+Audit::Audit(const PostgresLease& lease, const Hidden::Suspects& suspects, std::span<const std::string> along,
+             std::span<const std::string> shown)
+    : Round(text_for(lease, suspects, along, shown), wire::errc::server_error, Reads::all), lease_(lease) {}
 
 bool Audit::on_other(std::uint8_t type, Bytes body) {
     if (type == backend::notification) {

@@ -18,9 +18,9 @@ class Audit final : public Round {
   public:
     // The lease outlives the exchange. A server does not list custom settings (a.b): it is asked for those that the
     // text names, and the sources of these functions.
-    // `along`: channels that it listens to beside the ear.
+    // `along`: channels that it listens to beside the ear. `shown`: statements that it was given under the session's names.
     explicit Audit(const PostgresLease& lease, const Hidden::Suspects& suspects = {},
-                   std::span<const std::string> along = {});
+                   std::span<const std::string> along = {}, std::span<const std::string> shown = {});
 
     // With each setting that is another than the lease holds, as the server spells it, but for those that it reports.
     [[nodiscard]] const Found& found() const noexcept { return found_; }

@@ -204,7 +204,7 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
 awaitable<std::error_code> Backend::audit(wire::Tracker& session, pool::Deadline deadline, wire::Outbox& to_client) {
     auto& tracker = static_cast<Tracker&>(session);
     const std::vector<std::string> along = tracker.along_channels();
-    Audit exchange(lease_, tracker.suspects(), along);
+    Audit exchange(lease_, tracker.suspects(), along, tracker.shown());
     const std::error_code ec = co_await wire::drive(*transport_, exchange, inbox_, deadline);
     note(exchange.changes());
     tracker.pass_notifications(exchange.notifications(), to_client);

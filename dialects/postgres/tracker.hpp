@@ -77,6 +77,8 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] const Hidden::Suspects& suspects() const noexcept { return hidden_.suspects; }
     // What the backend listens to beside the ear, which is not the session's; and what came for it in an audit.
     [[nodiscard]] std::vector<std::string> along_channels() const;
+    // Statements that the backend was given under the session's own names, because they were asked for.
+    [[nodiscard]] const std::vector<std::string>& shown() const noexcept { return shown_; }
     void pass_notifications(Bytes messages, wire::Outbox& to_client);
 
     // What a backend must hold before attach(): the startup packet's settings and what the session changed since.

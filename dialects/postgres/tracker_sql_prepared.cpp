@@ -65,7 +65,8 @@ struct Tracker::Resolving {
             out.clean = true;
         } else if (found.written > found.name.size() || foreign(found.name)) {
             return;  // which the server says, too
-        } else if (is_reserved(found.name) || (!raw && !digester.digest().soils && !tracker.pins_.any())) {
+        } else if (is_reserved(found.name) || std::ranges::find(tracker.shown_, found.name) != tracker.shown_.end() ||
+                   (!raw && !digester.digest().soils && !tracker.pins_.any())) {
             rename(found, at, 0);
         }
     }
@@ -302,13 +303,14 @@ void Tracker::show_own(Flow& flow) {
     for (const std::uint64_t id : lease_->statements.all()) {
         if (!mine.contains(id)) inject_close(id, flow);
     }
-    if (!anew) return;
-    soiled_ = true;  // names that everybody may use: gone before the next session comes
-    for (const std::string& name : shown_) {
+    std::erase_if(shown_, [&](const std::string& name) {
+        if (!anew && names_.find(name) != nullptr) return false;
         close(flow.to_backend.own(), 'S', name);
         outstanding_.push({.type = frontend::close, .reply = Request::Reply::swallow});
-    }
-    shown_.clear();
+        return true;
+    });
+    if (!anew) return;
+    soiled_ = true;  // names that everybody may use: gone before the next session comes
     for (auto& [name, text] : names_) {
         if (!text->kept || text.source) continue;
         shown_.push_back(name);

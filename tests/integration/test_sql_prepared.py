@@ -79,6 +79,20 @@ def test_the_texts_of_others_are_not_shown_nor_run(start):
         assert one.value("EXECUTE secret") == "the text of one"
 
 
+def test_one_that_was_shown_and_given_up_is_gone_and_pins_nobody(start):
+    daemon = start(pool_size=1, audit="all")
+    with login(daemon) as session:
+        for ask in (session.query, session.extended):
+            session.ok("PREPARE \"it's\" AS SELECT 1")
+            session.ok("PREPARE q (int) AS SELECT $1")
+            assert ask("SELECT count(*) FROM pg_prepared_statements").value() == "2"
+            session.ok("SELECT 1")
+            assert daemon.console("SHOW PINS") == []
+            session.ok("DEALLOCATE q")
+            assert session.query("EXECUTE q (4)").sqlstate == "26000"
+            session.ok("DEALLOCATE ALL")
+
+
 def test_a_backend_holds_no_more_than_it_may(start, postgres):
     daemon = start(pool_size=1, prepared_per_backend=10)
     with login(daemon) as session:

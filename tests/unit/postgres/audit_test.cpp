@@ -155,11 +155,12 @@ TEST(PostgresAudit, TellsSettingsThatAreNotAsTheyWereSet) {
 TEST(PostgresAudit, AsksForWhatTheTextAndTheFunctionsName) {
     PostgresLease lease(200);
     lease.held.set("work_mem", "5MB");
-    Audit audit(lease, {{"s.it's", "g"}, {"a.b"}});
+    const std::vector<std::string> along{"here"}, shown{"q", "it's"};
+    Audit audit(lease, {{"s.it's", "g"}, {"a.b"}}, along, shown);
     const auto asks = [](wire::Bytes sent) {
         const std::string_view text = wire::as_text(sent);
-        for (const std::string_view part :
-             {"('work_mem','5MB')", "('role',NULL::pg_catalog.text)", "('a.b')", "ARRAY['it''s','g']"}) {
+        for (const std::string_view part : {"('work_mem','5MB')", "('role',NULL::pg_catalog.text)", "('a.b')",
+                                            "ARRAY['it''s','g']", "ALL (ARRAY['q','it''s']", "ALL (ARRAY['here']"}) {
             EXPECT_NE(text.find(part), std::string_view::npos) << part;
         }
     };

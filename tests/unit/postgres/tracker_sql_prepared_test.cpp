@@ -180,6 +180,23 @@ TEST_P(SqlPrepared, DoesWhatItsTextDoes) {
     EXPECT_EQ(pin(), "session advisory lock");
 }
 
+// A backend that was asked which statements it holds has them under the session's names.
+TEST_P(SqlPrepared, IsGoneWhenGivenUpThoughItWasShown) {
+    EXPECT_EQ(ask(client.parse("q", "SELECT 1").sync(), GetParam()), "1 Z(I)");
+    session->holds = [] { return Found{.lock = true}; };
+    (void)sql("SELECT pg_advisory_lock(1)");
+    Backend& holds = *session->backend;
+    (void)sql("SELECT name FROM pg_prepared_statements");
+    EXPECT_EQ(holds.server.prepared.count("q"), 1u);
+    EXPECT_EQ(session->tracker.shown(), std::vector<std::string>{"q"});
+    EXPECT_EQ(sql("DEALLOCATE q"), "C(DEALLOCATE) Z(I)");
+    EXPECT_EQ(sql("EXECUTE q"), "E(26000 prepared statement \"q\" does not exist) Z(I)");
+    (void)sql("BEGIN");
+    (void)sql("SELECT name FROM pg_prepared_statements");
+    EXPECT_EQ(holds.server.prepared.count("q"), 0u);
+    (void)sql("COMMIT");
+}
+
 TEST_P(SqlPrepared, IsLimitedPerClient) {
     TrackerOptions few = options();
     few.prepared_per_client = 2;
