@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/session.hpp"
 
+#include "daemon/admin/unfinished.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/worker.hpp"
 
@@ -201,7 +202,7 @@ bool Session::lose(const wire::Loss& loss) {
     relay_->say(out);
     pool::Lease lease = relay_->release();
     switch (loss.kind) {
-        case wire::Loss::Kind::backend: lease.invalidate(pool::CloseReason::server_lost); break;
+        case wire::Loss::Kind::backend: lease.lost(std::move(who)); break;
         case wire::Loss::Kind::transaction_idle:
             lease.checkin(pool::EndReason::transaction_idle_timeout, std::move(who));
             break;
@@ -239,8 +240,13 @@ pool::Holder Session::holder(bool with_statements) const {
     who.client = peer_;
     who.user = user_;
     who.application = tracker_ ? std::string(tracker_->application()) : application_;
-    if (with_statements && tracker_)
-        who.statements = tracker_->transcript(shared_.config()->log.quarantine_keep_literals);
+    if (with_statements && tracker_) {
+        who.in_transaction = tracker_->status() != wire::TransactionStatus::idle;
+        std::vector<std::string> masked = tracker_->transcript(false);
+        who.shape = admin::shape_of(masked);
+        who.statements =
+            shared_.config()->log.quarantine_keep_literals ? tracker_->transcript(true) : std::move(masked);
+    }
     if (relay_) who.transaction_since = relay_->transaction_since();
     return who;
 }

@@ -108,8 +108,11 @@ void register_tables(Tables& tables, Shared& shared, QuarantineRecords& records,
     tables.add(table("QUARANTINE", quarantine_columns(), "unfinished transactions that were ended, newest first",
                      [&records](const Done& done) { done(quarantine_rows(records.snapshot())); }));
     tables.add(table("LEAKS", leaks_columns(),
-                     "state of sessions that functions left and no text told of, newest first",
-                     [](const Done& done) { done(leaks_rows(leak_records().snapshot())); }));
+                     "transactions that applications leave open, most frequent first; state that functions left and no "
+                     "text told of, newest first",
+                     [](const Done& done) {
+                         done(leaks_rows(unfinished_records().snapshot(), leak_records().snapshot(), wall()));
+                     }));
     tables.add(table("EVENTS", events_columns(), "the last life-cycle events of the process, newest first",
                      [](const Done& done) { done(events_rows(event_records().snapshot())); }));
 }

@@ -59,7 +59,9 @@ struct Holder {
     std::string user;
     std::string application;
     std::vector<std::string> statements;  // of the transaction, masked, oldest first; filled when a lease ends badly
+    std::string shape;                    // what the transaction is known by among others of its application
     Clock::time_point transaction_since{};
+    bool in_transaction = false;  // it had one open, rather than a statement alone or a pin
 };
 
 struct QuarantineRecord {
@@ -88,6 +90,7 @@ class Events {
     virtual void close(CloseReason reason, std::uint64_t server_id) = 0;
     virtual void quarantined(const QuarantineRecord& record) = 0;  // entering
     virtual void released(const QuarantineRecord& record) = 0;     // leaving, outcome filled
+    virtual void lost(const QuarantineRecord& record) = 0;         // a transaction whose connection broke
 };
 
 }  // namespace leasehold::pool

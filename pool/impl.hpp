@@ -129,6 +129,7 @@ struct Pool::Impl {
     void committed(Entry& entry, std::error_code outcome);
 
     // quarantine.cpp
+    [[nodiscard]] QuarantineRecord record_of(Entry& entry, EndReason reason, Holder holder, Clock::time_point time);
     void quarantine(Entry& entry, EndReason reason, Holder holder, Clock::time_point time);
     void recovered(Entry& entry, std::error_code outcome);
     void drop_from_ladder(Entry& entry, CloseReason reason, std::string_view why, Clock::time_point time);

@@ -77,6 +77,17 @@ Lease::Detached Lease::detach() {
     return detached;
 }
 
+void Lease::lost(Holder holder) {
+    assert(entry_);
+    Pool::Impl& impl = *pool_->impl_;
+    if (holder.in_transaction) {
+        QuarantineRecord record = impl.record_of(*entry_, EndReason::backend_lost, std::move(holder), impl.now());
+        record.outcome = "closed: the server's connection was lost";
+        impl.events.lost(record);
+    }
+    invalidate(CloseReason::server_lost);
+}
+
 void Lease::invalidate(CloseReason reason) {
     assert(entry_);
     const std::shared_ptr<Pool> pool = std::move(pool_);

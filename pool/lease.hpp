@@ -35,6 +35,8 @@ class Lease {
     void checkin(Clock::time_point heard);
     // Closes it now, its place is free at once.
     void invalidate(CloseReason reason);
+    // The connection broke; a transaction that `holder` had open on it goes on record.
+    void lost(Holder holder);
     // The backend is the holder's for good, with its place at the server; its place in the pool is free at once.
     struct Detached {
         Permit permit;  // outlives the backend

@@ -36,7 +36,7 @@ std::string Climb::failure(std::error_code error) const {
     return failed_rung_.empty() ? error.message() : failed_rung_;
 }
 
-void Pool::Impl::quarantine(Entry& entry, EndReason reason, Holder holder, Clock::time_point time) {
+QuarantineRecord Pool::Impl::record_of(Entry& entry, EndReason reason, Holder holder, Clock::time_point time) {
     QuarantineRecord record;
     record.id = ++last_record;
     record.at = std::chrono::system_clock::now();
@@ -47,6 +47,11 @@ void Pool::Impl::quarantine(Entry& entry, EndReason reason, Holder holder, Clock
         record.in_transaction = std::chrono::duration_cast<std::chrono::milliseconds>(time - holder.transaction_since);
     }
     record.holder = std::move(holder);
+    return record;
+}
+
+void Pool::Impl::quarantine(Entry& entry, EndReason reason, Holder holder, Clock::time_point time) {
+    QuarantineRecord record = record_of(entry, reason, std::move(holder), time);
     entry.climb = std::make_unique<Climb>(std::move(record), time);
     events.quarantined(entry.climb->record());
     begin_work(entry, Entry::State::quarantined, params.quarantine_timeout, time, Work::recover);

@@ -17,6 +17,15 @@ std::optional<std::string> unless_empty(const std::string& text) {
     return text;
 }
 
+// "client_gone 38, killed 2"
+std::string ways(const std::map<pool::EndReason, std::uint64_t>& reasons) {
+    std::string text;
+    for (const auto& [reason, times] : reasons) {
+        text += (text.empty() ? "" : ", ") + std::string(pool::to_string(reason)) + ' ' + std::to_string(times);
+    }
+    return text;
+}
+
 }  // namespace
 
 LeakRecords::LeakRecords(std::size_t capacity) : capacity_(std::max<std::size_t>(capacity, 1)) {}
@@ -63,18 +72,30 @@ const Columns& leaks_columns() {
         {"what", Type::text},
         {"statement", Type::text},
         {"times", Type::integer},
+        {"last_day", Type::integer},
+        {"mean_ms", Type::integer},
+        {"longest_ms", Type::integer},
     };
     return columns;
 }
 
-Rows leaks_rows(const std::vector<LeakRecord>& records) {
+Rows leaks_rows(const std::vector<UnfinishedRecord>& unfinished, const std::vector<LeakRecord>& records,
+                SystemTime now) {
     Rows rows;
-    rows.reserve(records.size());
+    rows.reserve(unfinished.size() + records.size());
+    for (const UnfinishedRecord& record : unfinished) {
+        const auto times = static_cast<std::int64_t>(std::max<std::uint64_t>(record.times, 1));
+        rows.push_back({in_utc(record.at), record.pool, record.last.user, record.last.client, record.application,
+                        std::to_string(record.last.session), std::nullopt, "open transaction", ways(record.reasons),
+                        unless_empty(record.statement), std::to_string(record.times),
+                        std::to_string(record.last_day(now)), std::to_string(record.open.count() / times),
+                        std::to_string(record.longest.count())});
+    }
     for (const LeakRecord& record : records) {
         rows.push_back({in_utc(record.at), record.pool, record.holder.user, record.holder.client,
                         record.holder.application, std::to_string(record.holder.session), unless_empty(record.function),
                         record.kind, unless_empty(record.what), unless_empty(record.statement),
-                        std::to_string(record.times)});
+                        std::to_string(record.times), std::nullopt, std::nullopt, std::nullopt});
     }
     return rows;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// State of sessions that no text told of, for SHOW LEAKS: one record for a pool, function and kind, with how often. Any
+// What sessions leave behind, for SHOW LEAKS. State that no text told of: one record for a pool, function and kind, with how often. Any
 // thread may call; nothing is written to disk.
 #pragma once
 
 #include "daemon/admin/tables.hpp"
+#include "daemon/admin/unfinished.hpp"
 #include "pool/events.hpp"
 
 #include <cstddef>
@@ -41,6 +42,8 @@ class LeakRecords {
 [[nodiscard]] LeakRecords& leak_records();
 
 [[nodiscard]] const Columns& leaks_columns();
-[[nodiscard]] Rows leaks_rows(const std::vector<LeakRecord>& records);
+// Transactions left open first, then state that was left.
+[[nodiscard]] Rows leaks_rows(const std::vector<UnfinishedRecord>& unfinished, const std::vector<LeakRecord>& records,
+                              SystemTime now);
 
 }  // namespace leasehold::daemon::admin

@@ -38,6 +38,15 @@ std::string joined(const std::vector<std::string>& statements) {
     return result;
 }
 
+// In a word or two, what became of what was open.
+std::string_view end_of(const pool::QuarantineRecord& record) {
+    const auto passed = [&record](std::string_view rung) { return record.rungs.find(rung) != std::string::npos; };
+    if (record.outcome.empty()) return "on the ladder";
+    if (record.outcome != "readmitted" && !passed("reset")) return "closed";  // the rung behind the proof
+    if (!record.holder.in_transaction) return passed("cancel") ? "cancelled" : "clean";
+    return passed("cancel") ? "cancelled, rolled back" : "rolled back";
+}
+
 }  // namespace
 
 std::string_view transaction_word(wire::TransactionStatus status) noexcept {
@@ -240,7 +249,7 @@ const Columns& quarantine_columns() {
         {"user", Type::text},       {"addr", Type::text},          {"application_name", Type::text},
         {"session", Type::integer}, {"reason", Type::text},        {"transaction_ms", Type::integer},
         {"statements", Type::text}, {"outcome", Type::text},       {"took_ms", Type::integer},
-        {"rungs", Type::text},      {"remote_pid", Type::integer},
+        {"rungs", Type::text},      {"remote_pid", Type::integer}, {"ended", Type::text},
     };
     return columns;
 }
@@ -254,7 +263,7 @@ Rows quarantine_rows(std::span<const pool::QuarantineRecord> records) {
                         std::string(pool::to_string(record.reason)), text(record.in_transaction.count()),
                         joined(record.holder.statements), over ? record.outcome : "on the ladder",
                         over ? std::optional(text(record.took.count())) : std::nullopt, record.rungs,
-                        unless_zero(record.server_id)});
+                        unless_zero(record.server_id), std::string(end_of(record))});
     }
     return rows;
 }

@@ -2,6 +2,7 @@
 #include "daemon/metrics/pool_events.hpp"
 
 #include "daemon/admin/records.hpp"
+#include "daemon/admin/unfinished.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/metrics/names.hpp"
 
@@ -128,6 +129,7 @@ void PoolEvents::quarantined(const pool::QuarantineRecord& record) {
     if (const auto index = static_cast<std::size_t>(record.reason); index < quarantines_.size()) {
         quarantines_[index].add(worker_);
     }
+    admin::unfinished_records().add(record);
     const std::uint64_t id = records_.add(record);
     on_the_ladder_[record.id] = id;
     report(LogLevel::info, "quarantine", pool_, {},
@@ -154,9 +156,26 @@ void PoolEvents::released(const pool::QuarantineRecord& record) {
     }
     report(again ? LogLevel::info : LogLevel::warn, "quarantine_end", pool_, {},
            {{"id", id},
+            {"reason", to_string(record.reason)},
+            {"session", record.holder.session},
+            {"user", record.holder.user},
+            {"application", record.holder.application},
+            {"transaction_ms", record.in_transaction},
             {"outcome", record.outcome},
             {"ms", record.took},
             {"rungs", record.rungs},
+            {"server_pid", record.server_id}});
+}
+
+void PoolEvents::lost(const pool::QuarantineRecord& record) {
+    const std::uint64_t id = records_.add(record);
+    report(LogLevel::info, "transaction_lost", pool_, {},
+           {{"id", id},
+            {"session", record.holder.session},
+            {"client", record.holder.client},
+            {"user", record.holder.user},
+            {"application", record.holder.application},
+            {"transaction_ms", record.in_transaction},
             {"server_pid", record.server_id}});
 }
 

@@ -33,6 +33,7 @@ class PoolEvents final : public pool::Events {
     void close(pool::CloseReason reason, std::uint64_t server_id) override;
     void quarantined(const pool::QuarantineRecord& record) override;
     void released(const pool::QuarantineRecord& record) override;
+    void lost(const pool::QuarantineRecord& record) override;
 
   private:
     void register_connections();

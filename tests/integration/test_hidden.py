@@ -290,7 +290,8 @@ def test_what_was_found_is_on_record(start):
         row, = wait_until(lambda: [row for row in daemon.console("SHOW LEAKS") if row["times"] == 3], 10)
         assert row.pop("time").endswith("UTC") and row.pop("addr").startswith("127.0.0.1:") and row.pop("session") > 0
         assert row == {"database": "orders", "user": USER, "application_name": "billing", "function": "hid.set_it",
-                       "kind": "setting", "what": "work_mem", "statement": "SELECT hid.set_it(?, ?), ?", "times": 3}
+                       "kind": "setting", "what": "work_mem", "statement": "SELECT hid.set_it(?, ?), ?", "times": 3,
+                       "last_day": None, "mean_ms": None, "longest_ms": None}
         metrics = scrape(daemon.http_port)
         assert metrics.series("leasehold_pool_leaks_total") == [({"pool": "orders", "kind": "setting"}, 3)]
         wait_until(lambda: "event=leak" in daemon.log_text() and "function=hid.set_it" in daemon.log_text(), 10)

@@ -27,7 +27,7 @@ TEST(LeakRecords, AreOneForAPoolFunctionKindAndSetting) {
     LeakRecord last = record("f");
     last.holder.session = 8;
     records.add(last);
-    const Rows rows = leaks_rows(records.snapshot());
+    const Rows rows = leaks_rows({}, records.snapshot(), {});
     ASSERT_EQ(rows.size(), 4u);
     for (const Row& row : rows) ASSERT_EQ(row.size(), leaks_columns().size());
     EXPECT_EQ(rows[0][5], "8") << "the latest";
@@ -53,7 +53,7 @@ TEST(LeakRecords, AreBoundedInNumberAndLength) {
     EXPECT_LT(kept.function.size(), 300u);
     EXPECT_LT(kept.what.size(), 300u);
     EXPECT_LT(kept.statement.size(), 1100u);
-    EXPECT_EQ(leaks_rows({record("")})[0][6], std::nullopt);
+    EXPECT_EQ(leaks_rows({}, {record("")}, {})[0][6], std::nullopt);
 }
 
 }  // namespace

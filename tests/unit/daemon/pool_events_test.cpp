@@ -153,8 +153,9 @@ TEST_F(PoolEventsTest, RecordsAQuarantineFromItsBeginningToItsEnd) {
               (Lines{"info event=quarantine pool=orders id=1 reason=" + reason +
                          " session=12 client=192.0.2.7:50000 user=app application=checkout.py transaction_ms=1250 "
                          "server_pid=4711",
-                     "info event=quarantine_end pool=orders id=1 outcome=readmitted ms=12 "
-                     "rungs=\"cancel drain rollback verify reset unread\" server_pid=4711"}));
+                     "info event=quarantine_end pool=orders id=1 reason=" + reason +
+                         " session=12 user=app application=checkout.py transaction_ms=1250 outcome=readmitted ms=12 "
+                         "rungs=\"cancel drain rollback verify reset unread\" server_pid=4711"}));
 }
 
 TEST_F(PoolEventsTest, WarnsOfABackendThatTheLadderCouldNotSave) {
@@ -171,6 +172,18 @@ TEST_F(PoolEventsTest, PutsNoStatementIntoTheLog) {
     events.quarantined(entry);
     events.released(entry);
     for (const std::string& line : log.lines()) EXPECT_EQ(line.find("UPDATE"), std::string::npos) << line;
+}
+
+TEST_F(PoolEventsTest, RecordsATransactionWhoseConnectionBroke) {
+    auto entry = record();
+    entry.outcome = "closed: the server's connection was lost";
+    events.lost(entry);
+    ASSERT_EQ(records.snapshot().size(), 1u);
+    EXPECT_EQ(records.snapshot()[0].outcome, entry.outcome);
+    EXPECT_EQ(count(names::quarantine_outcomes, {{"outcome", "closed"}}), 0) << "it was on no ladder";
+    EXPECT_EQ(log.lines(),
+              Lines{"info event=transaction_lost pool=orders id=1 session=12 client=192.0.2.7:50000 user=app "
+                    "application=checkout.py transaction_ms=1250 server_pid=4711"});
 }
 
 TEST_F(PoolEventsTest, KeepsTwoPoolsWithTheSameRecordIdsApart) {

@@ -198,6 +198,7 @@ struct Silent final : pool::Events {
     void close(pool::CloseReason, std::uint64_t) override {}
     void quarantined(const pool::QuarantineRecord&) override { ++quarantines; }
     void released(const pool::QuarantineRecord&) override {}
+    void lost(const pool::QuarantineRecord&) override {}
     int checkins = 0, quarantines = 0;
 };
 

@@ -173,6 +173,24 @@ TEST(QuarantineTable, TellsWhoDidWhatAndWhatBecameOfIt) {
     EXPECT_EQ(row["took_ms"], "7");
 }
 
+TEST(QuarantineTable, SaysInAWordWhatBecameOfWhatWasOpen) {
+    const auto ended = [](bool in_transaction, std::string rungs, std::string outcome) {
+        pool::QuarantineRecord record;
+        record.holder.in_transaction = in_transaction;
+        record.rungs = std::move(rungs);
+        record.outcome = std::move(outcome);
+        return by_name(quarantine_columns(), quarantine_rows({&record, 1}).at(0))["ended"];
+    };
+    EXPECT_EQ(ended(true, "", ""), "on the ladder");
+    EXPECT_EQ(ended(true, "rollback verify reset unread", "readmitted"), "rolled back");
+    EXPECT_EQ(ended(true, "cancel drain rollback verify reset unread", "readmitted"), "cancelled, rolled back");
+    EXPECT_EQ(ended(false, "cancel drain rollback verify reset unread", "readmitted"), "cancelled");
+    EXPECT_EQ(ended(false, "rollback verify reset unread", "readmitted"), "clean");
+    EXPECT_EQ(ended(true, "rollback verify reset unread", "closed: recycled"), "rolled back");
+    EXPECT_EQ(ended(true, "rollback verify", "closed: verify: timed out"), "closed");
+    EXPECT_EQ(ended(true, "", "closed: the server's connection was lost"), "closed");
+}
+
 TEST(TableTimes, AreInUtc) {
     EXPECT_EQ(in_utc(new_year - 1ms), "2025-12-31 23:59:59 UTC");
     EXPECT_EQ(in_utc(new_year - 1ms, true), "2025-12-31 23:59:59.999 UTC");

@@ -226,6 +226,7 @@ class EventLog final : public Events {
     void close(CloseReason reason, std::uint64_t) override { closes.push_back(reason); }
     void quarantined(const QuarantineRecord& record) override { entered.push_back(record); }
     void released(const QuarantineRecord& record) override { left.push_back(record); }
+    void lost(const QuarantineRecord& record) override { torn.push_back(record); }
 
     [[nodiscard]] int closed(CloseReason reason) const {
         return static_cast<int>(std::count(closes.begin(), closes.end(), reason));
@@ -235,7 +236,7 @@ class EventLog final : public Events {
     int soft_invalidations = 0, hard_invalidations = 0;
     std::vector<std::string> failures;
     std::vector<CloseReason> closes;
-    std::vector<QuarantineRecord> entered, left;
+    std::vector<QuarantineRecord> entered, left, torn;
 };
 
 // A session as the pool sees it: it asks, and keeps what it is given.
