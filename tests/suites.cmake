@@ -65,6 +65,9 @@ foreach(file IN LISTS files)
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/faults)
   set_tests_properties(faults.${short} PROPERTIES LABELS faults TIMEOUT 1800
     ENVIRONMENT "LEASEHOLD_BIN=$<TARGET_FILE:leasehold>;PYTHONDONTWRITEBYTECODE=1")
+  if(name MATCHES "^test_ledger")
+    set_tests_properties(faults.${short} PROPERTIES PROCESSORS 2 TIMEOUT 36000)  # --long: 100 seeds of two minutes
+  endif()
 endforeach()
 
 # --- bench: the lexer alone, for tests/bench/instructions ---------------------------------------------------------------

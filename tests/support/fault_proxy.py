@@ -11,12 +11,14 @@
     proxy.delay = 0.02; proxy.trickle = 1            # each chunk that much later; so many bytes at a time
     proxy.refuse = True; proxy.hush = True           # new connections: RST; or accepted, and nothing passes
     proxy.cut_all("reset"); proxy.links()            # those that are open
+    proxy.strike("half"); proxy.end_holes()          # any link, now (False: there is none); the end of black holes
     proxy.spare = (b"leasehold control",)            # what no counting sees: links that begin with a packet which has this
 
 Byte counts begin with arm(), so a test that knows its connection to be quiet knows which byte of which message it means.
 """
 import collections
 import contextlib
+import random
 import selectors
 import socket
 import struct
@@ -114,6 +116,20 @@ class FaultProxy:
     def cut_all(self, how="reset"):
         """Ends all links now; how many there were."""
         return self._call(lambda: [self._end(link, how) for link in list(self._links)].__len__())
+
+    def strike(self, how, dice=random):
+        """Does it to any one of the links that count, now. False: there is none."""
+        def task():
+            links = [link for link in self._links if link.spared is False and not link.blackhole]
+            if links:
+                link = dice.choice(sorted(links, key=id))
+                self._break(link, link.pipes[dice.choice([link.client, link.server])], how)
+            return bool(links)
+        return self._call(task)
+
+    def end_holes(self):
+        """The peers of black holes learn of it, by RST; how many links these were."""
+        return self._call(lambda: [self._end(link, "reset") for link in list(self._links) if link.blackhole].__len__())
 
     def settle(self):
         """Until everything read has been passed on."""
@@ -220,18 +236,23 @@ class FaultProxy:
         for at in range(0, len(data), step):
             pipe.push(data[at:at + step], due)
             due += 0.001 if self.trickle else 0
+        if how and how != "corrupt":
+            self._break(link, pipe, how)
+        if how:
+            self._sprung.set()
+
+    def _break(self, link, pipe, how):
+        """Behind what is on its way."""
         if how == "blackhole":
             self._write(link, pipe)
             link.blackhole = True
             for one in (link.client, link.server):
                 with contextlib.suppress(KeyError):
                     self._selector.unregister(one)
-        elif how and how != "corrupt":
+        else:
             pipe.ended, pipe.closing = True, how
             with contextlib.suppress(KeyError):
                 self._selector.unregister(pipe.source)
-        if how:
-            self._sprung.set()
 
     def _write(self, link, pipe):
         now = time.monotonic()
