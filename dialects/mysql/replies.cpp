@@ -34,18 +34,25 @@ void Reply::start(Shape shape, bool deprecate_eof, bool keep_first_row, bool kee
     }
 }
 
+// How many packets of definitions, with their ends, follow this one.
+std::size_t Reply::definitions_behind(Bytes body) const noexcept {
+    if (body.empty()) return 0;
+    const auto number = [body](std::size_t at) { return body[at] + std::size_t{256} * body[at + 1]; };
+    const auto with_end = [this](std::size_t count) { return count > 0 && !deprecate_eof_ ? count + 1 : count; };
+    if (phase_ == Phase::prepare && body.size() >= 9 && body[0] == ok_mark)
+        return with_end(number(5)) + with_end(number(7));
+    if (phase_ != Phase::first) return 0;
+    if (body.size() == 1 && body[0] != ok_mark && body[0] < infile_mark) return with_end(body[0]);
+    return body.size() == 3 && body[0] == 0xfc ? with_end(number(1)) : 0;
+}
+
 // A connection that ends within a packet, or within the definitions of a result, leaves no place for an error in what was
-// passed on: so a short packet is waited for as a whole, and a result's head with all its definitions.
+// passed on: so a short packet is waited for as a whole, and the head of a result or of a prepared statement with all its
+// definitions.
 bool Reply::worth_passing(Bytes in, std::uint32_t length) const noexcept {
     if (length > waited_for || in.size() > waited_for) return true;
     if (in.size() - header_size < length) return false;
-    if (phase_ != Phase::first) return true;
-    const std::uint8_t first = length > 0 ? in[header_size] : ok_mark;
-    std::size_t packets = 0;
-    if (length == 1 && first != ok_mark && first < infile_mark) packets = first;
-    if (length == 3 && first == 0xfc) packets = in[header_size + 1] + 256u * in[header_size + 2];
-    if (packets == 0) return true;
-    if (!deprecate_eof_) ++packets;
+    std::size_t packets = definitions_behind(in.subspan(header_size, length));
     for (Bytes rest = in.subspan(header_size + length); packets > 0; --packets) {
         if (rest.size() < header_size) return false;
         const std::size_t size = header_size + header_of(rest).length;

@@ -110,6 +110,7 @@ class Reply {
         statistics,
         done,
     };
+    [[nodiscard]] std::size_t definitions_behind(Bytes body) const noexcept;
     [[nodiscard]] bool worth_passing(Bytes in, std::uint32_t length) const noexcept;
     [[nodiscard]] Event judge(std::uint32_t length, Bytes head, Bytes body) noexcept;
     [[nodiscard]] Event on_first(std::uint32_t length, Bytes head, Bytes body) noexcept;

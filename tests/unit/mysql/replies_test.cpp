@@ -88,6 +88,28 @@ TEST(MysqlReplies, PreparedStatementsComeWithTheirDefinitions) {
     EXPECT_TRUE(complete(err(1, 1295), Shape::prepare).failed());
 }
 
+// What was passed on in part leaves no room for an error when its server dies.
+TEST(MysqlReplies, OfDefinitionsNothingIsTakenBeforeAllAreThere) {
+    for (const bool deprecate_eof : {false, true}) {
+        const Raw no_eof;
+        const Raw prepared = packet({0, 42, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0}, 1) + column(2) + column(3) +
+                             (deprecate_eof ? no_eof : eof(4)) + column(5) + (deprecate_eof ? no_eof : eof(6));
+        const Raw rows = packet({2}, 1) + column(2) + column(3) + (deprecate_eof ? no_eof : eof(4));
+        for (const auto& [bytes, shape] : {std::pair(prepared, Shape::prepare), std::pair(rows, Shape::query)}) {
+            Reply reply;
+            reply.start(shape, deprecate_eof);
+            std::size_t at = 0;
+            for (std::size_t seen = 0; seen < bytes.size(); ++seen) {
+                EXPECT_EQ(reply.advance(Bytes(bytes).first(seen), at), Event::more);
+                EXPECT_EQ(at, 0u) << seen;
+                EXPECT_TRUE(reply.untouched());
+            }
+            EXPECT_EQ(reply.advance(bytes, at), shape == Shape::prepare ? Event::complete : Event::more);
+            EXPECT_EQ(at, bytes.size());
+        }
+    }
+}
+
 TEST(MysqlReplies, OtherShapes) {
     (void)complete(packet(raw("Uptime: 5"), 1), Shape::statistics);
     (void)complete(column(1) + column(2) + eof(3), Shape::field_list);
