@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 namespace leasehold::postgres {
 namespace {
@@ -49,6 +50,11 @@ constexpr std::array<ReportedName, 15> reported{{
     h ^= h >> 27;
     h *= 0x94d049bb133111ebull;
     return h ^ (h >> 31);
+}
+
+[[nodiscard]] std::uint64_t next_revision() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 // One setting's share of the fingerprint; shares are added, so the order of changes does not matter.
@@ -129,7 +135,10 @@ bool Settings::set(std::string_view name, std::string_view value) {
     if (!well_formed(name) || value.find('\0') != std::string_view::npos) return false;
     const auto at = std::lower_bound(items_.begin(), items_.end(), name,
                                      [](const Setting& item, std::string_view n) { return name_less(item.name, n); });
-    if (at != items_.end() && same_name(at->name, name)) {
+    const bool there = at != items_.end() && same_name(at->name, name);
+    if (there && at->value == value) return true;
+    revision_ = next_revision();
+    if (there) {
         fingerprint_ += share(name, value) - share(name, at->value);
         bytes_ += value.size() - at->value.size();
         at->value.assign(value);
@@ -145,6 +154,7 @@ bool Settings::erase(std::string_view name) noexcept {
     const auto at =
         std::find_if(items_.begin(), items_.end(), [name](const Setting& item) { return same_name(item.name, name); });
     if (at == items_.end()) return false;
+    revision_ = next_revision();
     fingerprint_ -= share(at->name, at->value);
     bytes_ -= at->name.size() + at->value.size();
     items_.erase(at);
@@ -155,6 +165,7 @@ void Settings::clear() noexcept {
     items_.clear();
     bytes_ = 0;
     fingerprint_ = 0;
+    revision_ = 0;
 }
 
 std::optional<std::string_view> Settings::find(std::string_view name) const noexcept {

@@ -40,6 +40,8 @@ class Settings {
     // Equal for equal settings, kept up with each change; 0 when empty. A preference only: whether a backend holds what
     // a session wants is decided by ==, as a client could search for two sets of one fingerprint.
     [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+    // Of one number are only sets that hold the same; what has been changed and changed back may have another.
+    [[nodiscard]] std::uint64_t revision() const noexcept { return revision_; }
     [[nodiscard]] friend bool operator==(const Settings& a, const Settings& b) noexcept {
         return a.fingerprint_ == b.fingerprint_ && a.same(b);
     }
@@ -50,6 +52,7 @@ class Settings {
     std::vector<Setting> items_;
     std::size_t bytes_ = 0;
     std::uint64_t fingerprint_ = 0;
+    std::uint64_t revision_ = 0;
 };
 
 // One or several statements for one simple Query (all or nothing, as it is one implicit transaction), or nothing when

@@ -117,6 +117,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
 
     // tracker_reading.cpp
     [[nodiscard]] std::uint64_t reading() const noexcept;
+    [[nodiscard]] std::uint64_t reading_of_settings() const noexcept;
     void note_reading(const Digest& digest) noexcept;
     void note_parameter(std::string_view name, std::string_view value);
     void misread(std::string_view by);

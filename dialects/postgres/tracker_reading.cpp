@@ -24,17 +24,26 @@ constexpr std::string_view conforming_name = "standard_conforming_strings";
 
 // What decides how a literal is understood when its statement is parsed, in one number. "$user" in search_path is the role.
 std::uint64_t Tracker::reading() const noexcept {
+    if (read_settings_.told != told_.revision() || read_settings_.own != settings_.revision())
+        read_settings_ = {told_.revision(), settings_.revision(), reading_of_settings()};
+    std::uint64_t mark = read_settings_.mark ^ (startup_reading_ * 0x100000001b3ull);
+    if (private_reading_) mark ^= id_ * 0x9e3779b97f4a7c15ull;
+    // Behind a SET of the same segment: not as anything is read before or after it.
+    if (reading_scope_ > scope_done_) mark ^= (id_ + (reading_scope_ << 20)) * 0xbf58476d1ce4e5b9ull;
+    return mark;
+}
+
+// Asked for with each Bind, so it is kept until a setting changes.
+std::uint64_t Tracker::reading_of_settings() const noexcept {
     constexpr std::array<std::string_view, 7> names{"client_encoding", "DateStyle", "IntervalStyle",        "TimeZone",
                                                     "search_path",     "role",      "session_authorization"};
-    std::uint64_t mark = private_reading_ ? startup_reading_ ^ (id_ * 0x9e3779b97f4a7c15ull) : startup_reading_;
+    std::uint64_t mark = 0xcbf29ce484222325ull;
     for (const std::string_view name : names) {
         // Older servers do not report search_path; and the session's authorization is told as the login's.
         const auto told = is_carriable(name) ? told_.find(name) : std::nullopt;
         const std::string_view value = (told ? told : settings_.find(name)).value_or(std::string_view());
         mark = mark * 0x100000001b3ull ^ std::hash<std::string_view>()(value);
     }
-    // Behind a SET of the same segment: not as anything is read before or after it.
-    if (reading_scope_ > scope_done_) mark ^= (id_ + (reading_scope_ << 20)) * 0xbf58476d1ce4e5b9ull;
     return mark;
 }
 

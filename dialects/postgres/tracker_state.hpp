@@ -48,14 +48,18 @@ struct TrackerState {
     std::shared_ptr<StatementCache> cache_;
     bool temporary_first_ = false;       // the search_path asked for at connect may put new tables into pg_temp
     std::uint64_t startup_reading_ = 0;  // reading()'s share of the startup packet
-    std::uint64_t reading_scope_ = 0;    // the last that may change how texts are read
-    bool reading_local_ = false;         // its transaction has set something: to be taken back at its end, maybe
-    bool superuser_ = false;             // the login's user, whatever role it takes
-    std::uint64_t own_since_ = 0;        // since when in this lease names meant something to itself alone; 0: never
-    bool private_reading_ = false;       // it has set what nobody reports: its texts are nobody else's
-    bool schema_changing_ = false;       // its transaction has changed what names mean, for all once it ends, ...
-    bool own_schema_changing_ = false;   // ... or to itself alone
-    std::uint64_t own_schema_ = 0;       // when it last changed what names mean to itself alone
+    struct ReadSettings {
+        std::uint64_t told = ~0ull, own = ~0ull, mark = 0;  // revisions, and what reading_of_settings() says of them
+    };
+    mutable ReadSettings read_settings_;
+    std::uint64_t reading_scope_ = 0;   // the last that may change how texts are read
+    bool reading_local_ = false;        // its transaction has set something: to be taken back at its end, maybe
+    bool superuser_ = false;            // the login's user, whatever role it takes
+    std::uint64_t own_since_ = 0;       // since when in this lease names meant something to itself alone; 0: never
+    bool private_reading_ = false;      // it has set what nobody reports: its texts are nobody else's
+    bool schema_changing_ = false;      // its transaction has changed what names mean, for all once it ends, ...
+    bool own_schema_changing_ = false;  // ... or to itself alone
+    std::uint64_t own_schema_ = 0;      // when it last changed what names mean to itself alone
     Settings settings_;
     Settings stuck_;                       // names of what has a value that no other backend can be given
     std::unique_ptr<SettingTrail> trail_;  // while settings or savepoints are under way

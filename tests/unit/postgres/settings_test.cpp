@@ -45,6 +45,25 @@ TEST(PostgresSettings, EqualityIsByContentsNotByFingerprint) {
     EXPECT_FALSE(settings({{"a", "1"}}) == Settings());
 }
 
+TEST(PostgresSettings, OfOneRevisionAreOnlySetsThatHoldTheSame) {
+    Settings a = settings({{"a", "1"}});
+    const Settings copy = a;
+    EXPECT_EQ(a.revision(), copy.revision());
+    EXPECT_TRUE(a.set("A", "1"));
+    EXPECT_EQ(a.revision(), copy.revision()) << "nothing has changed";
+    EXPECT_TRUE(a.set("a", "2"));
+    EXPECT_NE(a.revision(), copy.revision());
+    Settings other = copy;
+    EXPECT_TRUE(other.set("a", "3"));
+    EXPECT_NE(other.revision(), a.revision());
+    const std::uint64_t before = a.revision();
+    EXPECT_TRUE(a.erase("a"));
+    EXPECT_NE(a.revision(), before);
+    EXPECT_FALSE(a.set("no name", "1"));
+    a.clear();
+    EXPECT_EQ(a.revision(), Settings().revision());
+}
+
 TEST(PostgresSettings, WhatCannotBeWrittenDownSafelyIsNotTaken) {
     Settings s;
     for (const char* name : {"", "a b", "a\"b", "a;b", "1a", ".a", "a.", "a..b", "a-b", "caf\xc3\xa9"}) {
