@@ -24,15 +24,17 @@ struct PreparedText : wire::CachedText<PreparedText> {
         std::string_view tail;
         bool conforming = true;
         std::uint64_t reading = 0;
+        std::uint64_t copy = 0;
         friend bool operator==(const Key&, const Key&) = default;
         [[nodiscard]] std::size_t hash() const noexcept {
-            return std::hash<std::string_view>()(tail) + reading + (conforming ? 1 : 0);
+            return std::hash<std::string_view>()(tail) + reading + (conforming ? 1 : 0) + 2 * copy;
         }
         [[nodiscard]] std::size_t size() const noexcept { return tail.size(); }
     };
     explicit PreparedText(const Key& key)
-        : tail(key.tail), conforming(key.conforming), reading(key.reading), by_sql(tail.find('\0') == tail.npos) {}
-    [[nodiscard]] Key key() const noexcept { return {tail, conforming, reading}; }
+        : tail(key.tail), conforming(key.conforming), reading(key.reading), copy(key.copy),
+          by_sql(tail.find('\0') == tail.npos) {}
+    [[nodiscard]] Key key() const noexcept { return {tail, conforming, reading, copy}; }
     // The SQL alone; of a PREPARE what stands behind its name.
     [[nodiscard]] std::string_view text() const noexcept { return tail.c_str(); }
 
@@ -41,7 +43,8 @@ struct PreparedText : wire::CachedText<PreparedText> {
     // A mark of the other settings that it was read with. A literal becomes a value when its statement is parsed: the
     // same '01/02/2026'::date under another DateStyle is another statement.
     std::uint64_t reading;
-    bool by_sql;  // what PREPARE made
+    std::uint64_t copy;  // one string may need the same text twice, under two names
+    bool by_sql;         // what PREPARE made
     Digest digest;
 };
 
@@ -68,6 +71,11 @@ class Namespace {
     using Named = Map::value_type;  // stays where it is, also when removed, until settle()
 
     [[nodiscard]] Named* find(std::string_view name) noexcept;
+    // The one that this text alone gives up. Null as well where the server has a say about how long its name is.
+    [[nodiscard]] Named* given_up(const Digest& what) noexcept {
+        const bool short_name = what.only(Kind::deallocate) && what.variable().size() < longest;
+        return short_name ? find(what.variable()) : nullptr;
+    }
     // The name must be free.
     Named& add(std::string_view name, TextRef text);
     // Takes it out of sight but keeps it for restore().
@@ -86,7 +94,8 @@ class Namespace {
 
   private:
     static constexpr std::size_t most_removed = 1000;
-    [[nodiscard]] static std::string_view cut(std::string_view name) noexcept { return name.substr(0, 63); }
+    static constexpr std::size_t longest = 63;
+    [[nodiscard]] static std::string_view cut(std::string_view name) noexcept { return name.substr(0, longest); }
     Map names_;
     std::vector<Map::node_type> removed_;
 };

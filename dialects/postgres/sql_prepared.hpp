@@ -65,10 +65,11 @@ struct NameStep {
 
 // A request whose text was written anew.
 struct SentNames {
+    using Renames = std::vector<std::pair<std::uint64_t, std::string>>;  // the backend's, the client's
     std::uint64_t request = 0;
     std::vector<NameStep> steps{};  // one for each statement
     std::size_t next = 0;
-    std::vector<std::pair<std::uint64_t, std::string>> renames{};  // the backend's, the client's
+    Renames renames{};
     Rewriting rewriting{};
     std::vector<std::uint8_t> front_error{};  // of what had to be prepared in front of it
     // What its errors need, without what it does.

@@ -190,7 +190,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] std::optional<ResolvedNames> resolve_source(Namespace::Named& named);
     [[nodiscard]] bool ensure_source(Namespace::Named& named, Flow& flow, SentNames* spelling);
     [[nodiscard]] bool resolvable(const Namespace::Named& named) const noexcept;
-    void refresh(Namespace::Named& named);
+    SentNames::Renames refresh(Namespace::Named& named);
     [[nodiscard]] const Digest* bind_names(std::string_view portal, std::string_view sql, Flow& flow);
     [[nodiscard]] Step refuse_bind(const Message& message);
     [[nodiscard]] Step execute_prepare(const Message& message, Flow& flow);

@@ -108,15 +108,14 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
         what.names |= prepared || last.kind == Kind::deallocate || (last.marks & mark::executes) != 0;
     }
     const bool refused = options_.mode == wire::LeaseMode::statement && what.begins;
-    const bool ours = !scope_open_ && message.whole() && what.only(Kind::deallocate) && status_ != 'E' &&
-                      names_.find(what.variable()) != nullptr;
+    const bool ours = !scope_open_ && message.whole() && status_ != 'E' && names_.given_up(what) != nullptr;
     if (refused || ours) {
         digester_.reset();
         scanner_.reset();
         if (!outstanding_.empty() || reply_left_ > 0) return hold(flow);
         if (refused) say(Fault::begin_refused, {}, flow.to_client);
         if (ours) {
-            names_.remove(*names_.find(what.variable()));
+            names_.remove(*names_.given_up(what));
             unnamed_.send_drop();
             unnamed_.confirm(0);
             in_sync_ = lease_->unnamed == UnnamedOwner{};

@@ -31,6 +31,13 @@ namespace {
     return state && routine;
 }
 
+// It tells the name of a statement: unknown, taken, its parameters are too many or too few, or a syntax error at its name.
+// Elsewhere the same word is the client's own: a column may be called lh_3.
+[[nodiscard]] bool tells_statement(Bytes body) noexcept {
+    const std::string_view state = sqlstate_in(body);
+    return state == "26000" || state == "42P05" || state == "42601" || state == "08P01";
+}
+
 }  // namespace
 
 std::string with_name(std::string_view text, std::string_view from, std::string_view name) {
@@ -101,6 +108,7 @@ void Tracker::write_patched_error(Bytes body, std::string_view from, std::string
                                   wire::Outbox& to_client) const {
     const Framed framed(to_client.own(), backend::error);
     wire::Writer& out = to_client.own();
+    const bool tells = tells_statement(body);
     wire::Cursor cursor(body);
     for (;;) {
         const std::uint8_t code = cursor.u8();
@@ -108,7 +116,7 @@ void Tracker::write_patched_error(Bytes body, std::string_view from, std::string
         const std::string_view text = cursor.cstring();
         if (!cursor.ok()) break;
         out.u8(code);
-        if (code == 'S' || code == 'V' || code == 'C') {
+        if (!tells || code == 'S' || code == 'V' || code == 'C') {
             out.cstring(text);
         } else {
             out.cstring(with_name(text, from, to));
@@ -144,6 +152,7 @@ bool Tracker::write_own_error(Bytes body, wire::Outbox& to_client) {
         front = std::move(sent->front_error);
         body = front;
     }
+    const bool tells = sent != nullptr && tells_statement(body);
     wire::Writer patched;
     wire::Cursor cursor(body);
     for (std::uint8_t code = cursor.u8(); code != 0 && cursor.ok(); code = cursor.u8()) {
@@ -153,7 +162,7 @@ bool Tracker::write_own_error(Bytes body, wire::Outbox& to_client) {
             auto place = static_cast<std::size_t>(std::strtoul(text.c_str(), nullptr, 10));
             if (sent != nullptr) place = sent->rewriting.back(place);
             text = std::to_string(places != nullptr ? places->back(place) : place);
-        } else if (sent != nullptr && (code == 'M' || code == 'D' || code == 'H' || code == 'W')) {
+        } else if (tells && (code == 'M' || code == 'D' || code == 'H' || code == 'W')) {
             for (const auto& [id, name] : sent->renames) text = with_name(text, BackendName(id).view(), name);
         }
         patched.u8(code);

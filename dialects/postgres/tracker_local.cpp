@@ -92,7 +92,7 @@ Tracker::Step Tracker::local_request(const Message& message, Bytes rest, Flow& f
             }
             if (names_.size() > 0 && !sql.empty()) {
                 const Digest what = digest(sql);
-                Namespace::Named* named = what.only(Kind::deallocate) ? names_.find(what.variable()) : nullptr;
+                Namespace::Named* named = names_.given_up(what);
                 if (named == nullptr) return Step::lease;
                 names_.remove(*named);
                 names_.settle();

@@ -167,8 +167,7 @@ Tracker::Step Tracker::parse_unnamed(const Message& message, std::string_view sq
         start_stream(message, Rest::discard);
         return Step::taken;
     }
-    if (message.whole() && what.names && what.statements == 1 &&
-        !(what.only(Kind::deallocate) && names_.find(what.variable()) != nullptr))
+    if (message.whole() && what.names && what.statements == 1 && names_.given_up(what) == nullptr)
         return parse_unnamed_names(message, sql, what, flow);
     // Executing it gives up a statement that the session knows by a name of its own.
     const bool deallocates = message.whole() && what.only(Kind::deallocate) && names_.size() > 0;
@@ -180,7 +179,7 @@ Tracker::Step Tracker::parse_unnamed(const Message& message, std::string_view sq
     begin_scope(flow, true);
     if (!first && !unnamed_settled()) unnamed_scope_ = scope_;
     in_sync_ = true;
-    if (deallocates && names_.find(what.variable()) != nullptr) {
+    if (deallocates && names_.given_up(what) != nullptr) {
         const Bytes bytes(instead_of_deallocate);
         const std::uint64_t serial = unnamed_.send(what, bytes);
         outstanding_.push({.type = frontend::parse, .bits = Request::sets_unnamed, .number = serial});
@@ -302,6 +301,8 @@ Tracker::Step Tracker::on_bind(const Message& message, Flow& flow) {
         bound(portal, what, sql);
         if (portal.empty() && std::ranges::equal(parse, instead_of_deallocate)) {
             portal_deallocates_ = unnamed_.digest()->variable();
+        } else if (portal.empty() && portal_names_) {
+            portal_deallocates_ = portal_names_->deallocates;
         }
         outstanding_.push({.type = frontend::bind, .bits = partial});
         forward(message, flow);

@@ -75,9 +75,13 @@ bool Tracker::resolvable(const Namespace::Named& named) const noexcept {
     return resolving_.size() < deepest && std::ranges::find(resolving_, &named) == resolving_.end();
 }
 
-// What the name stands for on a backend now.
-void Tracker::refresh(Namespace::Named& named) {
-    if (!named.second.source || !resolve_source(named)) adopt(named);
+// What the name stands for on a backend now; of what it names in turn, under which names.
+SentNames::Renames Tracker::refresh(Namespace::Named& named) {
+    std::optional<ResolvedNames> names;
+    if (named.second.source) names = resolve_source(named);
+    if (names) return std::move(names->sent.renames);
+    adopt(named);
+    return {};
 }
 
 // A named statement whose text names others: what it is on the backend now. None: there is no room for that.

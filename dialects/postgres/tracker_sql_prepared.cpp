@@ -13,6 +13,7 @@ namespace {
 // Statement and portal by which statements in SQL are carried out within a pipeline.
 constexpr std::string_view own = "lh_x";
 constexpr std::string_view nothing("\0\0\0", 3);  // a Parse of an empty text
+constexpr std::string_view no_room = "no room for another prepared statement (max_statement_cache_bytes)";
 
 void add_once(std::vector<std::string>& to, const std::string& name) {
     if (to.size() < Calls::most && std::ranges::find(to, name) == to.end()) to.push_back(name);
@@ -52,8 +53,35 @@ struct Tracker::Resolving {
         }
         Namespace::Named* named = all_gone ? nullptr : tracker.names_.find(name);
         if (named == nullptr || !tracker.resolvable(*named)) return {};
-        if (seen.insert(named).second) tracker.refresh(*named);
+        if (seen.insert(named).second) {
+            // What it names in turn may be what its error is about.
+            const auto inner = tracker.refresh(*named);
+            out.sent.renames.insert(out.sent.renames.end(), inner.begin(), inner.end());
+        }
+        if (making(named->second->id)) keep_apart(*named);
         return {&*named->second, named};
+    }
+    // A statement that the text itself prepares.
+    [[nodiscard]] bool making(std::uint64_t id) const noexcept {
+        return std::ranges::find(out.closes, id) != out.closes.end();
+    }
+    // The session's own of the same text has to be on the backend before.
+    void keep_apart(Namespace::Named& named) {
+        const PreparedText& text = *named.second;
+        for (std::uint64_t copy = 0;; ++copy) {
+            TextRef now = tracker.cache().intern({text.tail, text.conforming, text.reading, copy},
+                                                 [&text](PreparedText& made) { made.digest = text.digest; });
+            if (now && making(now->id)) continue;
+            if (!now) {
+                out.refusal = no_room;
+            } else {
+                static_cast<TextRef&>(named.second) = std::move(now);
+            }
+            return;
+        }
+    }
+    [[nodiscard]] bool using_held(std::uint64_t id) const noexcept {
+        return std::ranges::any_of(out.needs, [id](const auto* named) { return named->second->id == id; });
     }
     void rename(const NamedStatement& found, std::size_t at, std::uint64_t id) {
         out.sent.rewriting.replace(at + found.at, found.length, BackendName(id).view());
@@ -149,13 +177,10 @@ TextRef Tracker::Resolving::text_of(std::string_view tail, const Statement& stat
         made.digest = alone.digest();
         if (made.digest.calls) tracker.read_called(made.digest, tail);
     };
-    for (std::uint64_t other = 0;; ++other) {
-        TextRef text = tracker.cache().intern({tail, tracker.conforming_, tracker.reading() + other}, fill);
-        // Two names for one text in one string are two statements.
-        const bool used = text && std::ranges::any_of(out.sent.steps, [&text](const NameStep& step) {
-                              return step.text && step.text->id == text->id;
-                          });
-        if (!used) return text;
+    // Two names for one text in one string are two statements.
+    for (std::uint64_t copy = 0;; ++copy) {
+        TextRef text = tracker.cache().intern({tail, tracker.conforming_, tracker.reading(), copy}, fill);
+        if (!text || (!making(text->id) && !using_held(text->id))) return text;
     }
 }
 
@@ -174,7 +199,7 @@ void Tracker::Resolving::prepare(std::string_view one, const NamedStatement& fou
     if (const Known known = find(found.name); known.text != nullptr) {
         // One that this text has made is there under its own name.
         const std::uint64_t taken = known.named == nullptr ? known.text->id : stand_in(0);
-        if (taken == 0) out.refusal = "no room for another prepared statement (max_statement_cache_bytes)";
+        if (taken == 0) out.refusal = no_room;
         return rename(found, at, taken);
     }
     if (!extended && tracker.names_.size() + ++out.adds > tracker.options_.prepared_per_client) {
@@ -185,7 +210,7 @@ void Tracker::Resolving::prepare(std::string_view one, const NamedStatement& fou
     NameStep& step = out.sent.steps.back();
     TextRef text = text_of(one.substr(behind, found.end - behind), statement);
     if (!text) {
-        out.refusal = "no room for another prepared statement (max_statement_cache_bytes)";
+        out.refusal = no_room;
         return;
     }
     const std::uint64_t id = text->id;
@@ -208,7 +233,7 @@ void Tracker::Resolving::deallocate(const NamedStatement& found, std::size_t at,
     }
     // The backend keeps the statement for the next session; one that was made by this text goes.
     const std::uint64_t gone = known.named == nullptr ? known.text->id : stand_in(out.stand_ins.size() + 1);
-    if (gone == 0) out.refusal = "no room for another prepared statement (max_statement_cache_bytes)";
+    if (gone == 0) out.refusal = no_room;
     rename(found, at, gone);
     NameStep& step = out.sent.steps.back();
     step.kind = NameStep::Kind::remove;
@@ -241,7 +266,7 @@ ResolvedNames Tracker::resolve(std::string_view sql, bool extended) {
 void Tracker::adopt(Namespace::Named& named) {
     const PreparedText& text = *named.second;
     if (!text.kept || text.reading == reading() || lease_->statements.touch(text.id)) return;
-    TextRef now = cache().intern({text.tail, text.conforming, reading()},
+    TextRef now = cache().intern({text.tail, text.conforming, reading(), text.copy},
                                  [&text](PreparedText& made) { made.digest = text.digest; });
     if (now) static_cast<TextRef&>(named.second) = std::move(now);
 }

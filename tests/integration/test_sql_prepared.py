@@ -93,6 +93,15 @@ def test_one_that_was_shown_and_given_up_is_gone_and_pins_nobody(start):
             session.ok("DEALLOCATE ALL")
 
 
+def test_a_column_called_as_a_backend_calls_a_statement_keeps_its_name_in_errors(start):
+    daemon = start(pool_size=1)
+    with login(daemon) as session:
+        for n in range(30):
+            assert session.query(f"PREPARE q AS SELECT lh_9, {n}").error.fields["M"] == 'column "lh_9" does not exist'
+            session.send(pgwire.parse("p", f"SELECT lh_40, {n}"), pgwire.SYNC)
+            assert session.reply().error.fields["M"] == 'column "lh_40" does not exist'
+
+
 def test_a_backend_holds_no_more_than_it_may(start, postgres):
     daemon = start(pool_size=1, prepared_per_backend=10)
     with login(daemon) as session:

@@ -210,8 +210,9 @@ struct Scanned {
     if (!same) return std::string(to_string(parsed.kind)) + ", read as " + std::string(to_string(scanned.kind));
     const bool unreadable = (scanned.marks & mark::obscure) != 0;
     const bool setting = parsed.kind == Kind::set || parsed.kind == Kind::reset;
-    // A name that is read wrongly is a setting unknown to everybody, which pins.
-    const bool matters = parsed.kind == Kind::deallocate ||
+    // A name that is read wrongly is a setting unknown to everybody, which pins; one that was cut counts for no statement's.
+    constexpr std::size_t longest = 63;
+    const bool matters = (parsed.kind == Kind::deallocate && scanned.variable().size() < longest) ||
                          (setting && (is_reported(scanned.variable()) || decides_reading(parsed.variable)));
     if (matters && !unreadable && !same_name(parsed.variable, scanned.variable())) {
         return parsed.variable + ", read as " + std::string(scanned.variable());

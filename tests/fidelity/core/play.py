@@ -47,6 +47,12 @@ class _Sessions:
             session.drop()
 
 
+def held_by(step, session):
+    """Names of state that keeps a backend from this step on; what is marked by ? does where the session is peculiar."""
+    peculiar = session is None or getattr(session, "peculiar", False)
+    return tuple(name.removesuffix("?") for name in step.holds if peculiar or not name.endswith("?"))
+
+
 class _Holdings:
     """Which session has state that keeps a backend, as far as the steps say."""
 
@@ -60,11 +66,12 @@ class _Holdings:
         return not any(need.removeprefix("known:") in self.unknown.get(step.session, ()) for need in step.needs)
 
     def note(self, step, seen, session):
+        holds = held_by(step, session)
         mine = self.of.setdefault(step.session, set())
-        self._note_draws(step, seen, session)
+        self._note_draws(step, holds, seen, session)
         dropped = self.dropped.setdefault(step.session, set())
-        mine.update(step.holds)
-        dropped.difference_update(step.holds)
+        mine.update(holds)
+        dropped.difference_update(holds)
         if not any(aspect == "error" for aspect, _ in seen):
             dropped.update(mine if "*" in step.frees else step.frees)
         if ("tag", "ROLLBACK") in seen:
@@ -75,13 +82,13 @@ class _Holdings:
         if session is None or not mine:
             self.of.pop(step.session, None)
 
-    def _note_draws(self, step, seen, session):
+    def _note_draws(self, step, holds, seen, session):
         held, unknown = self.held.setdefault(step.session, set()), self.unknown.setdefault(step.session, set())
-        held.update(step.holds)
+        held.update(holds)
         unknown.update(name for name in step.draws if name not in held)
         if not any(aspect == "error" for aspect, _ in seen):
             everything = "*" in step.frees
-            unknown.difference_update(unknown.copy() if everything else step.holds + step.frees)
+            unknown.difference_update(unknown.copy() if everything else holds + step.frees)
             held.difference_update(held.copy() if everything else step.frees)
         if session is None:
             held.clear()
@@ -103,7 +110,7 @@ def _permitted(program, step, sessions, holdings):
         return False
     if not program.two:
         return True
-    return len(transactions | pinned) <= 1 and not (step.holds and pinned)
+    return len(transactions | pinned) <= 1 and not (pinned and held_by(step, sessions.open.get(step.session)))
 
 
 def lead(program, place):

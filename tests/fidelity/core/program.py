@@ -10,7 +10,8 @@ class Step:
     `needs`: "idle" (the session itself is in no transaction), "within" (it is in one), "alone" (no other session is in
     one), "quiet" (nor has another one state that keeps a backend), "known:x" (what it has drawn of x, it has drawn while
     it held x); a step whose needs are not met is left out of both runs. `holds` and `frees`: names of state that keeps a
-    backend to its session, from this step on and up to this step; "*" frees all of it. `draws`: of what it may draw."""
+    backend to its session, from this step on and up to this step; "x?": where the session is
+    peculiar (by what is set in it, as its own connection says); "*" frees all of it. `draws`: of what it may draw."""
     session: int
     family: str
     messages: tuple

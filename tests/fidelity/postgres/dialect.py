@@ -11,7 +11,7 @@ def names():
 
 # What differs through leasehold today, by name: see README.md. With two backends a pin that lasts too long is a wait.
 OPEN = set()
-OPEN_WITH_TWO = OPEN | {"sql_prepared"}
+OPEN_WITH_TWO = OPEN
 
 
 def clean(two):

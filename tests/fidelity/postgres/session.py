@@ -67,6 +67,11 @@ class Session:
     def in_transaction(self):
         return self.status != b"I"
 
+    @property
+    def peculiar(self):
+        """It reads and writes in another encoding than the server, in which nobody else can listen for it."""
+        return self.parameters.get("client_encoding") != self.parameters.get("server_encoding")
+
     def drop(self):
         self.alive = False
         self.connection.drop()

@@ -40,16 +40,16 @@ class Draw:
     def chance(self, part):
         return self.random() < part
 
-    def step(self, *messages, needs=(), holds=(), frees=()):
+    def step(self, *messages, needs=(), holds=(), frees=(), draws=()):
         # A statement prepared earlier may be an INSERT.
-        draws = any(word in str(message) for message in messages for word in DRAW) or any(
+        draw = any(word in str(message) for message in messages for word in DRAW) or any(
             message[0] == "bind" and message[2] for message in messages)
         # Whoever names them keeps its backend for their numbers.
         names = any(word in str(message) for message in messages for word in NAMES)
         reads = any(READING.search(str(message).replace("\\", "")) for message in messages)
         holds = tuple(dict.fromkeys((*holds, *(("sequence",) if names else ()), *(("reading",) if reads else ()))))
         return Step(self.session, self.name, tuple(messages), frozenset(needs), holds, tuple(frees),
-                    ("sequence",) if draws else ())
+                    (*draws, "sequence") if draw else tuple(draws))
 
     def simple(self, *statements, **more):
         """One Query, of several statements perhaps."""

@@ -89,6 +89,13 @@ TEST_P(SqlPrepared, ThatNamesItselfIsNone) {
     EXPECT_EQ(sql("SELECT 1"), "D C(SELECT 1) Z(I)");
 }
 
+TEST_P(SqlPrepared, NamesWhatIsMissingAsItsClientDoes) {
+    EXPECT_EQ(ask(client.parse("a", "EXECUTE b").sync(), GetParam()), "1 Z(I)");
+    EXPECT_EQ(sql("EXECUTE a"), "E(26000 prepared statement \"b\" does not exist) Z(I)");
+    EXPECT_EQ(ask(client.parse("", "EXECUTE a").bind("").execute().sync(), GetParam()),
+              "1 2 E(26000 prepared statement \"b\" does not exist) Z(I)");
+}
+
 // What a name stands for inside of a statement may have changed since that was parsed.
 TEST_P(SqlPrepared, DoesWhatTheStatementItNamesDoesNow) {
     EXPECT_EQ(ask(client.parse("a", "EXECUTE b").sync(), GetParam()), "1 Z(I)");
@@ -172,12 +179,42 @@ TEST_P(SqlPrepared, WorksInTheExtendedProtocol) {
     EXPECT_EQ(ask(client.bind("e").execute().sync(), GetParam()), "2 D C(SELECT 1) Z(I)");
 }
 
+TEST_P(SqlPrepared, IsGivenUpByAStatementOlderThanItOrUnderALongName) {
+    const std::string longest(63, 'n');
+    for (const std::string& name : {std::string("q"), longest}) {
+        const std::string gone = "E(26000 prepared statement \"" + name + "\" does not exist) Z(I)";
+        EXPECT_EQ(
+            ask(client.parse("", "DEALLOCATE " + name).parse(name, "SELECT 1").bind("").execute().sync(), GetParam()),
+            "1 1 2 C(DEALLOCATE) Z(I)");
+        EXPECT_EQ(sql("EXECUTE " + name), gone);
+        EXPECT_EQ(ask(client.parse(name, "SELECT 1").sync(), GetParam()), "1 Z(I)");
+        EXPECT_EQ(ask(client.parse("", "DEALLOCATE " + name).bind("").execute().sync(), GetParam()),
+                  "1 2 C(DEALLOCATE) Z(I)");
+        EXPECT_EQ(sql("EXECUTE " + name), gone);
+        EXPECT_EQ(ask(client.parse(name, "SELECT 1").sync(), GetParam()), "1 Z(I)");
+        EXPECT_EQ(sql("DEALLOCATE " + name), "C(DEALLOCATE) Z(I)");
+        EXPECT_EQ(sql("EXECUTE " + name), gone);
+    }
+}
+
 TEST_P(SqlPrepared, DoesWhatItsTextDoes) {
     EXPECT_EQ(sql("PREPARE q AS SELECT pg_advisory_lock(1)"), "C(PREPARE) Z(I)");
     EXPECT_EQ(pin(), "");
     session->holds = [] { return Found{.lock = true}; };
     (void)sql("EXECUTE q");
     EXPECT_EQ(pin(), "session advisory lock");
+}
+
+// The backend must hold the one before, and not the other.
+TEST_P(SqlPrepared, IsPreparedOnceMoreBesideAnotherOfTheSameText) {
+    EXPECT_EQ(sql("PREPARE a AS SELECT 1"), "C(PREPARE) Z(I)");
+    EXPECT_EQ(sql("EXECUTE a; PREPARE b AS SELECT 1; EXECUTE b"), "D C(SELECT 1) C(PREPARE) D C(SELECT 1) Z(I)");
+    EXPECT_EQ(sql("PREPARE c AS SELECT 1; EXECUTE a; DEALLOCATE c; EXECUTE a; EXECUTE b; EXECUTE c"),
+              "C(PREPARE) D C(SELECT 1) C(DEALLOCATE) D C(SELECT 1) D C(SELECT 1) E(26000 prepared statement \"c\" "
+              "does not exist) Z(I)");
+    EXPECT_EQ(sql("EXECUTE b; DEALLOCATE b; PREPARE b AS SELECT 1; EXECUTE a"),
+              "D C(SELECT 1) C(DEALLOCATE) C(PREPARE) D C(SELECT 1) Z(I)");
+    for (const char* name : {"a", "b", "a"}) EXPECT_EQ(sql(std::string("EXECUTE ") + name), "D C(SELECT 1) Z(I)");
 }
 
 // A backend that was asked which statements it holds has them under the session's names.

@@ -35,7 +35,8 @@ def inside_a_function(draw):
                        "SELECT hidden_set('statement_timeout', '99s')", "SELECT hidden_role()", "SELECT harmless(1)",
                        f"SELECT hidden_lock({4000 + draw.session})", "SELECT hidden_temp()", "SELECT hidden_next()",
                        "SELECT guarded()", "SELECT hidden_set('work_mem', 'nonsense')"])
-    return [draw.run(sql, holds=("function",)), look(draw)]
+    draws = ("sequence", "counter") if "hidden_next" in sql else ()
+    return [draw.run(sql, holds=("function",), draws=draws), look(draw)]
 
 
 @family("hidden")

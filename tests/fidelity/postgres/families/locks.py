@@ -62,12 +62,12 @@ CHANNELS = ("news", "other", '"Quoted Channel"')
 @family("listen")
 def listen(draw):
     channel = draw.choice(CHANNELS)
-    steps = [draw.run(f"LISTEN {channel}")]
+    steps = [draw.run(f"LISTEN {channel}", holds=("listen?",))]
     if draw.chance(0.4):
         steps.append(draw.run(f"NOTIFY {channel}, 'to itself {draw.session}'"))
     steps.append(draw.step(("drain",), needs=("idle",)))
     if draw.chance(0.4):
-        steps.append(draw.run(draw.choice([f"UNLISTEN {channel}", "UNLISTEN *"])))
+        steps.append(draw.choice([draw.run(f"UNLISTEN {channel}"), draw.run("UNLISTEN *", frees=("listen",))]))
     return steps
 
 
@@ -87,4 +87,5 @@ def hear(draw):
 
 @family("listen")
 def registered(draw):
-    return [draw.run(draw.choice(["SELECT pg_listening_channels() ORDER BY 1", "UNLISTEN *", "UNLISTEN news", "LISTEN news"]))]
+    return [draw.choice([draw.run("SELECT pg_listening_channels() ORDER BY 1"), draw.run("UNLISTEN *", frees=("listen",)),
+                         draw.run("UNLISTEN news"), draw.run("LISTEN news", holds=("listen?",))])]

@@ -84,9 +84,16 @@ def look(draw):
 # --- sequences ----------------------------------------------------------------------------------------------------------
 
 def ask(draw):
-    """lastval() is what the session drew last: leasehold knows that from the first statement on that names sequences."""
+    """lastval() is what the session drew last, currval('counter') what a function may have drawn (hidden_next): leasehold
+    knows of them from the first statement on that names sequences."""
     sql = draw.choice(LAST)
-    return draw.run(sql, holds=("sequence",), needs=("known:sequence",) if "lastval" in sql else ())
+    needs = {"lastval()": "known:sequence", "'counter'": "known:counter"}
+    return draw.run(sql, holds=("sequence",), needs=tuple(need for part, need in needs.items() if part in sql))
+
+
+def named(name):
+    """What is known of once its numbers are drawn by that name."""
+    return ("sequence", "counter") if name == "counter" else ("sequence",)
 
 
 LAST = ("SELECT lastval()", "SELECT currval('counter')", "SELECT currval('other_counter'), lastval()",
@@ -96,7 +103,7 @@ LAST = ("SELECT lastval()", "SELECT currval('counter')", "SELECT currval('other_
 @family("sequences")
 def next_and_last(draw):
     name = draw.choice(("counter", "other_counter", "cached"))
-    steps = [draw.run(f"SELECT nextval('{name}')", holds=("sequence",)) for _ in range(draw.randint(1, 2))]
+    steps = [draw.run(f"SELECT nextval('{name}')", holds=named(name)) for _ in range(draw.randint(1, 2))]
     return steps + [ask(draw) for _ in range(draw.randint(1, 2))]
 
 
@@ -116,7 +123,7 @@ def serial(draw):
 @family("sequences")
 def set_and_discard(draw):
     return [draw.run(draw.choice([f"SELECT setval('counter', {draw.randint(10, 99)})", "SELECT setval('counter', 500, false)"]),
-                     holds=("sequence",)),
-            draw.choice([draw.run("DISCARD SEQUENCES", frees=("sequence",)), draw.run("DISCARD ALL", frees=("*",)),
-                         draw.run("SELECT nextval('counter')", holds=("sequence",))]),
+                     holds=named("counter")),
+            draw.choice([draw.run("DISCARD SEQUENCES", frees=named("counter")), draw.run("DISCARD ALL", frees=("*",)),
+                         draw.run("SELECT nextval('counter')", holds=named("counter"))]),
             ask(draw)]
