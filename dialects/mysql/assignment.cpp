@@ -13,21 +13,26 @@ namespace {
 using Kind = Token::Kind;
 
 // Session variables that are more than a setting.
-constexpr std::array<std::string_view, 13> uncarried{
-    "timestamp",          "insert_id",
-    "rand_seed1",         "rand_seed2",
-    "sql_log_bin",        "sql_log_off",
-    "profiling",          "server_id",
-    "sql_auto_is_null",   "default_master_connection",
-    "skip_replication",   "system_versioning_asof",
+constexpr std::array<std::string_view, 10> uncarried{
+    "rand_seed1",
+    "rand_seed2",
+    "sql_log_bin",
+    "sql_log_off",
+    "profiling",
+    "server_id",
+    "skip_replication",
+    "default_master_connection",
+    "system_versioning_asof",
     "resultset_metadata",
 };
+// Whose value says less than what it was set to: nobody is asked for it.
+constexpr std::array<std::string_view, 4> unread{"timestamp", "completion_type", "character_set_client", "sql_mode"};
 // What an expression may call and name whose value the server then tells: it leaves nothing else behind. A stored function
 // of such a name is called with its database in front.
-constexpr std::array<std::string_view, 24> pure{
-    "CONCAT", "CONCAT_WS", "REPLACE", "TRIM",  "BOTH",  "LEADING",   "TRAILING", "FROM",
-    "LOWER",  "LCASE",     "UPPER",   "UCASE", "IF",    "IFNULL",    "NULLIF",   "COALESCE",
-    "LEAST",  "GREATEST",  "NULL",    "TRUE",  "FALSE", "SUBSTRING", "LEFT",     "RIGHT",
+constexpr std::array<std::string_view, 25> pure{
+    "CONCAT", "CONCAT_WS", "REPLACE", "TRIM",      "BOTH",   "LEADING", "TRAILING", "FROM",  "LOWER",
+    "LCASE",  "UPPER",     "UCASE",   "IF",        "IFNULL", "NULLIF",  "COALESCE", "LEAST", "GREATEST",
+    "NULL",   "TRUE",      "FALSE",   "SUBSTRING", "LEFT",   "RIGHT",   "NOT",
 };
 
 }  // namespace
@@ -301,6 +306,10 @@ class SetReader {
         return true;
     }
 
+    void effect(Effect::Kind kind, const std::string& name) {
+        into_.make().effects.push_back({kind, static_cast<std::size_t>(into_.count - 1), name, {}});
+    }
+
     bool value(const std::string& name) {
         if (name == "last_insert_id" || name == "identity") {
             into_.may_insert = into_.calls = true;
@@ -315,22 +324,39 @@ class SetReader {
             name.starts_with("wsrep_") || name.starts_with("debug")) {
             return false;
         }
+        // For the next row with a generated id; then it is over.
+        if (name == "insert_id") {
+            effect(Effect::Kind::setting, name);
+            return skip_value(true);
+        }
+        const std::size_t from = at_;
         std::optional<std::string> made = literal();
         if (!made) made = number();
         const bool tracked = is_tracked(name, true) || is_tracked(name, false);
+        // A number would have to be known bit by bit.
+        if (made && name == "sql_mode" && (made->empty() || (made->front() >= '0' && made->front() <= '9'))) {
+            made.reset();
+            at_ = from;
+        }
         if (!made && tracked && harmless_expression()) {
             into_.computed.push_back(name);
             return true;
         }
+        if (!made && !tracked && !one_of(name, unread) && !name.starts_with("session_track_")) {
+            into_.make().asked.push_back(name);
+            return skip_value(true);
+        }
         if (!made || word() == "COLLATE") return false;
+        if (name == "sql_auto_is_null") {
+            // What it was on for goes with the last row that was inserted.
+            const std::string folded = lower_case(*made);
+            const bool off = folded == "0" || folded == "off" || folded == "false" || folded == "'off'";
+            effect(off || folded == "default" ? Effect::Kind::end_setting : Effect::Kind::setting, name);
+        }
         // The server ends the connection behind each transaction.
         if (name == "completion_type" && (lower_case(*made).find("release") != std::string::npos || *made == "2"))
             return false;
-        if (name == "sql_mode") {
-            // A number would have to be known bit by bit.
-            const char first = made->empty() ? '0' : made->front();
-            if ((first >= '0' && first <= '9') || *made == "NULL") return false;
-        }
+        if (name == "sql_mode" && *made == "NULL") return false;
         if (name == "character_set_client" && is_unsafe_charset(*made)) return false;
         into_.sets.emplace_back(name, *made);
         return true;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t longest_value = 4096;  // of a user variable that is carried
 constexpr std::size_t most_asked = 100;      // variables in one round
+constexpr std::string_view of_insert_id = "insert_id";
 
 // False: there are too many.
 bool add_once(std::vector<std::string>& to, std::string_view name) {
@@ -127,6 +128,19 @@ class Answer {
     return named ? collation.substr(0, collation.find('_')) : std::string_view();
 }
 
+// A session variable's value as SQL.
+std::optional<std::string> setting_of(const Column& column, std::optional<std::string_view> value) {
+    if (!value) return "NULL";
+    if (value->size() > longest_value) return std::nullopt;
+    const bool number = is_whole_number(column.type) || is_double(column.type) || is_decimal(column.type);
+    if (number && !value->empty()) return std::string(*value);
+    const bool plain =
+        std::ranges::all_of(*value, [](char c) { return c >= 0x20 && c < 0x7F && c != '\'' && c != '\\'; });
+    if (!plain) return std::nullopt;
+    std::string made = "'";
+    return (made += *value) += '\'';
+}
+
 // No value has a type as well.
 std::string null_of(const Column& column, std::string_view collation) {
     if (is_whole_number(column.type)) return column.is_unsigned ? "CAST(NULL AS UNSIGNED)" : "CAST(NULL AS SIGNED)";
@@ -172,6 +186,7 @@ void Pins::apply(const Effect& effect, std::string_view database) {
         case Effect::Kind::deallocate:
             std::erase_if(prepared_, [&](const Prepared& one) { return one.name == effect.name; });
             break;
+        case Effect::Kind::end_setting: std::erase(settings_, effect.name); break;
         default: apply_perhaps(effect, database);
     }
 }
@@ -196,6 +211,10 @@ void Pins::apply_perhaps(const Effect& effect, std::string_view database) {
                 prepared_lost_ = true;
             }
             break;
+        case Effect::Kind::setting:
+            (void)add_once(settings_, effect.name);
+            insert_id_due_ = true;
+            break;
         default: break;
     }
 }
@@ -203,6 +222,15 @@ void Pins::apply_perhaps(const Effect& effect, std::string_view database) {
 void Pins::assigned(std::string_view variable) {
     variables_lost_ |= !add_once(variables_, variable);
     variables_due_ = true;
+}
+
+void Pins::asked(std::string_view setting) { settings_lost_ |= !add_once(asked_, setting); }
+
+// Nobody knows.
+void Pins::unanswered() noexcept {
+    locks_due_ = variables_due_ = insert_id_due_ = false;
+    settings_lost_ = settings_lost_ || !asked_.empty();
+    asked_.clear();
 }
 
 void Pins::known(std::string_view variable) { std::erase(variables_, variable); }
@@ -214,6 +242,8 @@ std::string_view Pins::reason() const noexcept {
     if (!locks_.empty() || locked_somewhere_) return "GET_LOCK";
     if (!handlers_.empty() || handlers_lost_) return "HANDLER";
     if (!prepared_.empty() || prepared_lost_) return "SQL PREPARE";
+    if (!settings_.empty()) return settings_.front() == of_insert_id ? "SET insert_id" : "SET sql_auto_is_null";
+    if (!asked_.empty() || settings_lost_) return "SET of what is not carried";
     if (!variables_.empty() || variables_lost_) return "user variable";
     if (!called_.empty()) return "a stored routine that is not known yet";
     return {};
@@ -236,7 +266,7 @@ std::shared_ptr<const Statement> Pins::prepared(std::string_view name) const {
 // Values are worth asking for when nothing else keeps the session.
 std::string Pins::question() {
     const bool others = !tables_.empty() || tables_lost_ || locked_somewhere_ || !handlers_.empty() || handlers_lost_ ||
-                        !prepared_.empty() || prepared_lost_ || variables_lost_;
+                        !prepared_.empty() || prepared_lost_ || variables_lost_ || !settings_.empty() || settings_lost_;
     const bool values = variables_due_ && !others && variables_.size() <= most_asked;
     std::string sql;
     asked_definitions_ = !called_.empty() && !others;
@@ -248,8 +278,18 @@ std::string Pins::question() {
         ((sql += sql.empty() ? "SELECT " : ",") += before) += name;
         sql += behind;
     };
+    in_question_ = {};
     if (locks_due_ || (values && !locks_.empty())) {
         for (const std::string& name : locks_) ask("IS_USED_LOCK('", name, "')<=>CONNECTION_ID()");
+        in_question_.locks = locks_.size();
+    }
+    if (insert_id_due_ && std::ranges::find(settings_, of_insert_id) != settings_.end()) {
+        ask({}, "@@insert_id", {});
+        in_question_.insert_id = 1;
+    }
+    if (!others && asked_.size() <= most_asked) {
+        for (const std::string& name : asked_) ask("@@session.`", name, "`");
+        in_question_.settings = asked_.size();
     }
     if (!values) return sql;
     for (const std::string& name : variables_) {
@@ -257,6 +297,7 @@ std::string Pins::question() {
         ask("HEX(CAST(", name, " AS BINARY))");
         ask("COLLATION(", name, ")");
     }
+    in_question_.variables = variables_.size();
     return sql;
 }
 
@@ -274,24 +315,35 @@ bool Pins::answered(Bytes packets, bool extended, std::vector<std::pair<std::str
         }
         return true;
     }
-    const bool locks_asked = locks_due_ || (variables_due_ && answer.fields.size() > 3 * variables_.size());
-    const std::size_t of_locks = locks_asked ? locks_.size() : 0;
-    const std::size_t of_variables = answer.fields.size() - std::min(answer.fields.size(), of_locks);
-    if (!read || (of_variables != 0 && of_variables != 3 * variables_.size())) {
+    const Asked asked = std::exchange(in_question_, {});
+    if (!read || answer.fields.size() != asked.locks + asked.insert_id + asked.settings + 3 * asked.variables) {
         unanswered();
         return false;
     }
+    std::size_t at = 0;
     std::vector<std::string> kept;
-    for (std::size_t i = 0; i < of_locks; ++i) {
-        if (answer.fields[i] != "0") kept.push_back(std::move(locks_[i]));
+    for (; at < asked.locks; ++at) {
+        if (answer.fields[at] != "0") kept.push_back(std::move(locks_[at]));
     }
-    if (locks_asked) locks_ = std::move(kept);
+    if (asked.locks > 0) locks_ = std::move(kept);
     locks_due_ = false;
-    if (of_variables == 0) return true;
+    if (asked.insert_id > 0) {
+        if (answer.fields[at++] == "0") std::erase(settings_, of_insert_id);
+        insert_id_due_ = false;
+    }
+    for (std::string& name : asked.settings > 0 ? std::exchange(asked_, {}) : std::vector<std::string>()) {
+        std::optional<std::string> literal = setting_of(answer.columns[at], answer.fields[at]);
+        ++at;
+        if (literal) {
+            values.emplace_back(std::move(name), std::move(*literal));
+        } else {
+            settings_lost_ = true;
+        }
+    }
+    if (asked.variables == 0) return true;
     variables_due_ = false;
     kept = {};
-    for (std::size_t i = 0; i < variables_.size(); ++i) {
-        const std::size_t at = of_locks + 3 * i;
+    for (std::size_t i = 0; i < variables_.size(); ++i, at += 3) {
         const auto& fields = answer.fields;
         const std::string_view collation = fields[at + 2].value_or("");
         std::optional<std::string> literal = null_of(answer.columns[at], collation);

@@ -30,6 +30,10 @@ class Pins {
     // It is known; or no other backend can be given it.
     void known(std::string_view variable);
     void uncarried(std::string_view variable);
+    // ... of a session variable.
+    void asked(std::string_view setting);
+    // It may have used up what `SET insert_id` gave.
+    void doubt_insert_id() noexcept { insert_id_due_ = !settings_.empty(); }
     // Some lock without a name that is known is held.
     void lock_somewhere() noexcept { locked_somewhere_ = locks_due_ = true; }
     // It ran, or may have: its definition is to be asked for. False: so many that nobody asks.
@@ -50,11 +54,10 @@ class Pins {
         std::optional<std::string> definition;
     };
     [[nodiscard]] std::vector<Defined> take_definitions() { return std::exchange(defined_, {}); }
-    // The values of user variables as SQL are put into `values`. Those that cannot be written down keep their session.
+    // The values of user variables as SQL are put into `values`, and those of session variables, by names without an @. Those that cannot be written down keep their session.
     // `extended`: columns are described with MariaDB's extended types. False: it was no answer, and nothing is known.
     [[nodiscard]] bool answered(Bytes packets, bool extended, std::vector<std::pair<std::string, std::string>>& values);
-    // Nobody knows.
-    void unanswered() noexcept { locks_due_ = variables_due_ = false; }
+    void unanswered() noexcept;
     // All have been taken: who is called again is asked about again.
     void forget_looked_at() noexcept { looked_at_.clear(); }
     [[nodiscard]] bool awaits_definitions() const noexcept { return !called_.empty(); }
@@ -65,6 +68,10 @@ class Pins {
         std::shared_ptr<const Statement> text;
     };
     std::vector<std::string> tables_, handlers_, locks_, variables_;
+    std::vector<std::string> settings_;  // that no other backend can be given
+    std::vector<std::string> asked_;     // settings whose values are to be asked for
+    bool settings_lost_ = false;         // one of these could not be read
+    bool insert_id_due_ = false;
     std::vector<Prepared> prepared_;
     std::vector<Routine> called_, looked_at_;  // ... of which not, since it was clear
     std::vector<Defined> defined_;
@@ -72,6 +79,10 @@ class Pins {
     bool tables_lost_ = false, handlers_lost_ = false, prepared_lost_ = false, variables_lost_ = false;
     bool locked_somewhere_ = false;
     bool locks_due_ = false, variables_due_ = false;
+    // What the question was about, in this order.
+    struct Asked {
+        std::size_t locks = 0, insert_id = 0, settings = 0, variables = 0;  // fields for each; three for a variable
+    } in_question_;
 };
 
 }  // namespace leasehold::mysql

@@ -11,21 +11,10 @@ namespace leasehold::mysql {
 namespace {
 
 // What says nothing about the meaning of a text.
-constexpr std::array<std::string_view, 14> harmless{
-    "innodb_lock_wait_timeout",
-    "interactive_timeout",
-    "lock_wait_timeout",
-    "long_query_time",
-    "max_execution_time",
-    "max_statement_time",
-    "net_read_timeout",
-    "net_write_timeout",
-    "transaction_isolation",
-    "transaction_read_only",
-    "tx_isolation",
-    "tx_read_only",
-    "unique_checks",
-    "wait_timeout",
+constexpr std::array<std::string_view, 15> harmless{
+    "innodb_lock_wait_timeout", "interactive_timeout", "lock_wait_timeout", "long_query_time", "max_execution_time",
+    "max_statement_time",       "net_read_timeout",    "net_write_timeout", "timestamp",       "transaction_isolation",
+    "transaction_read_only",    "tx_isolation",        "tx_read_only",      "unique_checks",   "wait_timeout",
 };
 
 }  // namespace

@@ -43,6 +43,8 @@ struct Effect {
         close_handler,
         prepare,  // in SQL
         deallocate,
+        setting,  // a session variable that no other backend can be given
+        end_setting,
     };
     Kind kind = Kind::table;
     std::size_t statement = 0;  // which of the text's, from 0
@@ -55,6 +57,8 @@ struct Made {
     // SET @a with literals, in order; and user variables whose values are the server's to tell.
     std::vector<std::pair<std::string, std::string>> users{};
     std::vector<std::string> assigned{};
+    // Session variables that it sets to what only the server can compute.
+    std::vector<std::string> asked{};
     std::vector<Effect> effects{};
     // EXECUTE of these, each by its name, or with its text (EXECUTE IMMEDIATE).
     struct Executed {
@@ -109,7 +113,8 @@ struct Statement {
     std::optional<Made> made{};
     [[nodiscard]] Made& make() { return made ? *made : made.emplace(); }
     [[nodiscard]] bool makes_state() const noexcept {
-        return made && !(made->effects.empty() && made->assigned.empty() && made->executes.empty());
+        return made &&
+               !(made->effects.empty() && made->assigned.empty() && made->asked.empty() && made->executes.empty());
     }
 
     void merge_pin(std::string_view reason) noexcept {

@@ -117,6 +117,7 @@ void Tracker::on_reply() {
         insert_id_own_ = true;
         lease_->insert_id.reset();
     }
+    if (statement.may_insert || statement.runs_stored || statement.may_trigger) pins_.doubt_insert_id();
     if (reply.failed()) {
         if (!reply.changes().empty()) take_changes(statement);
         on_failure();

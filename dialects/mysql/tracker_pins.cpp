@@ -58,6 +58,7 @@ void Tracker::take_made(const Statement& statement) {
             }
         }
         for (const std::string& name : statement.made->assigned) pins_.assigned(name);
+        for (const std::string& name : statement.made->asked) pins_.asked(name);
         for (const Effect& effect : statement.made->effects) take_effect(effect);
         if (!statement.made->executes.empty()) pin_to_end("SQL PREPARE");  // of what nobody knows
         take_calls(*statement.made, true);
@@ -132,6 +133,9 @@ void Tracker::take_made_perhaps(const Statement& statement, bool certain, std::s
         }
         for (const std::string& name : statement.made->assigned) {
             if (!single_set) pins_.assigned(name);
+        }
+        for (const std::string& name : statement.made->asked) {
+            if (!single_set) pins_.asked(name);
         }
         for (const Effect& effect : statement.made->effects) {
             const bool perhaps = effect.kind == Effect::Kind::lock && effect.statement == done;
@@ -248,6 +252,7 @@ void Tracker::merge_executed(const Statement& text, Statement& into) {
         }
     }
     made.assigned.insert(made.assigned.end(), text.made->assigned.begin(), text.made->assigned.end());
+    made.asked.insert(made.asked.end(), text.made->asked.begin(), text.made->asked.end());
     made.effects.insert(made.effects.end(), text.made->effects.begin(), text.made->effects.end());
     made.calls.insert(made.calls.end(), text.made->calls.begin(), text.made->calls.end());
 }
@@ -275,7 +280,8 @@ void Tracker::on_answer() {
     const bool extended = (lease_->capabilities & cap::extended_types) != 0;
     const bool whole = !lease_->reply.failed() && answer_.size() <= longest_answer;
     if (!pins_.answered(whole ? Bytes(answer_) : Bytes(), extended, values)) pins_.unanswered();
-    for (const auto& [name, literal] : values) carry_variable(name, literal);
+    for (const auto& [name, literal] : values)
+        name.starts_with('@') ? carry_variable(name, literal) : apply_set(name, literal);
     for (const Pins::Defined& told : pins_.take_definitions()) take_definition(told);
     if (!pins_.awaits_definitions()) {
         pins_.forget_looked_at();

@@ -22,12 +22,10 @@ class Dialect:
 
     def clean(self, two):
         """The families without known differences."""
-        unclean = OPEN if not two else OPEN_WITH_TWO if self.flavour == "mariadb" else OPEN_WITH_TWO_ON_MYSQL
+        unclean = OPEN_WITH_TWO if two else OPEN
         return [name for name in self.names() if name not in unclean]
 
 
 # What differs through leasehold today, by name: see README.md. With two backends a pin that lasts too long is a wait.
-OPEN = {"found", "warnings", "functions", "logins", "one_shot", "role_resets", "variables_within", "late_reports"}
-OPEN_WITH_TWO = OPEN | {"settings", "charsets", "roles", "last_insert_id", "hidden", "prepared", "sql_prepared", "routines",
-                        "resets", "large", "departures"}
-OPEN_WITH_TWO_ON_MYSQL = OPEN_WITH_TWO | {"cursors", "lock_tables", "transactions"}
+OPEN = {"found", "multi", "warnings", "functions", "logins", "one_shot", "role_resets", "variables_within", "late_reports"}
+OPEN_WITH_TWO = OPEN | {"roles", "prepared", "sql_prepared"}

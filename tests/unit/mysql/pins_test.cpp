@@ -59,6 +59,7 @@ const Course courses[] = {
     {"HANDLER t OPEN h", "HANDLER h READ FIRST", "HANDLER h CLOSE", "HANDLER"},
     {"PREPARE q FROM 'SELECT 1'", "DEALLOCATE PREPARE r", "DEALLOCATE PREPARE Q", "SQL PREPARE"},
     {"PREPARE q FROM 'SELECT 1'", "SELECT 1", "DROP PREPARE q", "SQL PREPARE"},
+    {"SET sql_auto_is_null = 1", "SET sql_big_selects = 0", "SET sql_auto_is_null = OFF", "SET sql_auto_is_null"},
     {"SELECT 1; CREATE TEMPORARY TABLE t (id INT)", "DROP TABLE IF EXISTS u", "DROP TABLE t; SELECT 1",
      "temporary table"},
 };
@@ -312,10 +313,49 @@ TEST(MysqlPinsValue, ManyOfAKindHaveNoNames) {
     EXPECT_EQ(pins.reason(), "temporary table");
 }
 
+TEST(MysqlPinsValue, SessionVariablesAreReadLast) {
+    Pins pins;
+    pins.asked("lock_wait_timeout");
+    pins.asked("lc_time_names");
+    pins.apply({Effect::Kind::lock, 0, "l", {}}, "d");
+    EXPECT_EQ(pins.reason(), "GET_LOCK");
+    EXPECT_EQ(pins.question(),
+              "SELECT IS_USED_LOCK('l')<=>CONNECTION_ID(),@@session.`lock_wait_timeout`,@@session.`lc_time_names`");
+    std::vector<std::pair<std::string, std::string>> values;
+    EXPECT_TRUE(pins.answered(answer({no, {8, "7"}, of_text("de_DE")}), false, values));
+    EXPECT_EQ(values, (std::vector<std::pair<std::string, std::string>>{{"lock_wait_timeout", "7"},
+                                                                        {"lc_time_names", "'de_DE'"}}));
+    EXPECT_EQ(pins.reason(), "");
+    pins.asked("optimizer_switch");
+    (void)pins.question();
+    EXPECT_TRUE(pins.answered(answer({of_text("a'b")}), false, values));
+    EXPECT_EQ(pins.reason(), "SET of what is not carried") << "it cannot be written down";
+    Pins silent;
+    silent.asked("lock_wait_timeout");
+    (void)silent.question();
+    EXPECT_FALSE(silent.answered({}, false, values));
+    EXPECT_EQ(silent.reason(), "SET of what is not carried");
+}
+
+TEST(MysqlPinsValue, AnInsertIdLastsUntilTheServerSaysThatItIsUsed) {
+    Pins pins;
+    pins.apply({Effect::Kind::setting, 0, "insert_id", {}}, "d");
+    EXPECT_EQ(pins.reason(), "SET insert_id");
+    std::vector<std::pair<std::string, std::string>> values;
+    EXPECT_EQ(pins.question(), "SELECT @@insert_id");
+    EXPECT_TRUE(pins.answered(answer({{8, "7"}}), false, values));
+    EXPECT_EQ(pins.question(), "") << "nothing has happened since";
+    pins.doubt_insert_id();
+    EXPECT_EQ(pins.question(), "SELECT @@insert_id");
+    EXPECT_TRUE(pins.answered(answer({no}), false, values));
+    EXPECT_EQ(pins.reason(), "");
+}
+
 TEST(MysqlPinsValue, EachTypeIsWrittenAsItself) {
     const auto carried = [](const Field& field, std::string_view hex, std::string_view collation) -> std::string {
         Pins pins;
         pins.assigned("@`a`");
+        (void)pins.question();
         std::vector<std::pair<std::string, std::string>> values;
         EXPECT_TRUE(
             pins.answered(answer({field, of_text(std::string(hex)), of_text(std::string(collation))}), false, values));
@@ -336,6 +376,7 @@ TEST(MysqlPinsValue, EachTypeIsWrittenAsItself) {
     EXPECT_EQ(carried({251, "a"}, "0041", "utf16_bin"), "kept");
     Pins pins;
     pins.assigned("@`a`");
+    (void)pins.question();
     std::vector<std::pair<std::string, std::string>> values;
     const Raw whole = answer({{8, "5"}, of_text("35"), of_text("binary")});
     for (std::size_t cut = 0; cut + 20 < whole.size(); ++cut) {

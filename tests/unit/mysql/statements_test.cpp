@@ -98,9 +98,7 @@ TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
         {"SET sql_mode = CONCAT(@@sql_mode, f())", "SET of what is not carried"},
         {"SET sql_mode = CONCAT(@@sql_mode, d.concat('a'))", "SET of what is not carried"},
         {"SET time_zone = (SELECT 'x')", "SET of what is not carried"},
-        {"SET wait_timeout = @@global.wait_timeout", "SET of what is not carried"},
-        {"SET wait_timeout = f(1)", "SET of what is not carried"},
-        {"SET wait_timeout = @old", "SET of what is not carried"},
+        {"SET wait_timeout = f(1)", "f"},
         {"SET @a = f()", "user variable"},
         {"SET @a = @b := 1", "user variable"},
         {"SET @`\u00e4` = 1", "SET of what is not carried"},
@@ -116,12 +114,11 @@ TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
         {"SET completion_type = RELEASE", "SET of what is not carried"},
         {"SET completion_type = 2", "SET of what is not carried"},
         {"SET CHARACTER SET gbk", "SET of what is not carried"},
-        {"SET timestamp = 5", "SET of what is not carried"},
+        {"SET timestamp = 5 + @a", "SET of what is not carried"},
         {"SET NAMES gbk", "SET of what is not carried"},
         {"SET NEW.a = 5", "SET of what is not carried"},
         {"SET STATEMENT max_statement_time=1 FOR SELECT 1", "SET of what is not carried"},
         {"SET time_zone = _utf8'x'", "SET of what is not carried"},
-        {"SET lc_messages = 'a\\'b'", "SET of what is not carried"},
         {"BEGIN NOT ATOMIC SELECT 1; END", "compound statement"},
         {"COMMIT RELEASE", "RELEASE ends the connection"},
         {"BACKUP STAGE START", "BACKUP"},
@@ -140,6 +137,20 @@ TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
         {"SELECT '\\\\', @a:=1", "user variable"},
     };
     for (const auto& [sql, reason] : cases) EXPECT_EQ(pin_of(read(sql)), reason) << sql;
+}
+
+TEST(MysqlStatements, WhatOnlyTheServerCanComputeIsAskedFor) {
+    for (const char* value : {"@@global.wait_timeout", "@old", "(SELECT 5)", "'a\\'b'", "?", "1 + @a"}) {
+        const Statement read_one = read("SET wait_timeout = " + std::string(value));
+        EXPECT_EQ(pin_of(read_one), "") << value;
+        ASSERT_TRUE(read_one.made) << value;
+        EXPECT_EQ(read_one.made->asked, std::vector<std::string>{"wait_timeout"}) << value;
+        EXPECT_TRUE(read_one.makes_state()) << value;
+    }
+    EXPECT_EQ(read("SET sql_mode = 65536").computed, std::vector<std::string>{"sql_mode"});
+    EXPECT_EQ(read("SET foreign_key_checks = NOT @@unique_checks").computed,
+              std::vector<std::string>{"foreign_key_checks"});
+    EXPECT_EQ(read("SET timestamp = 5").sets.front().second, "5");
 }
 
 TEST(MysqlStatements, BackslashesAreEscapesUnlessTheModeSaysOtherwise) {

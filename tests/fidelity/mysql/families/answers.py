@@ -28,8 +28,15 @@ def generated(draw):
 def given(draw):
     n = draw.randint(100, 999)
     return [draw.run(draw.choice([f"SELECT LAST_INSERT_ID({n})", f"DO LAST_INSERT_ID({n})", f"SET last_insert_id = {n}",
-                                  f"UPDATE {draw.own} SET amount = LAST_INSERT_ID({n % 200})", f"SET insert_id = {n}"])),
+                                  f"UPDATE {draw.own} SET amount = LAST_INSERT_ID({n % 200})"])),
             draw.run(draw.choice(ASK))]
+
+
+@family("last_insert_id")
+def chosen(draw):
+    n, holds = draw.randint(100, 999), ("insert id",)
+    return [draw.run(f"SET insert_id = {n}", holds=holds), draw.run(draw.choice(ASK)),
+            draw.run(f"REPLACE INTO {draw.own} (amount) VALUES (1)", frees=holds), draw.run(draw.choice(ASK))]
 
 
 @family("last_insert_id")

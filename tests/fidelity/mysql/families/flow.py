@@ -116,9 +116,16 @@ def large(draw):
         draw.binary(f"SELECT REPEAT('z', {size})"),
         draw.binary("SELECT LENGTH(?), MD5(?)", ("v" * size, "w" * 300)),
         draw.simple(f"SELECT id, REPEAT(word, {size // 500}) FROM main_0000.items ORDER BY id"),
-        draw.simple(f"SET @big = '{'q' * (size // 10)}'"),
         draw.step(("prepare", "l", "SELECT MD5(?)"), ("long", "l", 0, part), ("long", "l", 0, rest),
                   ("execute", "l", ("x",), 0, "types"))]), draw.run("SELECT 'lives'")]
+
+
+@family("large")
+def large_variable(draw):
+    """One of more than 4 KiB is not carried."""
+    size, holds = draw.choice([100, 1000, 4000, 5000, 30_000, 100_000]), ("large variable",)
+    return [draw.simple(f"SET @big = '{'q' * size}'", holds=holds), draw.run("SELECT LENGTH(@big), MD5(@big)"),
+            draw.simple("SET @big = 'small'", frees=holds)]
 
 
 @family("large")

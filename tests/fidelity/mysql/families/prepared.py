@@ -94,7 +94,9 @@ def open_cursor(draw):
     # MySQL 9.7 sends no rows, nor their end, where a statement that had a cursor is executed without one.
     end = draw.choice([("reset", name), ("close", name), ("fetch", name, 100), ("execute", name, (),
                                                                                 int(not draw.mariadb), "types")])
-    return [*steps, draw.step(end, frees=() if end[0] == "execute" and end[3] else holds)]
+    if end[0] == "execute" and end[3]:  # another cursor in its place
+        return [*steps, draw.step(end, ("close", name), holds=holds, frees=holds)]
+    return [*steps, draw.step(end, frees=holds)]
 
 
 @family("cursors")

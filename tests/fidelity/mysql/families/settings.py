@@ -46,10 +46,34 @@ def one(draw):
         "SET SESSION time_zone = @@global.time_zone", f"SET /* of a comment */ time_zone = '+1{n - 2}:00' -- and more",
         f"/*!50000 SET time_zone = '+0{n}:15' */", f"SET time_zone = CONCAT('+0', {n}, ':00')", "SET sql_big_selects = 1",
         f"SET max_statement_time = {n}00" if draw.mariadb else f"SET max_execution_time = {n}0000",
-        "SET sql_mode = 65536", "SET sql_auto_is_null = 1", f"SET sql_select_limit = {n}",
+        "SET sql_mode = 65536", "SET sql_auto_is_null = 0", f"SET sql_select_limit = {n}",
                        "SET sql_select_limit = DEFAULT",
-        "SET completion_type = DEFAULT", "SET timestamp = 1000000000", "SET timestamp = DEFAULT", "SET insert_id = 100"])
+        "SET completion_type = DEFAULT", f"SET timestamp = 100000000{n}", "SET timestamp = DEFAULT"])
     return [draw.run(sql), draw.run(draw.choice(LOOK))]
+
+
+@family("settings")
+def at_a_time(draw):
+    n = draw.randint(2, 9)
+    return [draw.run(draw.choice([f"SET timestamp = 100000000{n}", f"SET @@session.timestamp = 1{n}00000000.5"])),
+            draw.run(draw.choice(["SELECT NOW(), @@time_zone", "SELECT UNIX_TIMESTAMP(), CURDATE()"])),
+            draw.run("SET timestamp = DEFAULT")]
+
+
+@family("settings")
+def what_ends(draw):
+    """No other backend can be given these: one goes with the next row, the other when it is taken back."""
+    n = draw.randint(100, 200)
+    if draw.chance(0.5):
+        holds = ("insert id",)
+        return [draw.run(f"SET insert_id = {n}", holds=holds), draw.run(draw.choice(["SELECT @@insert_id", LOOK[0]])),
+                draw.run(f"REPLACE INTO {draw.own} (amount) VALUES ({n})", frees=holds),
+                draw.run(f"SELECT id, amount FROM {draw.own} WHERE id = {n}")]
+    holds = ("is null",)
+    return [draw.run("SET SESSION TRANSACTION READ WRITE"), draw.run("SET sql_auto_is_null = 1", holds=holds),
+            draw.run(f"INSERT INTO {draw.own} (amount) VALUES (3)"),
+            draw.run(f"SELECT amount FROM {draw.own} WHERE id IS NULL"),
+            draw.run(draw.choice(["SET sql_auto_is_null = 0", "SET sql_auto_is_null = DEFAULT"]), frees=holds)]
 
 
 @family("settings")
