@@ -14,6 +14,10 @@ Align::Align(const Alignment& plan, bool deprecate_eof) : round_(deprecate_eof) 
         round_.command(Command::set_option, std::string_view(*plan.multi_statements ? "\0\0" : "\1\0", 2));
         ++commands;
     }
+    if (!plan.role.empty()) {
+        round_.command(Command::query, plan.role);
+        role_at_ = commands++;
+    }
     // SET CHARACTER SET takes the current database's character set. A refusal of it leaves the rest done.
     if (plan.database) {
         round_.command(Command::init_db, *plan.database);
@@ -40,6 +44,7 @@ wire::Action Align::resume(Bytes input, std::error_code ec) {
     diagnostics_ = round_.diagnostics();
     if (action.error == wire::errc::server_error) {
         database_refused_ = round_.failed_at() == database_at_;
+        role_refused_ = round_.failed_at() == role_at_;
         charset_refused_ = round_.failed_at() == charset_at_;
         action.error = make_error_code(wire::errc::settings_refused);
     }

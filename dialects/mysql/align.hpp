@@ -17,12 +17,14 @@ class Align final : public wire::Exchange {
     [[nodiscard]] bool database_refused() const noexcept { return database_refused_; }
     // ... was of the handshake's character set: the server does not know its number.
     [[nodiscard]] bool charset_refused() const noexcept { return charset_refused_; }
+    // ... of SET ROLE: the role is gone, or granted no more.
+    [[nodiscard]] bool role_refused() const noexcept { return role_refused_; }
     [[nodiscard]] std::uint16_t status() const noexcept { return round_.status(); }
 
   private:
     Round round_;
-    std::size_t database_at_ = SIZE_MAX, charset_at_ = SIZE_MAX;
-    bool database_refused_ = false, charset_refused_ = false;
+    std::size_t database_at_ = SIZE_MAX, charset_at_ = SIZE_MAX, role_at_ = SIZE_MAX;
+    bool database_refused_ = false, charset_refused_ = false, role_refused_ = false;
 };
 
 }  // namespace leasehold::mysql

@@ -2,6 +2,7 @@
 // The lexer's part that reads SET, token by token: which assignments are carried as they stand, which the server tells
 // about, and which pin.
 #include "dialects/mysql/session_track.hpp"
+#include "dialects/mysql/settings.hpp"
 #include "dialects/mysql/statements.hpp"
 
 #include <algorithm>
@@ -91,9 +92,19 @@ class SetReader {
             return true;
         }
         if (first == "STATEMENT") into_.explained_here = false;
-        if (first == "STATEMENT" || first == "ROLE" || first == "RESOURCE") {
+        if (first == "ROLE" && !is_sign("=", 1) && !is_sign(":", 1)) {
             into_.may_commit = true;
-            into_.merge_pin(first == "ROLE" ? "SET ROLE" : "SET of what is not carried");
+            ++at_;
+            if (std::optional<std::string> role = read_role(tokens_, at_)) {
+                into_.sets.emplace_back(role_key, std::move(*role));
+            } else {
+                into_.merge_pin("SET ROLE");
+            }
+            return true;
+        }
+        if (first == "STATEMENT" || first == "RESOURCE") {
+            into_.may_commit = true;
+            into_.merge_pin("SET of what is not carried");
             return true;
         }
         return false;

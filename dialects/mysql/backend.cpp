@@ -77,7 +77,9 @@ awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
         co_return std::error_code{};
     }
 #endif
-    std::vector<std::string> then{std::string(role_check(lease_.mariadb))};
+    std::vector<std::string> then;
+    if (!lease_.held.role().empty()) then.push_back("SET ROLE " + lease_.role_as_sql());
+    then.push_back(role_check(lease_.mariadb, lease_.login_role));
     if (!lease_.restoring().empty()) then.emplace_back(lease_.restoring());
     if (lease_.tracks) then.emplace_back(track_statement(lease_.mariadb));
     // After a reset MySQL has the server's character sets; MariaDB those of the handshake.
@@ -87,6 +89,7 @@ awaitable<std::error_code> Backend::reset(pool::Deadline deadline) {
     if (!ec) {
         lease_.status = exchange.status();
         lease_.forget();
+        lease_.held.forget_role();
         lease_.tracking = lease_.tracks;
         lease_.held.charset = lease_.charset;
     }
@@ -105,6 +108,7 @@ awaitable<std::error_code> Backend::change_user(pool::Deadline deadline) {
     if (ec) co_return ec;
     lease_.status = exchange.status();
     lease_.forget();
+    if (!lease_.mariadb) lease_.held.forget_role();
     lease_.held.database = std::string();
     lease_.held.charset = lease_.charset;
     if (!lease_.restoring().empty()) {
@@ -201,6 +205,21 @@ awaitable<dialects::Backend::Aligned> Backend::align(wire::Tracker& session, poo
             Align again(plan, lease_.deprecate_eof());
             result.error = co_await run(again, deadline);
             result.diagnostics = again.diagnostics();
+        }
+        if (exchange.role_refused()) {
+            // As if it had been revoked under the session: it goes on with the rights of its login.
+            Settings without = wanted;
+            without.forget_role();
+            lease_.forget();
+            plan = lease_.plan_for(without, true);
+            Align again(plan, lease_.deprecate_eof());
+            result.error = co_await run(again, deadline);
+            result.diagnostics = again.diagnostics();
+            if (!result.error) lease_.status = again.status();
+            if (!result.error) lease_.forget();
+            if (!result.error) lease_.tracking = lease_.tracks;
+            if (!result.error) lease_.held = without;
+            co_return result;
         }
         if (!result.error) lease_.status = exchange.status();
         if (plan.reset && !result.error) lease_.forget();

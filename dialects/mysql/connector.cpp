@@ -104,9 +104,12 @@ wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::strin
     auto& lease = static_cast<MysqlLease&>(backend->lease_state());
     Round round(lease.deprecate_eof());
     const bool tracks = (lease.capabilities & cap::session_track) != 0;
-    round.command(Command::query,
-                  tracks ? "SELECT CONCAT_WS(' ', @@sql_mode, @@session_track_system_variables)" : "SELECT @@sql_mode",
-                  true);
+    // Behind a line's end the role that the login begins with, where the server has roles.
+    std::string facts = "SELECT CONCAT(CONCAT_WS(' ',@@sql_mode";
+    if (tracks) facts += ",@@session_track_system_variables";
+    facts += lease.mariadb ? "),CHAR(10)/*M!100005 ,IFNULL(CURRENT_ROLE(),'')*/)"
+                           : "),CHAR(10)/*!80000 ,IFNULL(CURRENT_ROLE(),'')*/)";
+    round.command(Command::query, facts, true);
     Settings wanted = initial_settings(params_.isolation_level, lease.mariadb, lease.default_autocommit);
     wanted.charset = lease.held.charset;
     const Alignment plan = alignment(lease.held, wanted, lease.defaults());
@@ -123,7 +126,11 @@ wire::awaitable<std::error_code> Connector::prepare(Backend* backend, std::strin
     }
     if (round.status() != 0) lease.status = round.status();
     lease.held = std::move(wanted);
-    *message = round.first_field();
+    const std::string& told = round.first_field();
+    const std::size_t line = std::min(told.find('\n'), told.size());
+    *message = told.substr(0, line);
+    lease.login_role = told.substr(std::min(line + 1, told.size()));
+    if (lease.login_role == "NONE") lease.login_role.clear();
     co_return std::error_code();
 }
 

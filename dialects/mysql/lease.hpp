@@ -37,6 +37,12 @@ struct MysqlLease final : wire::LeaseState {
     bool mariadb = false;
     bool default_autocommit = true;  // of a new or reset connection
     std::string login_database;      // may be empty
+    std::string login_role;          // as CURRENT_ROLE() told it; empty: none
+    // As SET ROLE takes it: MySQL's names stand in quotes.
+    [[nodiscard]] std::string role_as_sql() const {
+        if (login_role.empty() || login_role == "NONE") return "NONE";
+        return mariadb ? '`' + login_role + '`' : login_role;
+    }
     // What a reset leaves: MySQL forgets the handshake's character set.
     [[nodiscard]] Defaults defaults() const noexcept {
         return {login_database, default_autocommit, mariadb ? charset : std::uint8_t{0}};
@@ -81,7 +87,10 @@ struct MysqlLease final : wire::LeaseState {
     }
     // What brings it to a session's settings.
     [[nodiscard]] Alignment plan_for(const Settings& wanted, bool clean = false) const {
-        Alignment plan = alignment(held, wanted, defaults(), clean);
+        Defaults own = defaults();
+        const std::string role = role_as_sql();
+        own.role = role;
+        Alignment plan = alignment(held, wanted, own, clean);
         if (plan.reset) plan.restoring = restoring();
         const bool told = std::ranges::any_of(
             wanted.variables, [](const auto& variable) { return variable.first.starts_with("session_track_"); });
@@ -89,10 +98,9 @@ struct MysqlLease final : wire::LeaseState {
             plan.track = track_statement(mariadb, tracked_too(wanted));
         return plan;
     }
-    // COM_RESET_CONNECTION was done; the current database stays.
+    // COM_RESET_CONNECTION was done; the current database stays, and the role.
     void forget() {
-        held.variables.clear();
-        held.users.clear();
+        held.clear_variables();
         held.autocommit = default_autocommit;
         held.charset = defaults().charset;
         tracking = false;

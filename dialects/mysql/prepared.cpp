@@ -11,10 +11,23 @@ namespace leasehold::mysql {
 namespace {
 
 // What says nothing about the meaning of a text.
-constexpr std::array<std::string_view, 15> harmless{
-    "innodb_lock_wait_timeout", "interactive_timeout", "lock_wait_timeout", "long_query_time", "max_execution_time",
-    "max_statement_time",       "net_read_timeout",    "net_write_timeout", "timestamp",       "transaction_isolation",
-    "transaction_read_only",    "tx_isolation",        "tx_read_only",      "unique_checks",   "wait_timeout",
+constexpr std::array<std::string_view, 16> harmless{
+    "innodb_lock_wait_timeout",
+    "interactive_timeout",
+    "lock_wait_timeout",
+    "long_query_time",
+    "max_execution_time",
+    "max_statement_time",
+    "net_read_timeout",
+    "net_write_timeout",
+    "role",
+    "timestamp",
+    "transaction_isolation",
+    "transaction_read_only",
+    "tx_isolation",
+    "tx_read_only",
+    "unique_checks",
+    "wait_timeout",
 };
 
 }  // namespace
@@ -34,6 +47,13 @@ std::string reading_of(const Settings& settings) {
     return std::string(wire::as_text(out.bytes()));
 }
 
+std::string reading_of(const Settings& settings, std::uint64_t session) {
+    wire::Writer out;
+    out.lenenc_text({});
+    out.lenenc_text(std::to_string(session));
+    return reading_of(settings) + std::string(wire::as_text(out.bytes()));
+}
+
 Settings settings_of(std::string_view reading) {
     Settings settings;
     wire::Cursor cursor(wire::as_bytes(reading));
@@ -44,7 +64,7 @@ Settings settings_of(std::string_view reading) {
     while (cursor.ok() && cursor.remaining() > 0) {
         const std::string_view name = cursor.lenenc_text();
         const std::string_view literal = cursor.lenenc_text();
-        if (cursor.ok()) settings.variables.emplace_back(name, literal);
+        if (cursor.ok() && !name.empty()) settings.variables.emplace_back(name, literal);
     }
     return settings;
 }

@@ -46,6 +46,8 @@ using StatementCache = wire::TextCache<PreparedText>;  // of blocks of parameter
 // The part of a session's settings that changes what a text means to the server that parses it, in a form that is equal
 // when and only when they are.
 [[nodiscard]] std::string reading_of(const Settings& settings);
+// ... of a text with user variables, whose types count when it is prepared: no other session's is equal.
+[[nodiscard]] std::string reading_of(const Settings& settings, std::uint64_t session);
 [[nodiscard]] Settings settings_of(std::string_view reading);
 // The statements that take a session from one reading to another, its current database aside; none: none is needed. What
 // only `from` has goes back to what a new session has. `ignore_space`: that is part of its sql_mode.

@@ -3,13 +3,21 @@
 
 namespace leasehold::mysql {
 
-std::string_view role_check(bool mariadb) noexcept {
-    // A variable gets the value that it has, or one that it cannot have. (A SELECT would be what FOUND_ROWS() tells of, and
-    // MariaDB's DO makes a warning of every error.)
-    return mariadb
-               ? "SET lc_time_names=/*M!100005 IF(CURRENT_ROLE() IS NULL,*/@@lc_time_names/*M!100005 ,'a role is "
-                 "left')*/"
-               : "SET lc_time_names=/*!80000 IF(CURRENT_ROLE()='NONE',*/@@lc_time_names/*!80000 ,'a role is left')*/";
+// A variable gets the value that it has, or one that it cannot have. (A SELECT would be what FOUND_ROWS() tells of, and
+// MariaDB's DO makes a warning of every error.)
+std::string role_check(bool mariadb, std::string_view login_role) {
+    const bool plain =
+        login_role.find_first_of("'\\") == std::string_view::npos && login_role.find("*/") == std::string_view::npos;
+    const std::string version = mariadb ? "/*M!100005 " : "/*!80000 ";
+    std::string sql = "SET lc_time_names=" + version + "IF(";
+    if (mariadb && login_role.empty()) {
+        sql += "CURRENT_ROLE() IS NULL";
+    } else {
+        // One that cannot be written down is never the one that is left.
+        ((sql += "CURRENT_ROLE()='") += login_role.empty() ? "NONE" : plain ? login_role : "") += '\'';
+    }
+    sql += ",*/@@lc_time_names";
+    return (sql += version) += ",'a role is left')*/";
 }
 
 Reset::Reset(bool deprecate_eof, std::span<const std::string> then) : round_(deprecate_eof) {

@@ -11,9 +11,9 @@
 
 namespace leasehold::mysql {
 
-// Neither server's COM_RESET_CONNECTION ends a SET ROLE, nor does MariaDB's COM_CHANGE_USER: a statement that fails where a
-// role is in effect, and is nothing to servers without roles.
-[[nodiscard]] std::string_view role_check(bool mariadb) noexcept;
+// Neither server's COM_RESET_CONNECTION ends a SET ROLE, nor does MariaDB's COM_CHANGE_USER: a statement that fails where
+// another role is in effect than after the login, and is nothing to servers without roles.
+[[nodiscard]] std::string role_check(bool mariadb, std::string_view login_role = {});
 
 class Reset final : public wire::Exchange {
   public:

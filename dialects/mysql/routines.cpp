@@ -56,7 +56,8 @@ RoutineTraces read_routine(std::string_view definition, bool mariadb) {
         body.find('\0') != std::string_view::npos || seen.variables_lost || modes.find("oracle") != std::string::npos;
     traces.unknown = traces.unknown || !std::ranges::all_of(seen.variables, is_certain_variable);
     traces.some_lock = seen.pin == "GET_LOCK";
-    traces.unknown = traces.unknown || !(seen.pin.empty() || traces.some_lock);
+    traces.sets_role = seen.pin == "SET ROLE";
+    traces.unknown = traces.unknown || !(seen.pin.empty() || traces.some_lock || traces.sets_role);
     traces.variables = seen.variables;
     if (!seen.made) return traces;
     for (const Effect& effect : seen.made->effects) {

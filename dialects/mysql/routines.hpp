@@ -30,6 +30,7 @@ struct RoutineTraces {
     bool some_lock = false;            // whose name is not known
     bool sets_some = false;            // what servers tell of
     bool sets_unseen = false;          // it may set what no server tells, make a table, prepare
+    bool sets_role = false;            // MySQL does not tell
     bool unknown = false;              // it may do what nobody can read
 };
 

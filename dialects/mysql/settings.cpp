@@ -34,6 +34,7 @@ std::string set_statement(const Settings& wanted, bool autocommit) {
         sql += literal;
     };
     for (const auto& [name, literal] : wanted.variables) {
+        if (name == role_key) continue;
         if (name == names_key) {
             item("NAMES ", "", "", literal);
         } else if (name == charset_key) {
@@ -76,6 +77,28 @@ const std::string* Settings::user(std::string_view name) const noexcept {
 
 bool Settings::holds(std::string_view name) const noexcept {
     return std::ranges::any_of(variables, [name](const auto& variable) { return variable.first == name; });
+}
+
+void Settings::settle_charset(std::string_view collation) {
+    const auto found = std::ranges::find(variables, charset_key, &std::pair<std::string, std::string>::first);
+    if (found == variables.end()) return;
+    found->first = "character_set_client";
+    variables.insert(found + 1, {"character_set_results", found->second});
+    set("collation_connection", collation);
+}
+
+std::string_view Settings::role() const noexcept {
+    const auto found = std::ranges::find(variables, role_key, &std::pair<std::string, std::string>::first);
+    return found == variables.end() ? std::string_view() : std::string_view(found->second);
+}
+
+void Settings::forget_role() {
+    std::erase_if(variables, [](const auto& variable) { return variable.first == role_key; });
+}
+
+void Settings::clear_variables() {
+    std::erase_if(variables, [](const auto& variable) { return variable.first != role_key; });
+    users.clear();
 }
 
 std::uint64_t Settings::fingerprint() const noexcept {
@@ -132,8 +155,12 @@ Alignment alignment(const Settings& held, const Settings& wanted, const Defaults
     if (held.multi_statements != wanted.multi_statements) plan.multi_statements = wanted.multi_statements;
     plan.reset =
         clean ||
-        std::ranges::any_of(held.variables, [&](const auto& variable) { return !wanted.holds(variable.first); }) ||
+        std::ranges::any_of(
+            held.variables,
+            [&](const auto& variable) { return variable.first != role_key && !wanted.holds(variable.first); }) ||
         std::ranges::any_of(held.users, [&](const auto& variable) { return wanted.user(variable.first) == nullptr; });
+    if (held.role() != wanted.role())
+        (plan.role = "SET ROLE ") += wanted.role().empty() ? defaults.role : wanted.role();
     const bool emptied = plan.reset || plan.no_database;
     const bool autocommit = emptied ? defaults.autocommit : held.autocommit;
     if ((emptied ? defaults.charset : held.charset) != wanted.charset) plan.charset = wanted.charset;

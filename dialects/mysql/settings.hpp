@@ -18,6 +18,9 @@ inline constexpr std::string_view names_key = "names";
 // ... and SET CHARACTER SET, which means the current database's as well.
 inline constexpr std::string_view charset_key = "character set";
 
+// ... SET ROLE; its value is what stands behind that. No reset of a server's takes it back.
+inline constexpr std::string_view role_key = "role";
+
 struct Settings {
     // None: the database of the login. Empty: no database at all (the current one was dropped).
     std::optional<std::string> database;
@@ -36,6 +39,13 @@ struct Settings {
     // Null: it has none of that name.
     [[nodiscard]] const std::string* user(std::string_view name) const noexcept;
     [[nodiscard]] bool holds(std::string_view name) const noexcept;
+    // What SET CHARACTER SET took of the database that is current no more, by its name.
+    void settle_charset(std::string_view collation);
+    // Empty: that of the login.
+    [[nodiscard]] std::string_view role() const noexcept;
+    void forget_role();
+    // Of what a reset takes back nothing is left.
+    void clear_variables();
     [[nodiscard]] std::uint64_t fingerprint() const noexcept;
     friend bool operator==(const Settings&, const Settings&) = default;
 };
@@ -46,6 +56,7 @@ struct Alignment {
     bool no_database = false;  // it must forget its current database: COM_CHANGE_USER
     std::optional<std::string> database;
     std::optional<bool> multi_statements;
+    std::string role{};                   // SET ROLE; in front of the database, which it may open
     std::string_view restoring;           // what the reset took away of the handshake
     std::string track;                    // turns the server's session tracker on, whom a reset turns off
     std::optional<std::uint8_t> charset;  // of a handshake; in front of `sql`
@@ -53,14 +64,15 @@ struct Alignment {
     std::string users{};  // likewise, of user variables: their texts are read under the settings before it
     [[nodiscard]] bool nothing() const noexcept {
         return !reset && !no_database && !database && !multi_statements && !charset && track.empty() && sql.empty() &&
-               users.empty();
+               users.empty() && role.empty();
     }
 };
 // What a backend has by itself.
 struct Defaults {
-    std::string_view database;  // what Settings::database means when there is none
-    bool autocommit = true;     // after a reset
-    std::uint8_t charset = 0;   // after a reset: that of its handshake in MariaDB, the server's own in MySQL
+    std::string_view database;       // what Settings::database means when there is none
+    bool autocommit = true;          // after a reset
+    std::uint8_t charset = 0;        // after a reset: that of its handshake in MariaDB, the server's own in MySQL
+    std::string_view role = "NONE";  // of the login, as SET ROLE takes it
 };
 // `clean`: the backend is reset in any case.
 [[nodiscard]] Alignment alignment(const Settings& held, const Settings& wanted, const Defaults& defaults,

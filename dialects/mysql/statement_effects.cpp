@@ -175,8 +175,14 @@ void Lexer::follow_set(Token::Kind kind) {
         if (kept_ == "," && set_depth_ == 0) setting_ = Setting::target;
         return;
     }
+    if (setting_ == Setting::role && !(kind == Kind::sign && (kept_ == "=" || kept_ == ":")))
+        statement_.merge_pin("SET ROLE");
+    if (setting_ == Setting::role) {
+        setting_ = Setting::value;
+        return;
+    }
     if (word && folded_ == "SESSION") return;
-    setting_ = Setting::value;
+    setting_ = word && folded_ == "ROLE" ? Setting::role : Setting::value;
     const std::string name = lower_case(kept_);
     const bool told = word && !one_of(folded_, scopes) && (is_tracked(name, true) || is_tracked(name, false));
     const bool seen = kind == Kind::user_variable || told;

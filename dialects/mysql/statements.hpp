@@ -105,6 +105,7 @@ struct Statement {
     std::string_view locks;               // LOCK TABLES and the like: held until they are unlocked
     bool unlocks = false;                 // one statement, UNLOCK TABLES
     std::optional<std::string> database;  // of the last USE
+    bool elsewhere = false;               // it was prepared in another database, where it runs: so servers report
     // SET of session variables with literals, in order: name (lower case; "names"; "transaction isolation" and
     // "transaction read only" of SET SESSION TRANSACTION) and literal as SQL.
     std::vector<std::pair<std::string, std::string>> sets;
@@ -233,7 +234,7 @@ class Lexer {
     std::string previous_, qualifier_;  // the last name, and what stood in front of its dot
     bool calling_ = false;              // behind CALL
     // SET in a routine: its next word is what is set, or stands in what it is set to.
-    enum class Setting : std::uint8_t { none, target, value } setting_ = Setting::none;
+    enum class Setting : std::uint8_t { none, target, role, value } setting_ = Setting::none;
     int set_depth_ = 0;
     bool into_ = false;           // behind INTO: user variables get values
     std::string last_variable_;   // the last token
@@ -254,6 +255,9 @@ template <std::size_t N>
 [[nodiscard]] std::string_view word_at(const std::vector<Token>& tokens, std::size_t i) noexcept;
 void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& into);
 void classify_set(const std::vector<Token>& tokens, bool lost, Statement& into);
+
+// What stands behind SET ROLE, from `at` to the end, as SQL; nothing: it cannot be said again.
+[[nodiscard]] std::optional<std::string> read_role(const std::vector<Token>& tokens, std::size_t at);
 
 // Of a statement that is prepared: when it runs its text is not seen again.
 void make_opaque(Statement& statement);

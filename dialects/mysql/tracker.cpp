@@ -149,11 +149,13 @@ void Tracker::pin_to_end(std::string_view reason) {
 // sets, not those of its handshake.
 void Tracker::reset_session() {
     const std::optional<std::string> database = settings_.database;
+    const std::string role(settings_.role());  // the servers leave it, too
     const bool autocommit = (options_.status & status::autocommit) != 0;
     const bool multi_statements = settings_.multi_statements;  // the server leaves it as it is, too
     settings_ = initial_settings(options_.isolation_level, options_.mariadb, autocommit);
     settings_.multi_statements = multi_statements;
     settings_.database = database;
+    if (!role.empty()) settings_.set(role_key, role);
     settings_.charset = options_.mariadb ? options_.charset : std::uint8_t{0};
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = lock_ = {};

@@ -103,12 +103,13 @@ void Tracker::take_definition(const Pins::Defined& told) {
     for (const std::string& variable : traces.variables) pins_.assigned(variable);
     for (const std::string& lock : traces.locks) pins_.apply_perhaps({Effect::Kind::lock, 0, lock, {}}, {});
     if (traces.some_lock) pins_.lock_somewhere();
+    if (traces.sets_role) pin_to_end("SET ROLE");
     if (traces.unknown && routine.procedure) pin_to_end("CALL: a procedure may leave state behind");
     if (stored_state_ && (traces.unknown || traces.sets_unseen)) pin_to_end("state made by stored code");
     // Nobody can say more of a function that may not be read.
     const bool mute = traces.unknown && !routine.procedure;
     const bool clean = mute || (traces.variables.empty() && traces.locks.empty() && traces.calls.empty() &&
-                                !traces.some_lock && !traces.unknown);
+                                !traces.some_lock && !traces.sets_role && !traces.unknown);
     stored_sets_ = stored_sets_ || traces.sets_some;
     if (options_.functions && !routine.procedure) options_.functions->judge(name, clean);
 }
@@ -280,8 +281,18 @@ void Tracker::on_answer() {
     const bool extended = (lease_->capabilities & cap::extended_types) != 0;
     const bool whole = !lease_->reply.failed() && answer_.size() <= longest_answer;
     if (!pins_.answered(whole ? Bytes(answer_) : Bytes(), extended, values)) pins_.unanswered();
-    for (const auto& [name, literal] : values)
-        name.starts_with('@') ? carry_variable(name, literal) : apply_set(name, literal);
+    for (const auto& [name, literal] : values) {
+        if (name.starts_with('@')) {
+            carry_variable(name, literal);
+            continue;
+        }
+        if (name == "collation_connection") {
+            settings_.settle_charset(literal);
+            lease_->held.settle_charset(literal);
+        }
+        settings_.set(name, literal);
+        lease_->held.set(name, literal);
+    }
     for (const Pins::Defined& told : pins_.take_definitions()) take_definition(told);
     if (!pins_.awaits_definitions()) {
         pins_.forget_looked_at();

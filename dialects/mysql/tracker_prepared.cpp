@@ -59,8 +59,10 @@ Tracker::Step Tracker::on_prepare(Incoming& packet) {
     const std::string_view text = wire::as_text(packet.visible().subspan(1));
     if (!cache_) cache_ = StatementCache::local(options_.max_statement_cache_bytes);
     if (kept) {
-        preparing_.text = cache_->intern({text, reading_of(settings_)},
-                                         [statement](PreparedText& made) { made.statement = *statement; });
+        const bool named = !statement->variables.empty() || statement->variables_lost;
+        const std::string reading = named ? reading_of(settings_, number_) : reading_of(settings_);
+        preparing_.text =
+            cache_->intern({text, reading}, [statement](PreparedText& made) { made.statement = *statement; });
         if (!preparing_.text) {
             settles_ = true;
             return answer(packet, Fault::too_many_statements,
@@ -136,11 +138,10 @@ Tracker::Step Tracker::on_execute(Incoming& packet, std::uint32_t number, Client
     Statement taken = statement;
     put_executed(taken);
     // MariaDB: the database of its preparation is the current one while it runs, and the session's own comes back then.
-    if (taken.database) {
-        const std::optional<std::string> then = settings_of(named.text->reading).database;
-        const std::string& login = lease_->login_database;
-        if (then.value_or(login) != settings_.database.value_or(login)) taken.database.reset();
-    }
+    const std::optional<std::string> then = settings_of(named.text->reading).database;
+    const std::string& login = lease_->login_database;
+    taken.elsewhere = then.value_or(login) != settings_.database.value_or(login);
+    if (taken.elsewhere) taken.database.reset();
     if (!in_transaction()) transcript_.clear();
     transcript_.add(named.text->text);
     Rewriting rewriting{copy->number};

@@ -82,7 +82,7 @@ void Tracker::apply_set(const std::string& name, const std::string& literal) {
 void Tracker::move_to_database(std::string_view name) {
     if (settings_.database == name) return;
     if (settings_.holds(charset_key)) {
-        pin_to_end("USE behind SET CHARACTER SET");
+        pins_.asked("collation_connection");
         doubt_texts();
     }
     settings_.database = lease_->held.database = std::string(name);
@@ -119,6 +119,9 @@ void Tracker::take_changes(const Statement& statement) {
     std::size_t computed = 0;
     std::string_view uncarried;
     const bool apart = statement.count > 1 && !statement.many_results && lease_->deprecate_eof();
+    // Into the database of its preparation and back again; what a view's stored code may have made as well is for a reset.
+    const bool elsewhere =
+        statement.elsewhere && !statement.runs_stored && !statement.may_trigger && !statement.many_results;
     std::size_t part = 0, read = 0;
     Trailer trailer(wire::as_bytes(reply.changes()));
     for (TrackedChange change; trailer.next(change); read = reply.changes().size() - trailer.left()) {
@@ -136,7 +139,10 @@ void Tracker::take_changes(const Statement& statement) {
                 }
                 break;
             case TrackedChange::Kind::schema: move_to_database(change.value); break;
-            case TrackedChange::Kind::state: state = state || !explained || suspect_; break;
+            case TrackedChange::Kind::state:
+                state = state || !(explained || elsewhere) || suspect_;
+                if (elsewhere && !explained) dirty_ = lease_->dirty = true;
+                break;
             case TrackedChange::Kind::gtids:
             case TrackedChange::Kind::characteristics:
             case TrackedChange::Kind::transaction: break;

@@ -11,6 +11,7 @@ import mywire
 import pytest
 from conftest import PASSWORD, USER
 from leasehold import MEMORY_FACTOR
+from prometheus import scrape
 from sides import Side
 from skips import skip_loudly
 
@@ -55,9 +56,10 @@ def ten(leasehold, mysql_server):
         skip_loudly("500 clients of sysbench", "sysbench is not installed")
     side = Side.of(mysql_server)
     side.query("DROP TABLE IF EXISTS sbtest1")
-    daemon = leasehold(pools=side.pool(pool_size=BACKENDS, pool_timeout="60s"))
+    daemon = leasehold(pools=side.pool(pool_size=BACKENDS, pool_timeout="60s"), http=True)
     sysbench(daemon.mysql_port, "oltp_read_write", "prepare")  # through the pool, DDL and all
     yield daemon, side
+    assert scrape(daemon.http_port).series("leasehold_pool_pins_total") == [], "nothing of sysbench's pins"
     side.query("DROP TABLE sbtest1")
 
 

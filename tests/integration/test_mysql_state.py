@@ -30,7 +30,7 @@ CASES = [
     ("SET autocommit=1, session_track_system_variables='lc_messages' , sql_mode=concat(@@sql_mode,',STRICT_ALL_TABLES')",
      "@@sql_mode", "carried"),  # MariaDB's Connector/J with rewriteBatchedStatements
     ("SET autocommit=1, session_track_schema=1, sql_mode=concat(@@sql_mode,',STRICT_ALL_TABLES')", "@@sql_mode", "carried"),
-    ("SET sql_mode=65536", STRICT, "pins"),
+    ("SET sql_mode=65536", STRICT, "carried"),
     ("SET NAMES latin1", NAMES, "carried"),
     ("SET NAMES utf8mb4 COLLATE utf8mb4_bin", NAMES, "carried"),
     ("SET NAMES DEFAULT", NAMES, "carried"),
@@ -45,16 +45,16 @@ CASES = [
     ("SET SESSION {isolation}='SERIALIZABLE'", ISOLATION, "carried"),
     ("SET SESSION {isolation}=@@global.{isolation}", ISOLATION, "carried"),
     ("SET foreign_key_checks=0", "@@foreign_key_checks", "carried"),
-    ("SET foreign_key_checks=NOT @@unique_checks", "@@foreign_key_checks", "pins"),
+    ("SET foreign_key_checks=NOT @@unique_checks", "@@foreign_key_checks", "carried"),
     ("SET long_query_time=0.5, max_heap_table_size=32*1024*1024", "CONCAT(@@long_query_time, @@max_heap_table_size)",
      "carried"),
-    ("SET lock_wait_timeout=(SELECT 88)", "@@lock_wait_timeout", "pins"),
+    ("SET lock_wait_timeout=(SELECT 88)", "@@lock_wait_timeout", "carried"),
     ("SET div_precision_increment=7", "1/3", "carried"),
     ("SET group_concat_max_len=5", "@@group_concat_max_len", "carried"),
     ("SET lc_time_names=de_DE", "MONTHNAME('2026-01-01')", "carried"),
     ("SET wait_timeout=12345", "@@wait_timeout", "carried"),
     ("SET completion_type=CHAIN", "@@completion_type", "carried"),
-    ("SET timestamp=1000000000", "UNIX_TIMESTAMP() < 1100000000", "pins"),
+    ("SET timestamp=1000000000", "UNIX_TIMESTAMP() < 1100000000", "carried"),
     ("SET session_track_schema=0", "@@session_track_schema", "carried"),
     ("USE annex", "DATABASE()", "carried"),
     ("COM_INIT_DB annex", "DATABASE()", "carried"),
@@ -93,7 +93,13 @@ CASES = [
     ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", None, "pins"),
     ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE -- then\nSELECT * FROM seen_t", None, "none"),
     ("SET GLOBAL slow_launch_time=3", None, "none"),
-    ("SET ROLE NONE", None, "pins"),
+    ("SET ROLE NONE", None, "none"),
+    ("SET ROLE chosen", "CURRENT_ROLE()", "carried"),
+    ("SET ROLE chosen -- then\nSET ROLE NONE", "CURRENT_ROLE()", "carried"),
+    ("PREPARE p FROM 'SET ROLE chosen' -- then\nEXECUTE p -- then\nDEALLOCATE PREPARE p", "CURRENT_ROLE()", "carried"),
+    ("CALL takes_role()", "CURRENT_ROLE()", "pins"),
+    ("SET ROLE nobody_has_it", "CURRENT_ROLE()", "none"),
+    ("SET CHARACTER SET latin1 -- then\nUSE annex", NAMES, "carried"),
     ("SET lock_wait_timeout=66; SET time_zone='+06:00'", "CONCAT(@@time_zone, @@lock_wait_timeout)", "carried"),
     ("SELECT 1; SET time_zone='+06:00'", "@@time_zone", "carried"),
     ("SELECT LAST_INSERT_ID(41)", "LAST_INSERT_ID()", "carried"),
@@ -115,6 +121,7 @@ def server(request):
                 "CREATE FUNCTION shop.sets_zone() RETURNS INT NO SQL BEGIN SET time_zone = '+07:00'; RETURN 1; END",
                 "CREATE FUNCTION shop.hides_a() RETURNS INT NO SQL BEGIN SELECT 12 INTO @a; RETURN 1; END",
                 "CREATE PROCEDURE shop.sets_a_too() SET @a = 9",
+                "CREATE ROLE chosen", f"GRANT chosen TO `{USER}`@`%`", "CREATE PROCEDURE shop.takes_role() SET ROLE chosen",
                 "CREATE PROCEDURE shop.makes_table() CREATE TEMPORARY TABLE made (a INT)",
                 "CREATE TRIGGER shop.sets_it BEFORE INSERT ON shop.triggers FOR EACH ROW SET @a = 10",
                 "CREATE TRIGGER shop.sets_too BEFORE INSERT ON shop.uniques FOR EACH ROW SET @a = 11"]:
@@ -191,6 +198,8 @@ def test_state_is_kept_and_nobody_else_sees_it(pool, server, statements, express
         before = {shown(direct, expression, flavour)}
         wanted = run(direct, statements, flavour)
         direct_shows = shown(direct, expression, flavour)
+    gone = ("SELECT 1 FROM information_schema.processlist WHERE id = %s", [direct.greeting["id"]])
+    wait_until(lambda: not server.query(*gone), 10, "its end: until then its XA transaction has its name")
     holds = kind in ("pins", "transaction")
     with login(pool, capabilities=1 << 16) as session:
         assert run(session, statements, flavour) == wanted

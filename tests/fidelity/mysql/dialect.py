@@ -28,4 +28,4 @@ class Dialect:
 
 # What differs through leasehold today, by name: see README.md. With two backends a pin that lasts too long is a wait.
 OPEN = {"found", "multi", "warnings", "functions", "logins", "one_shot", "role_resets", "variables_within", "late_reports"}
-OPEN_WITH_TWO = OPEN | {"roles", "prepared", "sql_prepared"}
+OPEN_WITH_TWO = OPEN | {"sql_prepared"}

@@ -23,6 +23,7 @@ FLAGS = {1: "in transaction", 2: "autocommit", 8: "more results", 0x10: "no good
 KINDS = {0: "variable", 1: "database", 2: "state", 3: "GTIDs", 4: "characteristics", 5: "transaction"}
 NUMBERED = re.compile(rb"(main|next)_[0-9]{4}")
 NUMBERS = re.compile(r"(?<=statement )\(\d+\)|(?<=handler )\(\d+\)|(?<= given to )\w+")
+OF_A_ROW = re.compile(r" at row [01]$")  # of a routine's argument it is left from the statement before in MariaDB
 SIGNED = re.compile(r" \(leasehold session \d+\)\.?")
 
 
@@ -90,7 +91,7 @@ def error(body):
     if failed.code == MALFORMED or failed.message.startswith("Incorrect arguments to mysqld_stmt_execute"):
         return {"code": MALFORMED}  # MariaDB has a word of its own for an EXECUTE without its values
     state = None if failed.code == UNKNOWN_COMMAND else failed.sqlstate  # pools throw a connection away for 08S01
-    return {"code": failed.code, "state": state, "message": message(failed)}
+    return {"code": failed.code, "state": state, "message": OF_A_ROW.sub("", message(failed))}
 
 
 def column(body):

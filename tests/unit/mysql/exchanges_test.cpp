@@ -82,6 +82,38 @@ TEST(MysqlReset, FailsWhereARoleOutlivesIt) {
     }
 }
 
+TEST(MysqlReset, KnowsTheRoleOfTheLogin) {
+    EXPECT_NE(role_check(true).find("CURRENT_ROLE() IS NULL"), std::string::npos);
+    EXPECT_NE(role_check(false).find("CURRENT_ROLE()='NONE'"), std::string::npos);
+    EXPECT_NE(role_check(true, "reader").find("CURRENT_ROLE()='reader'"), std::string::npos);
+    EXPECT_NE(role_check(false, "`a`@`%`").find("CURRENT_ROLE()='`a`@`%`'"), std::string::npos);
+    EXPECT_NE(role_check(true, "a'b").find("CURRENT_ROLE()=''"), std::string::npos) << "never equal";
+}
+
+TEST(MysqlAlign, ChoosesTheRoleInFrontOfTheDatabase) {
+    Settings wanted;
+    wanted.set(role_key, "`r`");
+    wanted.database = "shop";
+    MysqlLease lease;
+    const Alignment plan = lease.plan_for(wanted);
+    EXPECT_EQ(plan.role, "SET ROLE `r`");
+    EXPECT_FALSE(plan.reset);
+    EXPECT_EQ(plan.sql, "");
+    const auto make = [&] { return std::make_unique<Align>(plan, false); };
+    const Raw sent = query("SET ROLE `r`") + command(2, "shop");
+    play_all(Script().expect_write(sent).read(ok(1) + ok(1)).expect_done(), make);
+    play_all(Script().expect_write(sent).read(err(1, 3530) + ok(1)).expect_done(errc::settings_refused), make);
+    // The next session has none, or that of its login; a reset leaves it.
+    lease.held = wanted;
+    lease.forget();
+    EXPECT_EQ(lease.plan_for(Settings()).role, "SET ROLE NONE");
+    lease.login_role = "`a`@`%`";
+    EXPECT_EQ(lease.plan_for(Settings()).role, "SET ROLE `a`@`%`");
+    lease.mariadb = true;
+    lease.login_role = "a b";
+    EXPECT_EQ(lease.plan_for(Settings()).role, "SET ROLE `a b`");
+}
+
 TEST(MysqlAlign, GivesTheCharacterSetsOfAHandshakeByNumberInFrontOfTheSettings) {
     Alignment plan;
     plan.track = "SET track=1";

@@ -105,5 +105,21 @@ TEST(MysqlAlignment, DatabasesAreNamedOrForgotten) {
     EXPECT_EQ(alignment(held, wanted, {"shop"}).sql, "SET SESSION sql_mode=''");  // the new session has lost it
 }
 
+TEST(MysqlSettings, SetCharacterSetIsNamedWhenItsDatabaseIsLeft) {
+    Settings settings;
+    settings.set("time_zone", "'+01:00'");
+    settings.set(charset_key, "latin1");
+    settings.set("sql_mode", "''");
+    settings.settle_charset("'utf8mb4_bin'");
+    const std::vector<std::pair<std::string, std::string>> named{{"time_zone", "'+01:00'"},
+                                                                 {"character_set_client", "latin1"},
+                                                                 {"character_set_results", "latin1"},
+                                                                 {"sql_mode", "''"},
+                                                                 {"collation_connection", "'utf8mb4_bin'"}};
+    EXPECT_EQ(settings.variables, named);
+    settings.settle_charset("'latin1_bin'");
+    EXPECT_EQ(settings.variables, named) << "there is no SET CHARACTER SET any more";
+}
+
 }  // namespace
 }  // namespace leasehold::mysql

@@ -94,7 +94,9 @@ TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
         {"SELECT d.f(1)", "d.f"},
         {"SELECT NEXTVAL(s)", "sequence"},
         {"SELECT PREVIOUS VALUE FOR s", "sequence"},
-        {"SET ROLE r", "SET ROLE"},
+        {"SET ROLE r, @a = 1", "SET ROLE"},
+        {"SET ROLE @a", "SET ROLE"},
+        {"SET ROLE `a``b`", "SET ROLE"},
         {"SET sql_mode = CONCAT(@@sql_mode, f())", "SET of what is not carried"},
         {"SET sql_mode = CONCAT(@@sql_mode, d.concat('a'))", "SET of what is not carried"},
         {"SET time_zone = (SELECT 'x')", "SET of what is not carried"},
@@ -137,6 +139,26 @@ TEST(MysqlStatements, WhatMakesSessionStatePinsWithAReason) {
         {"SELECT '\\\\', @a:=1", "user variable"},
     };
     for (const auto& [sql, reason] : cases) EXPECT_EQ(pin_of(read(sql)), reason) << sql;
+}
+
+TEST(MysqlStatements, RolesAreCarriedAsTheyAreNamed) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"SET ROLE r", "`r`"},
+        {"set role `Two words`", "`Two words`"},
+        {"SET ROLE 'r'", "`r`"},
+        {"SET ROLE NONE", "NONE"},
+        {"SET ROLE all", "ALL"},
+        {"SET ROLE DEFAULT", "DEFAULT"},
+        {"SET ROLE r, `s`@`%`, 't'@'localhost'", "`r`,`s`@`%`,`t`@`localhost`"},
+        {"SET ROLE ALL EXCEPT r, s", "ALL EXCEPT `r`,`s`"},
+    };
+    for (const auto& [sql, role] : cases) {
+        const Statement one = read(sql);
+        EXPECT_EQ(pin_of(one), "") << sql;
+        ASSERT_EQ(one.sets.size(), 1u) << sql;
+        EXPECT_EQ(one.sets[0], std::make_pair(std::string("role"), std::string(role))) << sql;
+    }
+    EXPECT_TRUE(read("SET role = 5").sets.empty() || read("SET role = 5").sets[0].second == "5");
 }
 
 TEST(MysqlStatements, WhatOnlyTheServerCanComputeIsAskedFor) {

@@ -59,7 +59,8 @@ def under_settings(draw):
 
 @family("prepared", outside=True)
 def long_data(draw):
-    name = draw.choice(NAMES)
+    """Under names of its own: MySQL refuses to execute what long data for no parameter was sent to, until it is reset."""
+    name = draw.choice(("l1", "l2"))
     part = draw.choice([b"part ", b"x" * 5000, b"", "ä".encode()])
     steps = [draw.step(("prepare", name, "SELECT LENGTH(?), MD5(?), ?")), draw.step(("long", name, 1, part),
                                                                                     holds=("long " + name,))]
