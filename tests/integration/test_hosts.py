@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several servers in one URL: which of them serves, what happens when one goes away, and what is said about it."""
 import contextlib
-import os
 import socket
 import struct
 import threading
@@ -12,33 +11,10 @@ import pytest
 from conftest import PASSWORD, USER
 from processes import LOOPBACK, Port, wait_until
 from servers import Postgres
+from standby import primary_and_standby as two_servers
 
-REPLICATION = ["local replication all trust", f"host replication all {LOOPBACK}/32 trust"]
-
-
-class Standby(Postgres):
-    """Follows a primary by streaming replication, from a copy of it."""
-
-    def __init__(self, primary):
-        super(Postgres, self).__init__()
-        self._run([self.program("pg_basebackup"), "-h", primary.folder, "-p", primary.port, "-U", "postgres", "-D", self.data,
-                   "-R", "-X", "stream", "-c", "fast", "--no-sync"], "pg_basebackup")
-        os.chmod(self.data, 0o700)
-        with open(os.path.join(self.data, "postgresql.conf"), "a") as file:
-            file.write(f"port = {self.port}\nunix_socket_directories = '{self.folder}'\nhot_standby = on\n")
-        self.start()
-
-    def promote(self):
-        self.query("SELECT pg_promote(true, 20)")
-
-
-@contextlib.contextmanager
 def primary_and_standby():
-    with Postgres(hba=REPLICATION) as primary:
-        primary.create_user(USER, PASSWORD)
-        primary.create_database("orders", owner=USER)
-        with Standby(primary) as standby:
-            yield primary, standby
+    return two_servers(USER, PASSWORD)
 
 
 @pytest.fixture(scope="module")
