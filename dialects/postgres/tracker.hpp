@@ -322,6 +322,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] std::optional<SettingSteps> read_steps(const Digest& digest, std::string_view sql);
     [[nodiscard]] std::optional<Restated> restated(const Digest& digest, std::string_view sql) const;
     [[nodiscard]] bool has_room(const SettingSteps& steps) const noexcept;
+    [[nodiscard]] bool in_the_dark() const noexcept;
     void keep_privileged(SettingSteps& steps) const noexcept;
     void distrust(const Digest& digest);
     void follow(SettingSteps steps, Rewriting places = {});

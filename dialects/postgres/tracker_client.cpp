@@ -162,7 +162,7 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     for (const ListenPart& part : listens) listen_along(part.order, flow);
     std::optional<SettingSteps> steps;
     if (message.whole() && what.touches_settings(trail_ != nullptr)) {
-        if ((names && names->hidden) || (anew && !understood(anew->steps))) {
+        if ((names && names->hidden) || (anew && (in_the_dark() || !understood(anew->steps)))) {
             distrust(what);
         } else if (!anew) {
             steps = read_steps(what, text_told);

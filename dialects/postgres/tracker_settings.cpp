@@ -23,23 +23,26 @@ std::optional<SettingSteps> Tracker::read_steps(const Digest& digest, std::strin
     const bool read = steps && steps->size() == digest.statements && understood(*steps);
     if (read && has_room(*steps)) {
         keep_privileged(*steps);
+        if (in_the_dark()) distrust(digest);
         return steps;
     }
     distrust(digest);
     return std::nullopt;
 }
 
+// What the transaction's end takes back is not known any more: what is set pins, and is followed only so that what is
+// reset goes to where the session began.
+bool Tracker::in_the_dark() const noexcept { return trail_ && trail_->blind(); }
+
 bool Tracker::has_room(const SettingSteps& steps) const noexcept {
     std::size_t added = 0;
-    bool changes = false;
     for (const SettingStep& step : steps) {
-        changes |= step.kind == SettingStep::Kind::assign || step.kind == SettingStep::Kind::reset_all;
         for (const Assignment& each : step.assigns) {
             if (!each.reset && !each.reported && !settings_.contains(each.name)) ++added;
         }
     }
     if (trail_ && trail_->steps() + steps.size() > most_steps) return false;
-    if (trail_ && (trail_->requests() >= most_requests || (changes && trail_->blind()))) return false;
+    if (trail_ && trail_->requests() >= most_requests) return false;
     if (added == 0) return true;
     return settings_.size() + stuck_.size() + added + (trail_ ? trail_->underway() : 0) <= options_.max_settings;
 }

@@ -144,6 +144,22 @@ def test_in_a_transaction_a_setting_is_as_on_a_dedicated_connection(single):
     assert [session.value("SHOW work_mem"), other.value("SHOW work_mem")] == ["8MB", "4MB"]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_in_a_pinned_session_too_reset_goes_to_where_it_began(single, way):
+    daemon = single()
+    with login(daemon, application_name="mine", options="-c work_mem=6MB") as session:
+        session.ok("BEGIN")
+        session.ok("SAVEPOINT sp")
+        session.ok("SELECT set_config('standard_conforming_strings', 'on', true)")  # and what follows is not undone here
+        session.ok("SET work_mem = '7MB'")
+        reset = way(session, "RESET ALL")
+        assert reset.tags == ["RESET"] and not reset.parameters
+        assert (session.value("SHOW work_mem"), session.value("SHOW application_name")) == ("6MB", "mine")
+        ended = session.query("ROLLBACK")
+        assert ended.tags == ["ROLLBACK"] and not ended.parameters
+        assert (session.value("SHOW work_mem"), session.value("SHOW application_name")) == ("6MB", "mine")
+
+
 @pytest.mark.parametrize("sql", ["SET temp_buffers = 800", "SET transaction_isolation = serializable",
                                  "SET array_nulls = off", "SET work_mem = $$5MB$$", "SET statement_timeout = '150ms'",
                                  "SET local.a = 1", "SET transaction.a = 1", "SET names.a = 1", "SET schema.a = 1"])
