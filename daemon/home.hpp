@@ -14,6 +14,7 @@
 
 namespace leasehold::daemon {
 
+class JournaledBackends;
 class Worker;
 
 // What a reload may change of a home; immutable, replaced as a whole.
@@ -40,6 +41,7 @@ struct Home {
 
     // The worker's thread only.
     wire::Clock::time_point unused_since = wire::Clock::now();
+    std::shared_ptr<JournaledBackends> journal;       // of the pool's backends
     std::unique_ptr<pool::Events> events;             // the pool reports to it to its end
     std::unique_ptr<metrics::Traffic> traffic;        // its sessions' counts
     std::shared_ptr<wire::KnownFunctions> functions;  // that its sessions have called

@@ -21,6 +21,7 @@ class QuarantineRecords;
 namespace metrics {
 class Registry;
 }
+class BackendJournal;
 class Capacity;
 class Worker;
 
@@ -32,6 +33,7 @@ class Homes {
         admin::QuarantineRecords& records;
         Capacity& capacity;
         boost::asio::thread_pool& computing;
+        BackendJournal& journal;
     };
     explicit Homes(Supplies supplies) : supplies_(supplies) {}
 

@@ -2,6 +2,7 @@
 // One home, made from its settings, and brought to other settings while it is in use.
 #include "daemon/capacity.hpp"
 #include "daemon/homes.hpp"
+#include "daemon/journaled.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/metrics/pool_events.hpp"
 #include "daemon/show.hpp"
@@ -79,14 +80,18 @@ HomePtr Homes::make(std::shared_ptr<const config::Pool> pool, const std::string&
     home->dialect = dialects::find(pool->url.dialect);
     home->worker = &worker;
     const std::string shown_user = user == pool->url.user ? std::string() : user;
-    home->events = std::make_unique<metrics::PoolEvents>(supplies_.metrics, supplies_.records, worker.index(),
-                                                         pool->name, shown_user);
+    home->journal = std::make_shared<JournaledBackends>(supplies_.journal, pool->name, user);
+    auto events = std::make_unique<metrics::PoolEvents>(supplies_.metrics, supplies_.records, worker.index(),
+                                                        pool->name, shown_user);
+    events->on_close([journal = home->journal](std::uint64_t server_id) { journal->closed(server_id); });
+    home->events = std::move(events);
     home->traffic = std::make_unique<metrics::Traffic>(supplies_.metrics, worker.index(), pool->name);
     home->functions = std::make_shared<wire::KnownFunctions>(pool->audit);
     Terms terms{pool, password, connector_for(*home, *pool, password),
                 supplies_.capacity.quota_for(pool->url.hosts.front())};
-    home->pool =
-        std::make_shared<pool::Pool>(worker.executor(), params_for(*pool), terms.connector, terms.quota, *home->events);
+    home->pool = std::make_shared<pool::Pool>(worker.executor(), params_for(*pool),
+                                              std::make_shared<JournaledConnector>(terms.connector, home->journal),
+                                              terms.quota, *home->events);
     home->set_terms(std::move(terms));
     describe_holders(*home);
     return home;
@@ -113,7 +118,9 @@ void Homes::apply(const Step& step) {
     home.pool->resize(params_for(*step.settings));
     home.functions->set_share(step.settings->audit);
     home.pool->forget_refusals();  // certificates may be others
-    if (change != Change::none) home.pool->repoint(next.connector, next.quota);
+    if (change != Change::none) {
+        home.pool->repoint(std::make_shared<JournaledConnector>(next.connector, home.journal), next.quota);
+    }
     if (change == Change::server) {
         ++home.moves;
         home.moved_out_by = wire::Clock::now() + step.drain_timeout;

@@ -82,7 +82,8 @@ void Relay::arm_backend() {
 void Relay::client_readable() {
     if (mode_ == Mode::watching) {
         if (client_in_.size() >= watched_bytes) return;
-        const std::span<std::uint8_t> room = client_in_.prepare(4096);
+        const std::span<std::uint8_t> room = room_in(client_in_, 4096);
+        if (room.empty()) return;
         const wire::Transport::Io io = client_.recv(room);
         client_in_.commit(room.size(), io.bytes);
         if (traffic_ != nullptr) traffic_->received(io.bytes);
@@ -96,7 +97,8 @@ void Relay::client_readable() {
     }
     if (mode_ != Mode::running) return;
     const bool behind_tail = !client_in_.empty();
-    const std::span<std::uint8_t> room = behind_tail ? client_in_.prepare(buffer_.size()) : buffer_;
+    const std::span<std::uint8_t> room = behind_tail ? room_in(client_in_, buffer_.size()) : buffer_;
+    if (room.empty()) return;
     const wire::Transport::Io io = client_.recv(room);
     if (behind_tail) client_in_.commit(room.size(), io.bytes);
     if (traffic_ != nullptr) traffic_->received(io.bytes);
@@ -114,22 +116,13 @@ void Relay::client_readable() {
     }
 }
 
-void Relay::keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox) {
-    if (from_inbox) {
-        inbox.consume(consumed);
-        if (inbox.empty()) inbox.release();
-    } else if (!tail.empty()) {
-        inbox.append(tail);
-    }
-}
-
 void Relay::on_client(wire::Bytes in, bool from_inbox) {
     std::size_t consumed = 0;
     for (;;) {
         const bool attached = tracker_.attached();
         const bool quiet = attached && !tracker_.busy();
         const bool starting = quiet && tracker_.status() == wire::TransactionStatus::idle;
-        const Verdict verdict = tracker_.from_client(in.subspan(consumed), to_backend_, to_client_);
+        const Verdict verdict = from_client(in.subspan(consumed));
         consumed += verdict.consumed;
         const bool wrote = attached && !to_backend_.empty();
         if (wrote) {
@@ -251,7 +244,8 @@ void Relay::backend_readable() {
     if (mode_ != Mode::running || backend_ == nullptr) return;
     wire::Inbox& inbox = backend_->inbox();
     const bool behind_tail = !inbox.empty();
-    const std::span<std::uint8_t> room = behind_tail ? inbox.prepare(buffer_.size()) : buffer_;
+    const std::span<std::uint8_t> room = behind_tail ? room_in(inbox, buffer_.size()) : buffer_;
+    if (room.empty()) return;
     const wire::Transport::Io io = backend_->transport().recv(room);
     if (behind_tail) inbox.commit(room.size(), io.bytes);
     if (io.error) {
@@ -266,7 +260,7 @@ void Relay::backend_readable() {
 }
 
 void Relay::on_backend(wire::Bytes in, bool from_inbox) {
-    const Verdict verdict = tracker_.from_backend(in, to_client_, to_backend_);
+    const Verdict verdict = from_backend(in);
     count_answers();  // before the client can know: who asks for the figures then finds them
     if (!tracker_.busy()) {
         quiet_since_ = wire::Clock::now();

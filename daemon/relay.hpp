@@ -36,6 +36,7 @@ class Relay {
     // What ends a transaction or a statement by time; zero: never.
     struct Limits {
         std::chrono::milliseconds transaction_idle{0}, transaction{0}, query{0}, pin_idle{0};
+        std::chrono::milliseconds cancel{5000};  // a statement that is cancelled has so long to end
     };
 
     // All references outlive the relay: client and tracker are the session's, `buffer` is the worker's (shared by all
@@ -77,6 +78,10 @@ class Relay {
     // The pool has been pointed at another server since the lease began.
     [[nodiscard]] bool outdated() const noexcept { return lease_ && lease_.outdated(); }
     [[nodiscard]] bool gone() const noexcept { return gone_; }
+    // A statement went on beyond its time although it was cancelled; that was the loss.
+    [[nodiscard]] bool overran() const noexcept { return overran_; }
+    // There was no memory for what it had to keep: its end, without a word.
+    [[nodiscard]] bool starved() const noexcept { return starved_; }
     [[nodiscard]] wire::Clock::time_point transaction_since() const noexcept { return transaction_since_; }
     // When the client last sent something for its backend; its epoch: never.
     [[nodiscard]] wire::Clock::time_point request_since() const noexcept { return request_since_; }
@@ -109,6 +114,10 @@ class Relay {
     void keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox);
     [[nodiscard]] bool ship_to_client();
     void ship_to_backend();
+    void starve();
+    [[nodiscard]] wire::Verdict from_client(wire::Bytes in);
+    [[nodiscard]] wire::Verdict from_backend(wire::Bytes in);
+    [[nodiscard]] std::span<std::uint8_t> room_in(wire::Inbox& inbox, std::size_t size);
     void backend_gone(std::string reason);
     void finish(Outcome outcome);
     void end_drained();
@@ -137,6 +146,8 @@ class Relay {
     bool draining_ = false;
     bool leaving_ = false;  // the client said goodbye behind a request that still runs
     bool audited_ = false;
+    bool overran_ = false;
+    bool starved_ = false;
     bool boundary_held_ = false;                                // a boundary came while a cancel was on its way
     bool timing_request_ = false, timing_transaction_ = false;  // since busy_since_, transaction_since_
     std::uint64_t sent_mark_ = 0;  // of the backend's transport, when nothing was outstanding

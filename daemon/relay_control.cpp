@@ -35,6 +35,12 @@ void Relay::tick(wire::Clock::time_point now) {
         const std::string reason =
             "transaction open for " + seconds(now - transaction_since_) + " (transaction_timeout)";
         finish({Event::lost, Loss{Loss::Kind::transaction_time, reason, false}});
+    } else if (busy && limits_.query.count() > 0 && now - request_since_ >= limits_.query + limits_.cancel) {
+        // Its client takes no more of the reply, or sends no more of a COPY; or the server does not listen.
+        overran_ = true;
+        const std::string reason =
+            "a statement ran for " + seconds(now - request_since_) + " and could not be cancelled (query_timeout)";
+        finish({Event::lost, Loss{Loss::Kind::transaction_time, reason, false}});
     } else if (busy && passed(limits_.query, request_since_) && now >= cancel_again_at_) {
         // Repeated: a request that comes between two statements of a pipeline hits nothing.
         cancel_again_at_ = now + cancel_again_after;
@@ -122,6 +128,59 @@ void Relay::say(wire::Outbox& to_client) {
     if (traffic_ != nullptr && !gone_) traffic_->sent(to_client.size());
     if (!client_.send(to_client)) gone_ = true;
     to_client.clear();
+}
+
+// --- memory that is not to be had: one session ends, and nobody else notices --------------------------------------------
+
+// What the tracker, the boxes and the backend's books hold may be half a change.
+void Relay::starve() {
+    starved_ = true;
+    gone_ = true;
+    to_client_.clear();
+    to_backend_.clear();
+    if (backend_ != nullptr) backend_->mark_dead();
+    finish({Event::fatal, {}});
+}
+
+wire::Verdict Relay::from_client(wire::Bytes in) {
+    try {
+        return tracker_.from_client(in, to_backend_, to_client_);
+    } catch (const std::bad_alloc&) {
+        starve();
+        return {wire::Verdict::Kind::fatal, 0};
+    }
+}
+
+wire::Verdict Relay::from_backend(wire::Bytes in) {
+    try {
+        return tracker_.from_backend(in, to_client_, to_backend_);
+    } catch (const std::bad_alloc&) {
+        starve();
+        return {wire::Verdict::Kind::fatal, 0};
+    }
+}
+
+// Empty: the session is over.
+std::span<std::uint8_t> Relay::room_in(wire::Inbox& inbox, std::size_t size) {
+    try {
+        return inbox.prepare(size);
+    } catch (const std::bad_alloc&) {
+        starve();
+        return {};
+    }
+}
+
+void Relay::keep_tail(wire::Bytes tail, bool from_inbox, std::size_t consumed, wire::Inbox& inbox) {
+    if (from_inbox) {
+        inbox.consume(consumed);
+        if (inbox.empty()) inbox.release();
+    } else if (!tail.empty()) {
+        try {
+            inbox.append(tail);
+        } catch (const std::bad_alloc&) {
+            starve();
+        }
+    }
 }
 
 // --- what is counted: a load and a store each, and no look at the clock that is not taken anyway ----------------------

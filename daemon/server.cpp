@@ -10,11 +10,13 @@
 #include "daemon/drain.hpp"
 #include "daemon/greetings.hpp"
 #include "daemon/homes.hpp"
+#include "daemon/journal.hpp"
 #include "daemon/listeners.hpp"
 #include "daemon/logging.hpp"
 #include "daemon/metrics/names.hpp"
 #include "daemon/metrics/registry.hpp"
 #include "daemon/metrics/reloads.hpp"
+#include "daemon/orphans.hpp"
 #include "daemon/passed_sockets.hpp"
 #include "daemon/reload.hpp"
 #include "daemon/show.hpp"
@@ -68,6 +70,8 @@ class Server {
     std::unique_ptr<admin::Console> console_;
     std::unique_ptr<Commands> commands_;
     Capacity capacity_;
+    BackendJournal journal_;
+    Orphans orphans_;
     std::unique_ptr<Homes> homes_;
     Shared shared_;
     Greetings greetings_{shared_.reports, shared_.computing};
@@ -81,7 +85,8 @@ class Server {
 };
 
 Server::Server(std::shared_ptr<const config::Config> config)
-    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(config_), shared_(metrics_),
+    : config_(std::move(config)), metrics_(worker_count(*config_)), capacity_(config_),
+      journal_(journal_path(config_->admin.socket)), shared_(metrics_),
       drain_(main_, shared_,
              {[this] { listeners_.close_for_drain(); }, [this] { listeners_.close(); }, [this] { main_.stop(); }}),
       supervision_(main_, shared_, drain_) {
@@ -98,6 +103,7 @@ Server::Server(std::shared_ptr<const config::Config> config)
 
 Server::~Server() {
     reload_.reset();
+    orphans_.stop();
     capacity_.stop();
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
@@ -176,7 +182,7 @@ void Server::end(Shutdown how) {
 
 int Server::run() {
     if (!read_certificates()) return 78;
-    homes_ = std::make_unique<Homes>(Homes::Supplies{metrics_, records_, capacity_, shared_.computing});
+    homes_ = std::make_unique<Homes>(Homes::Supplies{metrics_, records_, capacity_, shared_.computing, journal_});
     for (const HomePtr& home : homes_->adopt(config_, shared_.workers).made) home->worker->add_home(home);
     shared_.homes = homes_.get();
     greetings_.open(facts_path());
@@ -186,6 +192,8 @@ int Server::run() {
     shared_.operations.shutdown = [this](Shutdown how) { asio::post(main_, [this, how] { end(how); }); };
     passed_ = std::make_unique<PassedSockets>(notify::take_passed_sockets(), config_->listen);
     listeners_.use(*passed_);
+    if (!journal_.problem().empty()) log_warn("journal_unavailable", {{"message", journal_.problem()}});
+    orphans_.end(orphans_by_server(*config_, journal_.found()));
     if (!listen() || !open_web()) return 69;
     reload_ = std::make_unique<Reload>(main_, Reload::Parts{shared_, *homes_, capacity_, listeners_, *web_, reloads_});
     shared_.operations.reload = [this](Reload::Done done) { reload_->request(std::move(done)); };

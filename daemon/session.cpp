@@ -101,7 +101,7 @@ wire::awaitable<Session::Requests> Session::serve_requests() {
                 break;
             case Relay::Event::fatal:
                 end_lease(pool::EndReason::protocol_error);
-                log_end("protocol_error");
+                log_end(relay_->starved() ? "no_memory" : "protocol_error");
                 break;
             case Relay::Event::stop: {
                 wire::Outbox out;
@@ -207,7 +207,8 @@ bool Session::lose(const wire::Loss& loss) {
             lease.checkin(pool::EndReason::transaction_idle_timeout, std::move(who));
             break;
         case wire::Loss::Kind::transaction_time:
-            lease.checkin(pool::EndReason::transaction_timeout, std::move(who));
+            lease.checkin(relay_->overran() ? pool::EndReason::query_timeout : pool::EndReason::transaction_timeout,
+                          std::move(who));
             break;
         case wire::Loss::Kind::pin_idle: lease.checkin(pool::EndReason::pin_idle_timeout, std::move(who)); break;
         case wire::Loss::Kind::killed: lease.checkin(pool::EndReason::killed, std::move(who)); break;

@@ -48,7 +48,8 @@ bool Session::route_anew(const Identity& identity) {
 // What the pool's settings say of a session's time.
 Relay::Limits Session::limits() const {
     const std::shared_ptr<const config::Pool> pool = home_->settings();
-    return {pool->transaction_idle_timeout, pool->transaction_timeout, pool->query_timeout, pool->pin_idle_timeout};
+    return {pool->transaction_idle_timeout, pool->transaction_timeout, pool->query_timeout, pool->pin_idle_timeout,
+            pool->quarantine_timeout};
 }
 
 // From the tick: drain_timeout after a reload nobody is left where the new configuration does not want him.

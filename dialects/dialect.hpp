@@ -281,6 +281,18 @@ struct ServerReport {
     std::chrono::seconds idle_limit{0};  // the server closes idle connections after this; 0: never
     bool refuses_native = false;         // MySQL: without mysql_native_password
 };
+// A connection of a process of ours that is gone, by which nobody else's is meant.
+struct Orphan {
+    std::uint64_t server_id = 0;
+    std::uint16_t port =
+        0;  // its own, as the server sees it; 0 over a unix socket: `since` and the server's clock tell
+    std::int64_t since = 0;  // seconds since 1970
+};
+struct OrphansEnded {
+    bool reachable = false;
+    std::string error;  // never a credential
+    int ended = 0;      // of those that were still there
+};
 class Control {
   public:
     Control() = default;
@@ -288,6 +300,9 @@ class Control {
     Control& operator=(const Control&) = delete;
     virtual ~Control() = default;
     [[nodiscard]] virtual ServerReport report(const config::Url& url, std::chrono::seconds timeout) = 0;
+    // Of the URL's first server and its user.
+    [[nodiscard]] virtual OrphansEnded end_orphans(const config::Url& url, const std::vector<Orphan>& orphans,
+                                                   std::chrono::seconds timeout) = 0;
 };
 
 // ---------------------------------------------------------------------------------------------------------------

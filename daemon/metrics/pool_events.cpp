@@ -121,6 +121,7 @@ void PoolEvents::invalidate(bool soft) {
 }
 
 void PoolEvents::close(pool::CloseReason reason, std::uint64_t server_id) {
+    if (on_close_) on_close_(server_id);
     if (const auto index = static_cast<std::size_t>(reason); index < closes_.size()) closes_[index].add(worker_);
     report(LogLevel::info, "close", pool_, user_, {{"reason", to_string(reason)}, {"server_pid", server_id}});
 }

@@ -7,6 +7,7 @@
 #include "daemon/metrics/registry.hpp"
 #include "pool/events.hpp"
 
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,6 +23,9 @@ class PoolEvents final : public pool::Events {
     // `user` is named in the log when it is not the URL's own.
     PoolEvents(Registry& registry, admin::QuarantineRecords& records, int worker, std::string pool,
                std::string user = {});
+
+    // Told of each backend that the pool closes, or gives away.
+    void on_close(std::function<void(std::uint64_t server_id)> closed) { on_close_ = std::move(closed); }
 
     void connect(std::string_view address, std::chrono::microseconds took) override;
     void connect_failed(std::string_view address, std::string_view message, bool saturated) override;
@@ -45,6 +49,8 @@ class PoolEvents final : public pool::Events {
     const std::string pool_;
     const std::string user_;
     std::unordered_map<std::uint64_t, std::uint64_t> on_the_ladder_;  // the pool's record id to the process's
+
+    std::function<void(std::uint64_t)> on_close_;
 
     SeenOutages outages_;
 

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
+#include <ctime>
 #include <mutex>
 
 namespace leasehold::mysql {
@@ -22,6 +24,11 @@ struct Free {
 };
 using Connection = std::unique_ptr<MYSQL, Close>;
 using Result = std::unique_ptr<MYSQL_RES, Free>;
+
+void initialize() {
+    static std::once_flag once;
+    std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
+}
 
 // The library keeps per-thread memory; whoever calls from a thread of his own leaves none behind.
 class ThreadScope {
@@ -89,11 +96,28 @@ long long number(MYSQL* connection, const char* sql) {
     return value;
 }
 
+// Whether a line of the process list is that connection.
+bool is_orphan(MYSQL_ROW row, const config::Url& url, const dialects::Orphan& orphan, long long server_began) {
+    if (row[0] == nullptr || row[1] == nullptr || row[2] == nullptr || row[1] != url.user) return false;
+    if (row[0] != std::to_string(orphan.server_id)) return false;
+    const std::string_view host(row[2]);
+    if (orphan.port > 0) return host.ends_with(':' + std::to_string(orphan.port));
+    return host == "localhost" && server_began <= orphan.since;  // then no other connection ever had that number
+}
+
+long long began(MYSQL* connection) {
+    if (mysql_query(connection, "SHOW GLOBAL STATUS LIKE 'Uptime'") != 0) return std::time(nullptr);
+    const Result result(mysql_store_result(connection));
+    MYSQL_ROW row = result ? mysql_fetch_row(result.get()) : nullptr;
+    long long uptime = 0;
+    if (row != nullptr && row[1] != nullptr) std::from_chars(row[1], row[1] + std::strlen(row[1]), uptime);
+    return std::time(nullptr) - uptime;
+}
+
 }  // namespace
 
 dialects::ServerReport Control::report(const config::Url& url, std::chrono::seconds timeout) {
-    static std::once_flag once;
-    std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
+    initialize();
     const ThreadScope thread;
     dialects::ServerReport report;
     // The first that answers: what a failed one leaves behind in a connection is not the next one's.
@@ -136,6 +160,49 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
                                    "SELECT 1 + COUNT(*) FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'"
                                    " AND plugin_name = 'mysql_native_password'") == 1;
     return report;
+}
+
+dialects::OrphansEnded Control::end_orphans(const config::Url& url, const std::vector<dialects::Orphan>& orphans,
+                                            std::chrono::seconds timeout) {
+    initialize();
+    const ThreadScope thread;
+    dialects::OrphansEnded result;
+    const Connection connection(mysql_init(nullptr));
+    if (!connection) return result;
+    set_up(connection.get(), url, timeout);
+    result.reachable = connect(connection.get(), url, url.hosts.front());
+    const auto fail = [&] { result.error = mysql_error(connection.get()); };
+    if (!result.reachable) {
+        fail();
+        return result;
+    }
+    const bool plain = cipher_of(connection.get()).empty();
+    if (plain && !url.hosts.front().unix_socket() && url.server_tls() >= config::TlsMode::require) {
+        result.error = "the server does not offer TLS";
+        return result;
+    }
+    const long long server_began = began(connection.get());
+    if (mysql_query(connection.get(), "SHOW PROCESSLIST") != 0) {
+        fail();
+        return result;
+    }
+    std::vector<std::uint64_t> there;
+    {
+        const Result rows(mysql_store_result(connection.get()));
+        while (MYSQL_ROW row = rows ? mysql_fetch_row(rows.get()) : nullptr) {
+            for (const dialects::Orphan& orphan : orphans) {
+                if (is_orphan(row, url, orphan, server_began)) there.push_back(orphan.server_id);
+            }
+        }
+    }
+    for (const std::uint64_t id : there) {
+        if (mysql_query(connection.get(), ("KILL " + std::to_string(id)).c_str()) == 0) {
+            ++result.ended;
+        } else {
+            fail();
+        }
+    }
+    return result;
 }
 
 }  // namespace leasehold::mysql

@@ -129,4 +129,40 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
     return report;
 }
 
+dialects::OrphansEnded Control::end_orphans(const config::Url& url, const std::vector<dialects::Orphan>& orphans,
+                                            std::chrono::seconds timeout) {
+    dialects::OrphansEnded result;
+    const Connection connection = connect(url, timeout);
+    if (PQstatus(connection.get()) != CONNECTION_OK) {
+        result.error = trimmed(PQerrorMessage(connection.get()));
+        return result;
+    }
+    result.reachable = true;
+    for (const dialects::Orphan& orphan : orphans) {
+        const std::string id = std::to_string(orphan.server_id), port = std::to_string(orphan.port),
+                          since = std::to_string(orphan.since);
+        const char* const values[] = {id.c_str(), port.c_str(), since.c_str()};
+        // Found first, and ended then: a server may ask the parts of one condition in any order.
+        const Result found(PQexecParams(
+            connection.get(),
+            "SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND usename = current_user AND"
+            " (client_port = nullif($2::int, 0) OR (client_port = -1 AND $2::int = 0 AND"
+            " abs(extract(epoch FROM backend_start)::float8 - $3::float8) < 3))",
+            3, nullptr, values, nullptr, nullptr, 0));
+        if (PQresultStatus(found.get()) != PGRES_TUPLES_OK) {
+            result.error = trimmed(PQerrorMessage(connection.get()));
+            break;
+        }
+        if (PQntuples(found.get()) == 0) continue;
+        const Result answer(PQexecParams(connection.get(), "SELECT pg_catalog.pg_terminate_backend($1::int)", 1,
+                                         nullptr, values, nullptr, nullptr, 0));
+        if (PQresultStatus(answer.get()) == PGRES_TUPLES_OK) {
+            ++result.ended;
+        } else {
+            result.error = trimmed(PQerrorMessage(connection.get()));
+        }
+    }
+    return result;
+}
+
 }  // namespace leasehold::postgres

@@ -14,12 +14,12 @@ constexpr std::array<std::string_view, 6> words{"any",     "read-write", "read-o
 
 }  // namespace
 
-void OldServers::speaks_only_3_0(const std::string& host, Time now) {
+void OldServers::note_old(const std::string& host, Time now) {
     const std::lock_guard lock(mutex_);
     until_[host] = now + old_for;
 }
 
-bool OldServers::only_3_0(const std::string& host, Time now) const {
+bool OldServers::found_old(const std::string& host, Time now) const {
     const std::lock_guard lock(mutex_);
     const auto at = until_.find(host);
     return at != until_.end() && now < at->second;

@@ -12,14 +12,14 @@
 
 namespace leasehold::postgres {
 
-// Servers that refuse a startup packet of protocol 3.2, by "host:port", for all pools of the process. Thread-safe. Its size
-// is that of the configuration: only names of URLs come here.
+// Servers that refuse something new in a startup packet (protocol 3.2, say), by "host:port", for all pools of the process.
+// Thread-safe. Its size is that of the configuration: only names of URLs come here.
 class OldServers {
   public:
     using Time = std::chrono::steady_clock::time_point;
     // Believed for an hour, as it may be a new server by then.
-    void speaks_only_3_0(const std::string& host, Time now);
-    [[nodiscard]] bool only_3_0(const std::string& host, Time now) const;
+    void note_old(const std::string& host, Time now);
+    [[nodiscard]] bool found_old(const std::string& host, Time now) const;
 
   private:
     mutable std::mutex mutex_;

@@ -99,11 +99,35 @@ awaitable<std::error_code> deliver_cancel(DialRules rules, Server server, bool e
     co_return co_await wire::drive(*reached.transport, exchange, reached.inbox, deadline);
 }
 
+// A statement whose connection is gone ends soon, whoever holds its other end no more. Servers before 14 and poolers do
+// not know it: they are asked again without it.
+constexpr std::string_view check_name = "client_connection_check_interval";
+
+OldServers& without_check() {
+    static OldServers servers;
+    return servers;
+}
+
+// Unless the URL or the client says something of it; whether it was added.
+bool add_check(const Server& server, ServerLoginParams& login) {
+    if (without_check().found_old(server.name, pool::Clock::now())) return false;
+    for (const auto& [name, value] : login.parameters) {
+        if (name == check_name || name == "replication" || value.find(check_name) != std::string::npos) return false;
+    }
+    login.parameters.emplace_back(check_name, "10s");
+    return true;
+}
+
+bool names_check(const Reached& reached) {
+    return reached.login && reached.said.from_server && reached.said.message.find(check_name) != std::string::npos;
+}
+
 }  // namespace
 
 awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams login, pool::Deadline deadline) {
     EncryptionChoice choice(rules.mode, server.local());
-    if (old_servers().only_3_0(server.name, pool::Clock::now())) login.minor_version = 0;
+    if (old_servers().found_old(server.name, pool::Clock::now())) login.minor_version = 0;
+    bool checks = add_check(server, login);
     const ServerChannel plain = login.channel;
     Reached reached;
     std::optional<Refused> refused;
@@ -134,6 +158,13 @@ awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams
             keep = false;
             continue;
         }
+        if (checks && names_check(reached)) {
+            checks = false;
+            login.parameters.pop_back();  // it is the last one
+            without_check().note_old(server.name, pool::Clock::now());
+            keep = false;
+            continue;
+        }
         const bool with_tls = choice.encrypt();
         const EncryptionChoice::Next next = choice.after(obstacle_of(reached));
         if (next == EncryptionChoice::Next::give_up) {
@@ -144,7 +175,7 @@ awaitable<Reached> dial_server(DialRules rules, Server server, ServerLoginParams
         keep = next == EncryptionChoice::Next::same_connection;
         if (!keep) refused = Refused{reached.error, reached.said, reached.message};
     }
-    if (login.minor_version == 0) old_servers().speaks_only_3_0(server.name, pool::Clock::now());
+    if (login.minor_version == 0) old_servers().note_old(server.name, pool::Clock::now());
     co_return reached;
 }
 

@@ -175,10 +175,16 @@ void Transport::advance(std::span<const Outbox::Segment> segments, std::size_t& 
     skip += done;
 }
 
-// What the kernel did not take is copied: it is borrowed.
+// What the kernel did not take is copied: it is borrowed. Without memory for it the connection is at its end, which both
+// peers see.
 void Transport::keep_rest(Outbox& outbox, std::size_t index, std::size_t skip) {
-    for (const auto segments = outbox.segments(); index < segments.size(); ++index, skip = 0) {
-        pending_.append(outbox.bytes(segments[index]).subspan(skip));
+    try {
+        for (const auto segments = outbox.segments(); index < segments.size(); ++index, skip = 0) {
+            pending_.append(outbox.bytes(segments[index]).subspan(skip));
+        }
+    } catch (const std::bad_alloc&) {
+        pending_.release();
+        (void)::shutdown(descriptor(), SHUT_RDWR);
     }
 }
 

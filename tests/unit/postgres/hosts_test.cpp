@@ -16,11 +16,11 @@ const OldServers::Time start = OldServers::Time() + 1000h;
 
 TEST(PostgresHosts, AnOldProtocolIsRememberedForAnHour) {
     OldServers table;
-    EXPECT_FALSE(table.only_3_0("a:1", start));
-    table.speaks_only_3_0("a:1", start);
-    EXPECT_TRUE(table.only_3_0("a:1", start + 59min));
-    EXPECT_FALSE(table.only_3_0("a:1", start + 61min));
-    EXPECT_FALSE(table.only_3_0("b:1", start));
+    EXPECT_FALSE(table.found_old("a:1", start));
+    table.note_old("a:1", start);
+    EXPECT_TRUE(table.found_old("a:1", start + 59min));
+    EXPECT_FALSE(table.found_old("a:1", start + 61min));
+    EXPECT_FALSE(table.found_old("b:1", start));
 }
 
 // --- target_session_attrs -------------------------------------------------------------------------------------------
