@@ -68,6 +68,7 @@ void Tracker::attach(wire::LeaseState& backend) {
     foreign_found_rows_ = insert_id_own_ = insert_id_moved_ = false;
     state_unknown_ = suspect_ = false;
     met_ = {};
+    said_before_ = false;
     // What came with the handshake and cannot be read safely.
     if (is_unsafe_charset(options_.charset)) pin_to_end("character set of the handshake");
 }

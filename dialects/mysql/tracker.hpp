@@ -62,7 +62,7 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool attached() const noexcept override { return lease_ != nullptr; }
     [[nodiscard]] wire::Aftermath lose(const wire::Loss& loss, wire::Outbox& to_client) override;
     [[nodiscard]] wire::Aftermath refuse(const wire::Diagnostics& error, wire::Outbox& to_client) override;
-    [[nodiscard]] bool resumes() const noexcept override { return static_cast<bool>(again_); }
+    [[nodiscard]] bool resumes() const noexcept override { return again_ || begin_again_; }
     void farewell(const wire::Diagnostics& error, wire::Outbox& to_client) override;
     [[nodiscard]] std::uint64_t variant() const noexcept override { return variant_of(capabilities_); }
     [[nodiscard]] const wire::Errand& errand() const noexcept override { return errand_; }
@@ -250,6 +250,10 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] wire::Diagnostics loss_of_request(const wire::Loss& loss, bool was_in_transaction) const;
     [[nodiscard]] bool answerable() const noexcept;
     void answer_request(const wire::Diagnostics& error, bool then_fatal, wire::Outbox& to_client);
+    void keep_begin(const Incoming& packet, const Statement& statement);
+    [[nodiscard]] bool only_begins() const noexcept {
+        return request_.statement.begins && request_.statement.count == 1;
+    }
     [[nodiscard]] bool may_repeat(const wire::Loss& loss) const noexcept;
     void prepare_again(wire::Outbox& to_backend);
 
@@ -331,9 +335,12 @@ class Tracker final : public wire::Tracker {
         std::uint32_t chunk_of = 0;               // long data waits for a lease: a refusal is heard later
         std::optional<wire::Diagnostics> failed;  // there is no copy for the held request
     } preparing_;
-    TextRef again_;         // its COM_STMT_PREPARE went with a backend, and is sent to another one
-    int repeated_ = 0;      // so often already
-    bool closing_ = false;  // the server closes the connection behind what it said
+    std::vector<std::uint8_t> begin_;  // the request under way, where it is BEGIN alone outside of a transaction
+    bool begin_again_ = false;         // it went with a backend, and is sent to another one
+    bool said_before_ = false;         // the server ended the connection before it had read the request
+    TextRef again_;                    // its COM_STMT_PREPARE went with a backend, and is sent to another one
+    int repeated_ = 0;                 // so often already
+    bool closing_ = false;             // the server closes the connection behind what it said
 
     std::optional<Reframe> reframe_;  // of the client's message that is passed on
     int grown_ = 0;                   // by so many packets it got longer

@@ -31,7 +31,9 @@ wire::Verdict Tracker::from_backend(Bytes in, wire::Outbox& to_client, wire::Out
         switch (event) {
             case Reply::Event::packet:
             case Reply::Event::more: return {Verdict::Kind::more, at};
-            case Reply::Event::farewell: return {Verdict::Kind::lost, at};
+            case Reply::Event::farewell:
+                said_before_ = in[at + 3] == 0;  // no reply has this number, unless it is a long one
+                return {Verdict::Kind::lost, at};
             case Reply::Event::bad:
                 if (answerable() && !receiving()) {
                     answer_request(failure(Fault::internal, "the server's reply is not the protocol's"), true,

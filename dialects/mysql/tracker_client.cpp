@@ -37,6 +37,12 @@ wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Out
     std::size_t at = 0;
     if (again_ && !attached()) return {Verdict::Kind::lease, 0};
     if (again_) prepare_again(to_backend);
+    if (begin_again_) {
+        begin_again_ = false;
+        const Verdict sent = from_client(begin_, to_backend, to_client);
+        begin_again_ = sent.consumed == 0;
+        if (begin_again_ || sent.kind != Verdict::Kind::more) return {sent.kind, 0};
+    }
     for (;;) {
         if (body_.left > 0) {
             pass_body(in, at, to_backend);
@@ -216,6 +222,7 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
     if (cannot_conceal(*statement)) return answer(packet, Fault::not_supported, unconcealed);
     if (!in_transaction()) transcript_.clear();
     transcript_.add(text);
+    if (statement->begins) keep_begin(packet, *statement);
     if (hint != wire::Hint::none) by_hand_ = hint == wire::Hint::pin;
     Statement taken = std::move(*scanned_);
     scanned_.reset();

@@ -28,10 +28,13 @@ void Tracker::answer_request(const wire::Diagnostics& error, bool then_fatal, wi
 
 wire::Diagnostics Tracker::loss_of_request(const wire::Loss& loss, bool was_in_transaction) const {
     const bool prepares = request_.command == Command::stmt_prepare;
-    const bool known = loss.unwritten || prepares || (was_in_transaction && !request_.statement.may_commit);
+    const bool unread = said_before_ && lease_->reply.untouched();
+    const bool known = loss.unwritten || prepares || unread || (was_in_transaction && !request_.statement.may_commit) ||
+                       (!was_in_transaction && only_begins());
     if (known) {
         std::string detail = loss.reason;
-        if (!was_in_transaction && !prepares) detail += "; nothing of the statement was sent";
+        if (loss.unwritten && !was_in_transaction && !prepares) detail += "; nothing of the statement was sent";
+        if (unread && !was_in_transaction) detail += "; the server had not read the statement";
         return failure(Fault::transaction_lost, detail);
     }
     std::string detail = loss.reason;
@@ -40,11 +43,26 @@ wire::Diagnostics Tracker::loss_of_request(const wire::Loss& loss, bool was_in_t
     return failure(Fault::outcome_unknown, detail);
 }
 
-// Preparing a statement leaves nothing behind: where nothing of the reply has reached the client it need not know.
+// Preparing a statement leaves nothing behind, nor does BEGIN alone: where nothing of the reply has reached the client it
+// need not know.
 bool Tracker::may_repeat(const wire::Loss& loss) const noexcept {
     constexpr int at_most = 3;  // each backend of a server that restarts may be dead
-    return loss.kind == wire::Loss::Kind::backend && request_.command == Command::stmt_prepare && preparing_.text &&
-           !receiving() && (!lease_->reply.active() || lease_->reply.untouched()) && repeated_ < at_most;
+    const bool prepares = request_.command == Command::stmt_prepare && preparing_.text;
+    const bool begins = request_.command == Command::query && only_begins() && !begin_.empty();
+    return loss.kind == wire::Loss::Kind::backend && (prepares || begins) && !receiving() &&
+           (!lease_->reply.active() || lease_->reply.untouched()) && repeated_ < at_most;
+}
+
+// As the client sent it: what fits into a few bytes, and nothing was taken out of.
+void Tracker::keep_begin(const Incoming& packet, const Statement& statement) {
+    constexpr std::size_t kept = 256;
+    const Bytes bytes = packet.in.subspan(packet.at);
+    const std::size_t size = header_size + packet.visible().size();
+    if (!begin_.empty() && bytes.data() == begin_.data()) return;  // again, already
+    begin_.clear();
+    repeated_ = 0;
+    if (statement.count != 1 || in_transaction() || packet.plain || !packet.whole() || size > kept) return;
+    begin_.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
 }
 
 void Tracker::prepare_again(wire::Outbox& to_backend) {
@@ -82,8 +100,12 @@ Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
         }
     } else if (waiting && !was_in_transaction && may_repeat(loss)) {
         ++repeated_;
-        again_ = std::move(preparing_.text);
         wants_lease_ = true;
+        if (request_.command == Command::stmt_prepare) {
+            again_ = std::move(preparing_.text);
+        } else {
+            begin_again_ = true;
+        }
     } else if (waiting) {
         const Statement& running = request_.statement;
         const bool begun = lease_->reply.active() && !lease_->reply.untouched();

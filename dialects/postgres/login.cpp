@@ -17,8 +17,12 @@ constexpr std::size_t longest_error = 1024;
 
 [[nodiscard]] errc error_of(std::string_view sqlstate) noexcept {
     if (sqlstate == "53300") return errc::server_saturated;
-    if (sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03") return errc::server_unready;
-    if (sqlstate.substr(0, 2) == "28") return errc::authentication_failed;
+    const std::string_view of_class = sqlstate.substr(0, 2);
+    if (of_class == "28") return errc::authentication_failed;
+    // It starts, stops, recovers, or something of it is broken now: none of it says that this login is a wrong one.
+    for (const std::string_view passing : {"53", "57", "58"}) {
+        if (of_class == passing) return errc::server_unready;
+    }
     return errc::server_error;
 }
 

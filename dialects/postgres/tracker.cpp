@@ -206,6 +206,10 @@ wire::Verdict Tracker::die(std::size_t consumed, std::string_view why, wire::Out
 wire::Verdict Tracker::from_client(Bytes in, wire::Outbox& to_backend, wire::Outbox& to_client) {
     using What = wire::Verdict::Kind;
     Flow flow{to_backend, to_client};
+    if (again_.due) {
+        const What sent = send_again(to_backend, to_client);
+        if (again_.due || sent != What::more) return {sent, 0};
+    }
     if (parameters_differ_ && lease_ != nullptr && reply_left_ == 0) tell_parameters(to_client);
     if (listening_ && listening_->held) return {What::errand, 0};
     std::size_t at = 0;

@@ -20,6 +20,7 @@
 // tracker_listen      LISTEN and UNLISTEN, and what it is told between its transactions
 // tracker_along       what a transaction's backend hears beside it
 // tracker_observed    its statements, for whoever wants to know of each
+// tracker_again       requests that execute nothing go to another backend
 // tracker_loss        what becomes of outstanding requests when the lease is lost
 #pragma once
 
@@ -374,6 +375,13 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     void watch_error(Bytes body) noexcept;
     void watch_ends();
     void watch_loss();
+
+    // tracker_again.cpp
+    [[nodiscard]] static bool harmless(const Request& request, char status) noexcept;
+    [[nodiscard]] bool alone() const noexcept;
+    void keep_harmless(const Message& message);
+    [[nodiscard]] bool goes_again(const wire::Loss& loss) const noexcept;
+    [[nodiscard]] wire::Verdict::Kind send_again(wire::Outbox& to_backend, wire::Outbox& to_client);
 
     // tracker_loss.cpp
     struct Answering;

@@ -177,6 +177,8 @@ Tracker::Step Tracker::on_query(const Message& message, Flow& flow) {
     if (what.drops_statements) ++dropping_;
     const std::uint64_t number = scope_open_ ? scope_ - 1 : scope_++;
     outstanding_.push({.type = frontend::query, .bits = all, .text = text, .number = number});
+    if ((all & (Request::begins | Request::commits | Request::rolls_back)) != 0 && message.whole() && !names && !anew)
+        keep_harmless(message);
     if (watching_) watch_query(text_told, message.size - header_size - 1);
     if (anew) {
         follow(std::move(anew->steps), std::move(anew->places));

@@ -233,7 +233,7 @@ wire::Aftermath Tracker::carried_out(const wire::Diagnostics* error, wire::Outbo
 }
 
 bool Tracker::resumes() const noexcept {
-    return listening_ && (listening_->held || (listening_->waiting() && between_transactions()));
+    return again_.due || (listening_ && (listening_->held || (listening_->waiting() && between_transactions())));
 }
 
 bool Tracker::between_transactions() const noexcept {

@@ -46,6 +46,12 @@ wire::Aftermath Tracker::lose(const wire::Loss& loss, wire::Outbox& to_client) {
         clear_after_loss();
         return refused.sqlstate.empty() ? wire::Aftermath::lives : refuse(refused, to_client);
     }
+    if (goes_again(loss)) {
+        clear_after_loss();
+        ++again_.times;
+        again_.due = true;
+        return wire::Aftermath::lives;
+    }
     answer_outstanding(loss, to_client);
     return wire::Aftermath::lives;
 }
@@ -92,6 +98,10 @@ bool Tracker::unknown_outcome(const wire::Loss& loss) const noexcept {
         const Request& request = outstanding_[i];
         if (request.has(Request::partial) || request.has(Request::failed)) continue;
         if (request.type == frontend::query && request.has(Request::done) && request.has(Request::single)) continue;
+        if (harmless(request, status)) {
+            if (request.has(Request::begins)) status = 'T';
+            continue;
+        }
         const bool runs = request.type == frontend::query || request.type == frontend::function_call ||
                           request.type == frontend::execute;
         if (status == 'E' && runs) {

@@ -146,6 +146,15 @@ struct TrackerState {
     bool session_pinned_ = false;  // session mode, from the first lease on
     bool soiled_ = false;
 
+    // The last request that executes nothing: sent again where its backend is lost. See tracker_again.
+    struct Again {
+        std::vector<std::uint8_t> bytes;
+        std::uint64_t request = 0;
+        int times = 0;
+        bool due = false;
+    };
+    Again again_;
+
     Lost lost_ = Lost::no;
     bool lost_implicit_ = false;  // an unfinished pipeline outside a transaction
     bool ends_at_sync_ = false;   // the lost state, after a COMMIT that was told of it

@@ -95,7 +95,7 @@ class Client:
         for sql in ("BEGIN", *post(number, *what)):
             code = self.ask(sql)
             if code is not None:
-                if code == self.unknown and sql != "BEGIN":
+                if code == self.unknown:
                     raise Strange(f"{self.message} of {sql.split()[0]}, which commits nothing")
                 self.say(number, "steps", FAILED, self.message)
                 return self.clear()
@@ -105,8 +105,6 @@ class Client:
 
     def clear(self):
         code = self.ask("ROLLBACK")
-        if code == self.unknown:
-            return self.clear()
         if code is not None:
             raise Strange(f"{self.message} of ROLLBACK")
         return None
