@@ -16,6 +16,13 @@ std::string name_of(const config::HostPort& host) { return host.host + ":" + std
 
 }  // namespace
 
+bool asks_as_itself(const Home& home, const Terms& terms) {
+    const config::Url& url = terms.settings->url;
+    const auto kind = config::password_kind(url.password.value_or(""));
+    const bool usable = kind == config::PasswordKind::clear_text || kind == config::PasswordKind::none;
+    return home.user == url.user && url.password.has_value() && usable;
+}
+
 void Capacity::configure(const std::string& name, Host& host) const {
     const auto found = config_->servers.find(name);
     host.configured = found == config_->servers.end() ? 0 : found->second.max_connections;
@@ -46,13 +53,8 @@ std::shared_ptr<pool::Quota> Capacity::quota_for(const config::HostPort& host) {
 void Capacity::learn(std::span<const HomePtr> homes) {
     for (const HomePtr& home : homes) {
         const std::shared_ptr<const Terms> terms = home->terms();
-        const config::Url& url = terms->settings->url;
-        // A hash is no password: asking with one would be a failed login each time, and may lock the account.
-        const auto kind = config::password_kind(url.password.value_or(""));
-        const bool usable = kind == config::PasswordKind::clear_text || kind == config::PasswordKind::none;
-        const bool own_user = home->user == url.user && url.password.has_value() && usable;
-        if (!own_user || !terms->connector->facts()) continue;
-        for (const config::HostPort& address : url.hosts) learn(home, *terms, address);
+        if (!asks_as_itself(*home, *terms) || !terms->connector->facts()) continue;
+        for (const config::HostPort& address : terms->settings->url.hosts) learn(home, *terms, address);
     }
 }
 

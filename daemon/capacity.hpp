@@ -14,6 +14,10 @@
 
 namespace leasehold::daemon {
 
+// The URL's own user with a password that can log in: who may be asked as. A hash is no password: asking with one would be
+// a failed login each time, and may lock the account.
+[[nodiscard]] bool asks_as_itself(const Home& home, const Terms& terms);
+
 class Capacity {
   public:
     explicit Capacity(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {}

@@ -19,6 +19,7 @@
 #include "daemon/orphans.hpp"
 #include "daemon/passed_sockets.hpp"
 #include "daemon/reload.hpp"
+#include "daemon/roles.hpp"
 #include "daemon/show.hpp"
 #include "daemon/supervision.hpp"
 #include "daemon/web/server.hpp"
@@ -72,6 +73,7 @@ class Server {
     Capacity capacity_;
     BackendJournal journal_;
     Orphans orphans_;
+    Roles roles_;
     std::unique_ptr<Homes> homes_;
     Shared shared_;
     Greetings greetings_{shared_.reports, shared_.computing};
@@ -105,6 +107,7 @@ Server::~Server() {
     reload_.reset();
     orphans_.stop();
     capacity_.stop();
+    roles_.stop();
     for (const auto& worker : workers_) worker->stop();
     for (const auto& worker : workers_) worker->join();
     shared_.computing.join();
@@ -207,6 +210,7 @@ int Server::run() {
         const std::vector<HomePtr> homes = homes_->all();
         capacity_.learn(homes);
         greetings_.learn(homes);
+        roles_.look(homes, capacity_);
         log_timer_.expires_after(std::chrono::seconds(1));
         log_timer_.async_wait([&tick](const boost::system::error_code& ec) {
             if (!ec) tick();

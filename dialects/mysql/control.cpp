@@ -3,6 +3,7 @@
 #include "dialects/mysql/control.hpp"
 
 #include "dialects/mysql/greeting.hpp"
+#include "dialects/mysql/hosts.hpp"
 #include "dialects/mysql/server_dial.hpp"
 
 #include <mysql.h>
@@ -85,12 +86,15 @@ std::string_view cipher_of(MYSQL* connection) {
     return cipher == nullptr ? std::string_view() : std::string_view(cipher);
 }
 
-long long number(MYSQL* connection, const char* sql) {
-    if (mysql_query(connection, sql) != 0) return 0;
+std::string text_of(MYSQL* connection, const char* sql) {
+    if (mysql_query(connection, sql) != 0) return {};
     const Result result(mysql_store_result(connection));
     MYSQL_ROW row = result ? mysql_fetch_row(result.get()) : nullptr;
-    if (row == nullptr || row[0] == nullptr) return 0;
-    const std::string_view text(row[0]);
+    return row == nullptr || row[0] == nullptr ? std::string() : std::string(row[0]);
+}
+
+long long number(MYSQL* connection, const char* sql) {
+    const std::string text = text_of(connection, sql);
     long long value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
@@ -132,9 +136,20 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
         report.reachable = connect(connection.get(), url, host);
         const bool plain = report.reachable && cipher_of(connection.get()).empty();
         const bool demanded = !host.unix_socket() && url.server_tls() >= config::TlsMode::require;
-        if (report.reachable && !(plain && demanded)) break;
+        const Role role = role_of(url.option("role"));
+        const bool will_do = report.reachable && !(plain && demanded);
+        const std::string read_only =
+            will_do && role != Role::any ? text_of(connection.get(), "SELECT @@global.read_only") : std::string();
+        const bool unfit = !read_only.empty() && !fits_role(role, read_only);
+        if (will_do && !unfit) break;
+        // It answers, and is not the one that is looked for.
+        if (unfit) report.version = mysql_get_server_info(connection.get());
         report.error += report.error.empty() ? "" : "; ";
-        report.error += report.reachable ? "the server does not offer TLS" : mysql_error(connection.get());
+        if (unfit) {
+            report.error += unfit_because(role);
+        } else {
+            report.error += report.reachable ? "the server does not offer TLS" : mysql_error(connection.get());
+        }
         report.reachable = false;
     }
     if (!report.reachable) return report;

@@ -31,7 +31,7 @@ std::string root_of(const config::Url& url) {
     return "/etc/ssl/certs/ca-certificates.crt";
 }
 
-Connection connect(const config::Url& url, std::chrono::seconds timeout) {
+Connection connect(const config::Url& url, std::chrono::seconds timeout, bool in_any_role = false) {
     std::string hosts;
     std::string ports;
     for (const config::HostPort& host : url.hosts) {
@@ -58,7 +58,7 @@ Connection connect(const config::Url& url, std::chrono::seconds timeout) {
         {"sslsni", option("sslsni")},
         {"channel_binding", option("channel_binding")},
         {"gssencmode", "disable"},
-        {"target_session_attrs", option("target_session_attrs")},
+        {"target_session_attrs", in_any_role ? std::string() : option("target_session_attrs")},
         {"connect_timeout", limit},
         {"application_name", "leasehold control"},
         {"options", "-c statement_timeout=" + limit + "s"},
@@ -107,6 +107,12 @@ dialects::ServerReport Control::report(const config::Url& url, std::chrono::seco
     const Connection connection = connect(url, timeout);
     if (PQstatus(connection.get()) != CONNECTION_OK) {
         report.error = trimmed(PQerrorMessage(connection.get()));
+        if (url.option("target_session_attrs").empty()) return report;
+        // One that answers, and is not the one that is looked for, says its version.
+        const Connection any = connect(url, timeout, true);
+        const char* said =
+            PQstatus(any.get()) == CONNECTION_OK ? PQparameterStatus(any.get(), "server_version") : nullptr;
+        if (said != nullptr) report.version = said;
         return report;
     }
     report.reachable = true;
