@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <algorithm>
+#include <new>
 
 namespace leasehold::daemon::lines {
 
@@ -49,6 +50,7 @@ class Lines final : public wire::Tracker {
                 if (begins) ++lease_->due;
                 lease_->half = !whole;
                 to_backend.pass(in.subspan(at, end - at));
+                if (no_memory) throw std::bad_alloc();
             }
             at = end;
         }
@@ -56,6 +58,7 @@ class Lines final : public wire::Tracker {
     }
     Verdict from_backend(Bytes in, wire::Outbox& to_client, wire::Outbox&) override {
         to_client.pass(in);
+        if (no_memory) throw std::bad_alloc();
         bool ended = false;
         for (const std::uint8_t c : in) {
             if (c != 'Z' && c != 'T') continue;
@@ -97,7 +100,7 @@ class Lines final : public wire::Tracker {
     std::string_view application() const noexcept override { return {}; }
     std::vector<std::string> transcript(bool) const override { return {}; }
 
-    bool one_at_a_time = false;
+    bool one_at_a_time = false, no_memory = false;
 
   private:
     LinesLease* lease_ = nullptr;

@@ -59,6 +59,47 @@ TEST_F(RelayTest, GivesASlowClientTheRestOfAReplyAfterTheLeaseIsLost) {
     EXPECT_EQ(got, reply + "!");
 }
 
+TEST_F(RelayTest, EndsASessionAndItsBackendWhenThereIsNoMemoryForARequest) {
+    serve();
+    tell(client, "Qbegin\n");
+    tell(server(), "T\n");
+    tracker.no_memory = true;
+    tell(client, "Qtwo\n");
+    EXPECT_TRUE(over);
+    EXPECT_EQ(outcomes.back(), Relay::Event::fatal);
+    EXPECT_TRUE(relay->starved());
+    EXPECT_TRUE(pool->backends().empty()) << "what was on it may be half a change: closed, and on no ladder";
+    EXPECT_EQ(events.quarantines, 0);
+}
+
+TEST_F(RelayTest, EndsASessionAndItsBackendWhenThereIsNoMemoryForAReply) {
+    serve();
+    tell(client, "Qone\n");
+    tracker.no_memory = true;
+    tell(server(), "half of it");
+    EXPECT_TRUE(over);
+    EXPECT_EQ(outcomes.back(), Relay::Event::fatal);
+    EXPECT_TRUE(pool->backends().empty());
+    std::string got;
+    (void)take(client, &got);
+    EXPECT_EQ(got, "") << "nothing of a reply that was not understood";
+}
+
+TEST_F(RelayTest, LosesTheLeaseOfAStatementThatCannotBeCancelled) {
+    start(Relay::Limits{0ms, 0ms, 50ms, 0ms, 100ms});
+    serve();
+    tell(client, "Qslow\n");
+    const auto now = wire::Clock::now();
+    relay->tick(now + 60ms);
+    pump();
+    EXPECT_TRUE(outcomes.empty() || outcomes.back() != Relay::Event::lost) << "it is cancelled, and has its time";
+    EXPECT_FALSE(relay->overran());
+    relay->tick(now + 200ms);
+    pump();
+    ASSERT_EQ(outcomes.back(), Relay::Event::lost);
+    EXPECT_TRUE(relay->overran());
+}
+
 TEST_F(RelayTest, GivesASlowClientTheRestOfAReplyWhileItsNextRequestWaits) {
     serve();
     tell(client, "Qone\n");
