@@ -45,7 +45,7 @@ void Tracker::heard(const wire::AnnouncementPtr& said) {
 // translate what it says to.
 ListenOrder Tracker::listen_order(const Digest& what, std::string_view sql) const {
     if (!may_listen(what) || options_.mode == wire::LeaseMode::session) return {};
-    if (what.first == Kind::other && !listening_->anything()) return {};
+    if (what.first == Kind::other && !listening_->anything() && !along()) return {};
     ListenOrder order = read_listen(sql);
     if (order.kind == Order::listen && !same_encoding()) return {};
     return order;
@@ -88,7 +88,11 @@ bool Tracker::prepare_to_listen(Digest& what, std::string_view sql, std::vector<
         what.pins &= static_cast<std::uint16_t>(~bit(PinKind::listen));
         if (what.pin == PinKind::listen) what.pin = first_of(what.pins);
     }
-    if (failed || !listening_ || (!listens && (!listening_->anything() || pinned))) return true;
+    if (failed || !listening_ || (!listens && pinned)) return true;
+    if (!listens && !listening_->anything()) {
+        if (!along()) return true;
+        std::erase_if(read, acts);  // what it listens to along is not the session's, though nothing else is
+    }
     parts = std::move(read);
     return true;
 }
@@ -174,7 +178,7 @@ void Tracker::bind_listening(std::string_view portal, Digest& what, std::string_
 Tracker::Step Tracker::execute_listening(const Message& message, Flow& flow) {
     const ListenOrder& order = listening_->portal;
     if (must_catch_up(order)) return Step::errand;
-    bool ours = listening_->anything();
+    bool ours = listening_->anything() || (order.kind == Order::channels && along());
     if (order.kind == Order::listen) {
         if (must_ask(order)) return Step::errand;
         ours = listening_->hears(order.channel) && !pins_.has(PinKind::listen);

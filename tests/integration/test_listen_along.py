@@ -92,3 +92,15 @@ def run_with_late_listens(session, other, way):
             news = way(session, step)[1]
         told.append(news)
     return told
+
+
+def test_what_its_backend_hears_along_is_not_its_own(start, ears):
+    session = ears(start()).login()
+    session.ok("SET standard_conforming_strings = on")  # keeps its backend,
+    session.ok("LISTEN news")
+    session.send(pgwire.parse("", "BEGIN") + pgwire.SYNC)  # which listens from here on
+    session.reply()
+    session.ok("UNLISTEN *")
+    for ask in (session.query, session.extended):
+        assert ask("SELECT pg_listening_channels()").rows == []
+    assert [row[0] for row in session.query("SELECT 1; SELECT pg_listening_channels()").rows] == ["1"]
