@@ -53,6 +53,13 @@ struct PostgresLease final : wire::LeaseState {
             held.set(name, value);
         }
     }
+    // What stands of what it reported, where `held` was cleared without a report.
+    void recount() {
+        for (const Settings::Setting& each : reported) {
+            const auto usual = defaults.find(each.name);
+            if (is_carriable(each.name) && !(usual && *usual == each.value)) held.set(each.name, each.value);
+        }
+    }
     // DISCARD ALL was done.
     void forget() {
         held.clear();

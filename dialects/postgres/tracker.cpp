@@ -159,6 +159,21 @@ void Tracker::tell_start(wire::Outbox& to_client) {
     }
 }
 
+// The request that DISCARD ALL was in is over. What was set behind it, the server may have reported before: it says nothing
+// of a value that is the same as at the end of the request before.
+void Tracker::end_discard(wire::Outbox& to_client) {
+    lease_->recount();
+    if (unaligned_) return tell_start(to_client);
+    for (const Settings::Setting& each : lease_->reported) {
+        if (!is_carriable(each.name)) continue;
+        if (!options_.startup.contains(each.name) && lease_->defaults.find(each.name) == each.value) {
+            settings_.erase(each.name);
+        } else {
+            (void)settings_.set(each.name, each.value);
+        }
+    }
+}
+
 void Tracker::apply(const Digest& digest) {
     apply_pins(digest);
     look_for_hidden(digest);

@@ -106,6 +106,7 @@ class Tracker final : private TrackerState, public wire::Tracker, private wire::
     [[nodiscard]] Digest digest(std::string_view sql) const;
     void tell_parameters(wire::Outbox& to_client);
     void tell_start(wire::Outbox& to_client);
+    void end_discard(wire::Outbox& to_client);
     void apply(const Digest& digest);
     [[nodiscard]] static std::uint16_t bits(const Digest& digest) noexcept;
     [[nodiscard]] wire::Verdict die(std::size_t consumed, std::string_view why, wire::Outbox& to_client);

@@ -23,7 +23,6 @@ namespace {
 }
 
 constexpr std::size_t max_parameters = 256;
-
 constexpr std::size_t whole_row = 16 * 1024;  // a shorter one is passed on whole: an error fits where its server dies
 
 // An error is waited for as a whole up to here; of a longer one the beginning is enough.
@@ -151,7 +150,7 @@ Tracker::Passing Tracker::on_reply(std::uint8_t type, Bytes body, wire::Outbox& 
         case backend::ready_for_query:
             if (replayed_) end_replay(to_client);
             // To the client it has changed, where the server had its own default already.
-            if (discarded_) tell_start(to_client);
+            if (discarded_) end_discard(to_client);
             return on_ready(body);
         case backend::command_complete:
         case backend::empty_query:
@@ -247,9 +246,9 @@ Tracker::Passing Tracker::take_parameter(const Parameter& said, wire::Outbox& to
     if (told_.find(said.name) != said.value && !restoring()) unannounced(said.name);
     const bool discards = !outstanding_.empty() && outstanding_.front().has(Request::discards);
     const auto usual = lease_->defaults.find(said.name);
-    // What a pipeline sets behind its DISCARD ALL is told at the same time.
-    const bool discarding =
-        (discarded_ || (discards && !outstanding_.front().has(Request::failed))) && (!usual || *usual == said.value);
+    // What a pipeline sets behind its DISCARD ALL is told at the same time: once it is restored there, it is as it is said.
+    const bool done = (discarded_ && unaligned_) || (discards && !outstanding_.front().has(Request::failed));
+    const bool discarding = done && (!usual || *usual == said.value);
     // What the startup packet asked for comes back: to the client that is its value already.
     std::optional<std::string_view> back;
     if (discarding) back = options_.startup.find(said.name);
@@ -359,6 +358,7 @@ void Tracker::fail_scope() {
     std::size_t n = 0;
     while (n < outstanding_.size() && outstanding_[n].type != frontend::sync) ++n;
     const bool synced = n < outstanding_.size();
+    unaligned_ |= discarded_;  // what was restored behind it is undone
     outstanding_.undo(n, [this](Effect& effect) { undo(effect); });
     if (outstanding_.front().has(Request::sets_unnamed)) {
         // A Parse that fails has dropped the unnamed statement before.

@@ -35,7 +35,7 @@ Tracker::Step Tracker::attached_message(const Message& message, Flow& flow) {
         return Step::taken;
     }
     // DISCARD ALL takes settings and statements with it: what follows begins anew, with another lease if nothing pins.
-    if (dropping_ > 0 || (aside_ && !scope_open_ && !outstanding_.empty())) return hold(flow);
+    if (dropping_ > 0 || ((aside_ || discarded_) && !scope_open_ && !outstanding_.empty())) return hold(flow);
     if (discarded_ && unaligned_ && scope_open_) restore_within(flow);
     if (unaligned_ && outstanding_.empty() && !scope_open_ && status_ == 'I' && pin().empty()) return hold(flow);
     if (names_.crowded() && !outstanding_.empty()) return hold(flow);

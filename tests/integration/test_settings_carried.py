@@ -130,8 +130,11 @@ def step(dice, both):
     elif deed < 9:
         texts = [statement(dice) for _ in range(dice.choice([1, 1, 2, 4]))]
         both.send("pipeline: " + " | ".join(texts), *[pgwire.run(sql) for sql in texts], pgwire.SYNC)
-    else:
+    elif dice.randrange(2):
         both.send("DISCARD ALL", pgwire.query("DISCARD ALL"))
+    else:
+        texts = ["DISCARD ALL", assignment(dice)]
+        both.send("pipeline: " + " | ".join(texts), *[pgwire.run(sql) for sql in texts], pgwire.SYNC)
 
 
 @pytest.mark.parametrize("seed", range(200 if LONG else 16))

@@ -128,6 +128,53 @@ TEST_P(Resetting, BringsItBackAtOnceWhereNoOtherLeaseFollows) {
               "C(DISCARD ALL) Z(I) T D(shop) C(SELECT 1) Z(I)");
 }
 
+TEST_P(Resetting, IsNotWhatAPipelineSetsBehindItsDiscard) {
+    told(client.parse("", "DISCARD ALL")
+             .bind("")
+             .execute()
+             .parse("", "SET application_name=x")
+             .bind("")
+             .execute()
+             .sync());
+    EXPECT_EQ(session->tracker.settings().find("application_name"), "x");
+    EXPECT_EQ(told(client.query("SHOW application_name")), "T D(x) C(SELECT 1) Z(I)");
+}
+
+// The server reports nothing: it is what it was at the end of the request before.
+TEST_P(Resetting, IsNotWhatAPipelineSetsOnceMoreBehindItsDiscard) {
+    EXPECT_EQ(told(client.query("SET application_name=x")), "C(SET) S(application_name=x) Z(I)");
+    EXPECT_EQ(told(client.parse("", "DISCARD ALL")
+                       .bind("")
+                       .execute()
+                       .parse("", "SET application_name=x")
+                       .bind("")
+                       .execute()
+                       .sync()),
+              "1 2 C(DISCARD ALL) 1 2 C(SET) Z(I)");
+    EXPECT_EQ(session->tracker.settings().find("application_name"), "x");
+    for (Backend* each : {&first, &second}) {
+        const bool there = each->server.settings["application_name"] == "x";
+        EXPECT_EQ(each->lease.held.find("application_name") == "x", there);
+    }
+    EXPECT_EQ(told(client.query("SHOW application_name")), "T D(x) C(SELECT 1) Z(I)");
+}
+
+TEST_P(Resetting, IsThereBehindAPipelineThatFailsBehindItsDiscard) {
+    told(client.query("SET application_name=till"));
+    EXPECT_EQ(
+        told(client.parse("", "DISCARD ALL")
+                 .bind("")
+                 .execute()
+                 .parse("", "ERR")
+                 .bind("")
+                 .execute()
+                 .sync()
+                 .query("SHOW application_name")),
+        "1 2 C(DISCARD ALL) 1 2 E(E 22012 division by zero) S(application_name=shop) Z(I) T D(shop) C(SELECT 1) Z(I)");
+    EXPECT_EQ(session->tracker.settings().find("application_name"), "shop");
+    EXPECT_EQ(told(client.query("SHOW application_name")), "T D(shop) C(SELECT 1) Z(I)");
+}
+
 TEST_P(Resetting, IsUndoneWithItsTransaction) {
     EXPECT_EQ(told(client.query("SET application_name=till")), "C(SET) S(application_name=till) Z(I)");
     EXPECT_EQ(told(client.query("BEGIN").query("RESET application_name").query("SHOW application_name")),
