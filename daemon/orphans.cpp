@@ -21,7 +21,8 @@ bool end_those_of(const OrphansOfServer& server) {
         orphans.push_back({backend.server_id, backend.port, backend.since});
     const dialects::OrphansEnded ended = dialect->control()->end_orphans(server.url, orphans, ask_timeout);
     if (!ended.error.empty() && !ended.reachable) return false;
-    const LogField fields[] = {{"server", config::to_string(server.url.hosts.front())},
+    const std::string name = config::to_string(server.url.hosts.front());
+    const LogField fields[] = {{"server", name},
                                {"pool", server.backends.front().pool},
                                {"open", orphans.size()},
                                {"ended", ended.ended},

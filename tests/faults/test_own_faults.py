@@ -103,7 +103,8 @@ def test_after_kill_9_the_next_start_ends_its_own_orphans_and_nobody_elses(side,
     mine.start()
     wait_until(lambda: not side.running("sleep(77"), BACK_WITHIN, "the orphan's end", 0.05)
     back(side, mine)
-    wait_until(lambda: "event=orphans_ended" in mine.log_text(), 10, "the line")
+    line = f"event=orphans_ended server=127.0.0.1:{side.server.port} pool={side.database} open="
+    wait_until(lambda: line in mine.log_text(), 10, "the line")
     assert theirs.read().code is None, "another leasehold's statement goes on"
     theirs.ok("COMMIT")
     wait_until(side.nothing_left, 5, "the rollback's end", side.GLANCE)
