@@ -12,6 +12,7 @@ from leasehold import CONSOLE_PASSWORD, CONSOLE_USER, ROOT, Leasehold
 from postgres.session import Names, Session
 from processes import LOOPBACK, end_process, free_port, spawn, temp_dir, wait_until
 from servers import Postgres, ServerFailed
+from sid import PostgreSQL18
 
 USER, PASSWORD = "app", "secret"
 TEMPLATE = "fidelity"
@@ -58,9 +59,10 @@ def in_memory():
 class Server:
     """The one PostgreSQL that all of them stand before. `observer`: a superuser's cursor."""
 
-    def __init__(self):
+    def __init__(self, server="postgres15"):
         with in_memory():
-            self.postgres = Postgres(max_connections=200, settings={"autovacuum": "off", "jit": "off", "max_wal_size": "96MB"})
+            self.postgres = {"postgres15": Postgres, "postgres18": PostgreSQL18}[server](
+                max_connections=200, settings={"autovacuum": "off", "jit": "off", "max_wal_size": "96MB"})
         self.observer = self.postgres.connect().cursor()
         self.observer.execute(f"CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
         for name in ("a.b", "app.user_id"):  # a setting that nobody declared cannot be forgotten again: '' is not NULL

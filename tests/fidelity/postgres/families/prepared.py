@@ -86,7 +86,7 @@ def execute(draw, name):
         f"EXPLAIN (COSTS OFF) EXECUTE {name} (2)", f"EXECUTE {name}", f"EXECUTE {name} (1, 2)", f"execute {name} (no)",
         f"BEGIN; CREATE TABLE made AS EXECUTE {name} (2); SELECT count(*) FROM made; ROLLBACK",
         f"CREATE TEMP TABLE made ON COMMIT DROP AS EXECUTE {name} (3)", f"SELECT 'é'; EXECUTE {name} (4)",
-        f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE {name} (2)"])
+        f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) EXECUTE {name} (2)"])
 
 
 def in_sql(draw, name):
