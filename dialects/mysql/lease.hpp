@@ -7,6 +7,7 @@
 #include "dialects/mysql/replies.hpp"
 #include "dialects/mysql/session_track.hpp"
 #include "dialects/mysql/settings.hpp"
+#include "dialects/mysql/sql_prepared.hpp"
 #include "dialects/wire/tracker.hpp"
 
 #include <algorithm>
@@ -24,11 +25,14 @@ struct Due {
         switch_there,    // settings under which a text was prepared, for as long as it is prepared once more
         question,        // what is left of the session's state
         copy,            // a client's statement, prepared on this backend too
+        sql_copy,        // likewise, by PREPARE
         switch_back,     // the session's own settings again
     };
     Shape shape = Shape::simple;
     For whose = For::client;
-    [[nodiscard]] bool keeps_error() const noexcept { return whose == For::copy || whose == For::switch_there; }
+    [[nodiscard]] bool keeps_error() const noexcept {
+        return whose == For::copy || whose == For::sql_copy || whose == For::switch_there;
+    }
 };
 
 struct MysqlLease final : wire::LeaseState {
@@ -65,6 +69,7 @@ struct MysqlLease final : wire::LeaseState {
     bool has_warnings = false;  // warnings or an error may be listed
 
     HeldStatements statements;
+    SqlPrepared sql_prepared;
 
     std::deque<Due> due;
     Reply reply;             // of due.front()
@@ -108,6 +113,7 @@ struct MysqlLease final : wire::LeaseState {
         warnings_of = counts_of = 0;
         has_warnings = false;
         statements.clear();
+        sql_prepared.clear();
         dirty = false;
         used_by = 0;
     }

@@ -263,6 +263,10 @@ std::shared_ptr<const Statement> Pins::prepared(std::string_view name) const {
     return found == prepared_.end() ? nullptr : found->text;
 }
 
+bool Pins::has_prepared(std::string_view name) const {
+    return prepared_lost_ || std::ranges::find(prepared_, name, &Prepared::name) != prepared_.end();
+}
+
 // Values are worth asking for when nothing else keeps the session.
 std::string Pins::question() {
     const bool others = !tables_.empty() || tables_lost_ || locked_somewhere_ || !handlers_.empty() || handlers_lost_ ||

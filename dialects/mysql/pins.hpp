@@ -45,6 +45,7 @@ class Pins {
     [[nodiscard]] std::string_view reason() const noexcept;
     // The statement that EXECUTE of this name carries out; null: there is none, or its text is not known.
     [[nodiscard]] std::shared_ptr<const Statement> prepared(std::string_view name) const;
+    [[nodiscard]] bool has_prepared(std::string_view name) const;
 
     // Something is to be asked; empty: nothing. Then answered() with the packets of its reply, headers and all.
     [[nodiscard]] std::string question();

@@ -2,6 +2,7 @@
 // The lexer's part that names state with an end: temporary tables, locks of GET_LOCK(), cursors of HANDLER, statements
 // prepared in SQL, and the user variables that a text gives values to. What has no certain name pins to the session's end.
 #include "dialects/mysql/session_track.hpp"
+#include "dialects/mysql/sql_prepared.hpp"
 #include "dialects/mysql/statements.hpp"
 
 #include <algorithm>
@@ -189,6 +190,22 @@ void Lexer::follow_set(Token::Kind kind) {
     (seen ? statement_.make().sets_some : statement_.make().sets_unseen) = true;
 }
 
+// Behind a backslash.
+void Lexer::keep_escaped(char c) {
+    switch (c) {
+        case 'n': return keep('\n');
+        case 't': return keep('\t');
+        case 'r': return keep('\r');
+        case 'b': return keep('\b');
+        case 'Z': return keep('\x1A');
+        case '0': return keep('\0');
+        case '%':
+        case '_': keep('\\'); break;
+        default: break;
+    }
+    keep(c);
+}
+
 // PREPARE q FROM 'SELECT 1': what EXECUTE q does to the session is what this text does.
 void Lexer::note_prepared() {
     const std::string_view verb = word_at(tokens_, 0);
@@ -199,7 +216,7 @@ void Lexer::note_prepared() {
     const std::string name = named ? lower_case(tokens_[at].text) : std::string();
     const auto text_of = [this](std::size_t i) -> std::shared_ptr<const Statement> {
         const bool literal =
-            i + 1 == tokens_.size() && tokens_[i].kind == Kind::text && tokens_[i].plain && !tokens_lost_;
+            i + 1 == tokens_.size() && tokens_[i].kind == Kind::text && tokens_[i].whole && !tokens_lost_;
         if (!literal) return nullptr;
         Lexer inner(mode_);
         inner.feed(wire::as_bytes(tokens_[i].text));
@@ -210,15 +227,21 @@ void Lexer::note_prepared() {
         const bool immediate = word_at(tokens_, 1) == "IMMEDIATE";
         statement_.make().executes.push_back(
             {named && !immediate ? name : std::string(), immediate ? text_of(2) : nullptr});
+        if (named && !immediate) statement_.make().named.push_back(name);
         return;
     }
-    if (!named) return statement_.merge_pin("SQL PREPARE");
+    if (!named || (at == 1 && word_at(tokens_, 2) != "FROM")) return statement_.merge_pin("SQL PREPARE");
     if (at == 2) {
-        statement_.make().effects.push_back({Effect::Kind::deallocate, index, name, {}});
+        Effect ends{Effect::Kind::deallocate, index, name, {}};
+        ends.carried = true;
+        statement_.make().effects.push_back(std::move(ends));
+        statement_.make().named.push_back(name);
         return;
     }
     Effect made{Effect::Kind::prepare, index, name, {}};
     made.text = text_of(3);
+    if (made.text) made.sql = tokens_[3].text;
+    made.carried = made.text && made.text->count == 1 && is_carried(name, made.sql);
     statement_.make().effects.push_back(std::move(made));
 }
 

@@ -7,7 +7,7 @@
 namespace leasehold::mysql {
 namespace {
 
-constexpr std::size_t max_kept = 256;  // of one token
+constexpr std::size_t max_kept = 256, max_prepared = 8192;  // of one token
 constexpr std::size_t few_tokens = 8;
 
 [[nodiscard]] bool is_word(char c) noexcept {
@@ -33,9 +33,11 @@ void Lexer::feed(Bytes text) {
     const char* const end = at + text.size();
     while (at != end) {
         // Strings and comments are most of a long text.
-        if (state_ == State::quoted && kept_.size() >= max_kept) {
+        if (state_ == State::quoted && kept_.size() >= most_kept_) {
             const char quote = quote_;
+            const char* const from = at;
             at = std::find_if(at, end, [quote](char c) { return c == quote || c == '\\'; });
+            kept_all_ = kept_all_ && at == from;
             if (at == end) return;
         }
         step(*at++);
@@ -89,6 +91,7 @@ void Lexer::step(char c) {
 
 void Lexer::in_quotes(char c) {
     if (state_ == State::quoted_escape) {
+        keep_escaped(c);
         state_ = State::quoted;
     } else if (state_ == State::quoted_end) {
         if (c == quote_) {
@@ -281,7 +284,7 @@ void Lexer::sign(char c) {
 }
 
 void Lexer::keep(char c) {
-    if (kept_.size() < max_kept) {
+    if (kept_.size() < most_kept_) {
         kept_ += c;
     } else {
         kept_all_ = false;
@@ -322,7 +325,9 @@ void Lexer::take(Token::Kind kind) {
     token.text = kind == Token::Kind::word ? folded_ : kept_;
     if (kind == Token::Kind::word) token.raw = kept_;
     const bool in_quotes = kind == Token::Kind::text || (kind == Token::Kind::user_variable && variable_quote_);
+    token.whole = kept_all_;
     token.plain = kept_all_ && (!in_quotes || quote_plain_);
+    if (tokens_.empty()) most_kept_ = token.text == "PREPARE" || token.text == "EXECUTE" ? max_prepared : max_kept;
     tokens_.push_back(std::move(token));
 }
 

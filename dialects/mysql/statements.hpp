@@ -50,6 +50,8 @@ struct Effect {
     std::size_t statement = 0;  // which of the text's, from 0
     std::string name{};
     std::shared_ptr<const Statement> text{};  // that is prepared; null: not known
+    std::string sql{};                        // ... as the server reads it
+    bool carried = false;                     // prepared in SQL, and on other backends again
 };
 
 // What seldom a text does.
@@ -66,6 +68,7 @@ struct Made {
         std::shared_ptr<const Statement> text{};
     };
     std::vector<Executed> executes{};
+    std::vector<std::string> named{};  // prepared in SQL, that it executes or gives up
     // Stored routines that it calls by these names: "f", "d.f", "CALL p"; what is set within one, of its definition.
     std::vector<std::string> calls{};
     bool sets_some = false, sets_unseen = false;
@@ -114,8 +117,8 @@ struct Statement {
     std::optional<Made> made{};
     [[nodiscard]] Made& make() { return made ? *made : made.emplace(); }
     [[nodiscard]] bool makes_state() const noexcept {
-        return made &&
-               !(made->effects.empty() && made->assigned.empty() && made->asked.empty() && made->executes.empty());
+        return made && !(made->assigned.empty() && made->asked.empty() && made->executes.empty() &&
+                         std::ranges::all_of(made->effects, [](const Effect& effect) { return effect.carried; }));
     }
 
     void merge_pin(std::string_view reason) noexcept {
@@ -148,6 +151,7 @@ struct Token {
     std::string text;
     std::string raw;  // of a word: as it stands
     bool plain = true;
+    bool whole = true;  // `text` is all that a string says, its escapes read
 };
 
 class Lexer {
@@ -193,6 +197,7 @@ class Lexer {
     void end_executable_head();
     void sign(char c);
     void keep(char c);
+    void keep_escaped(char c);
     void take(Token::Kind kind);
     void note_name(std::string_view upper);
     void note_word();
@@ -219,7 +224,8 @@ class Lexer {
     std::string kept_;    // of the token being read, as it stands
     std::string folded_;  // in upper case, of words
     bool kept_all_ = true;
-    std::vector<Token> tokens_;  // of the statement being read: the first few, of SET all
+    std::size_t most_kept_ = 256;  // of one token; more of what is prepared
+    std::vector<Token> tokens_;    // of the statement being read: the first few, of SET all
     bool tokens_lost_ = false;
     std::size_t token_count_ = 0;
     bool reads_flush_lock_ = false, release_ = false, temporary_ = false;

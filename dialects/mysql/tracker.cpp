@@ -86,6 +86,7 @@ void Tracker::detach() noexcept {
     dirty_ = false;
     insert_id_moved_ = false;
     preparing_ = {};
+    sql_copies_.clear();
     // An idle session needs no room for what it sent.
     constexpr std::size_t small = 1024;
     if (plain_.capacity() > small) plain_ = {};
@@ -164,6 +165,7 @@ void Tracker::reset_session() {
     suspect_ = stored_state_ = stored_sets_ = called_in_vain_ = false;
     by_hand_ = one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
     prepared_.clear();
+    sql_prepared_.clear();
     if (lease_ != nullptr && !statement_pin().empty()) {
         // Nothing of the session holds the backend any more; its cursors and long data are for a reset to end.
         lease_->dirty = true;

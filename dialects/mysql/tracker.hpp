@@ -14,6 +14,7 @@
 #include "dialects/mysql/transcript.hpp"
 #include "dialects/wire/known_functions.hpp"
 
+#include <deque>
 #include <memory>
 #include <optional>
 
@@ -180,6 +181,12 @@ class Tracker final : public wire::Tracker {
     void release_copy(std::uint32_t number, const ClientStatement& named, bool closed = false);
     void pass_rewritten(const Incoming& packet);
     // tracker_copies.cpp
+    struct Elsewhere {
+        Settings then, now;
+        std::string back_to{};  // the database
+    };
+    [[nodiscard]] Elsewhere switch_there(std::string_view reading, wire::Outbox& to_backend);
+    void switch_back(const Elsewhere& from, wire::Outbox& to_backend);
     void prepare_copy(const PreparedText& text, wire::Outbox& to_backend);
     void on_copy(const Due& due);
     void on_prepared();
@@ -214,6 +221,14 @@ class Tracker final : public wire::Tracker {
     [[nodiscard]] bool take_variable(const Statement& statement, std::string_view name, std::string_view value);
     void move_to_database(std::string_view name);
     [[nodiscard]] bool unsure() const noexcept { return state_unknown_ || suspect_; }
+
+    // tracker_sql_prepared.cpp
+    [[nodiscard]] bool prepare_named(const Statement& statement, wire::Outbox& to_backend);
+    void note_named(std::string_view name, SqlTextRef text);
+    void on_sql_copy();
+    [[nodiscard]] bool take_named(const Effect& effect);
+    void drop_named(std::string_view name);
+    void fail_named(const Statement& statement, bool certain, std::size_t done);
 
     // tracker_pins.cpp
     void expect_state(const Statement& statement);
@@ -335,6 +350,8 @@ class Tracker final : public wire::Tracker {
         std::uint32_t chunk_of = 0;               // long data waits for a lease: a refusal is heard later
         std::optional<wire::Diagnostics> failed;  // there is no copy for the held request
     } preparing_;
+    SqlPrepared sql_prepared_;
+    std::deque<std::pair<std::string, SqlTextRef>> sql_copies_;  // on their way
     std::vector<std::uint8_t> begin_;  // the request under way, where it is BEGIN alone outside of a transaction
     bool begin_again_ = false;         // it went with a backend, and is sent to another one
     bool said_before_ = false;         // the server ended the connection before it had read the request

@@ -77,6 +77,10 @@ void Tracker::on_complete(const Due& due) {
             take_changes({});
             break;
         case Due::For::question: on_answer(); break;
+        case Due::For::sql_copy:
+            on_copy(due);
+            on_sql_copy();
+            break;
         case Due::For::copy:
         case Due::For::switch_there:
         case Due::For::switch_back: on_copy(due); break;

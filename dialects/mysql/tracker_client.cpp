@@ -220,6 +220,15 @@ Tracker::Step Tracker::on_query(Incoming& packet) {
         return answer(packet, Answer{});
     if (!attached()) return want_lease_for(packet, *statement);
     if (cannot_conceal(*statement)) return answer(packet, Fault::not_supported, unconcealed);
+    preparing_.held = false;
+    if (preparing_.failed) {
+        Answer error{Answer::Kind::error, std::move(*preparing_.failed), false};
+        preparing_.failed.reset();
+        scanned_.reset();
+        settles_ = true;
+        return answer(packet, std::move(error));
+    }
+    if (prepare_named(*statement, packet.to_backend)) return Step::wait;
     if (!in_transaction()) transcript_.clear();
     transcript_.add(text);
     if (statement->begins) keep_begin(packet, *statement);

@@ -21,30 +21,44 @@ void Tracker::write_closes(wire::Outbox& to_backend) {
     lease_->statements.closed();
 }
 
-// In front of a request that is held until it is there. The text means what it meant when the session prepared it: where
-// the settings of then are not those of now, they are put in force for as long as it takes.
+// A text means what it meant when the session prepared it: where the settings of then are not those of now, they are put in
+// force for as long as it takes.
+Tracker::Elsewhere Tracker::switch_there(std::string_view reading, wire::Outbox& to_backend) {
+    Elsewhere made{settings_of(reading), settings_of(reading_of(settings_))};
+#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
+    if (switches::on("no_reading")) made.then = made.now;
+#endif
+    const std::string& login = lease_->login_database;
+    const std::string database = made.then.database.value_or(login), current = made.now.database.value_or(login);
+    // Without a current database a text names its tables in full: it means the same in any.
+    const bool elsewhere = database != current && !database.empty() && !current.empty();
+    for (const std::string& sql : reading_change(made.now, made.then, (capabilities_ & cap::ignore_space) != 0))
+        inject(Due::For::switch_there, sql, to_backend);
+    if (!elsewhere) return made;
+    made.back_to = current;
+    lease_->due.push_back({Shape::simple, Due::For::switch_there});
+    write_command(to_backend.own(), Command::init_db, database);
+    return made;
+}
+
+void Tracker::switch_back(const Elsewhere& from, wire::Outbox& to_backend) {
+    if (!from.back_to.empty()) {
+        lease_->due.push_back({Shape::simple, Due::For::switch_back});
+        write_command(to_backend.own(), Command::init_db, from.back_to);
+    }
+    const bool ignore_space = (capabilities_ & cap::ignore_space) != 0;
+    if (reading_change(from.now, from.then, ignore_space).empty()) return;
+    for (const std::string& sql : reading_change(from.then, from.now, ignore_space))
+        inject(Due::For::switch_back, sql, to_backend);
+}
+
+// In front of a request that is held until it is there.
 void Tracker::prepare_copy(const PreparedText& text, wire::Outbox& to_backend) {
     lease_->statements.evict();
     preparing_.held = true;
     preparing_.copy_of = text.id;
     write_closes(to_backend);
-    Settings then = settings_of(text.reading);
-    const Settings now = settings_of(reading_of(settings_));
-#ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
-    if (switches::on("no_reading")) then = now;
-#endif
-    const std::string& login = lease_->login_database;
-    const std::string database = then.database.value_or(login), current = now.database.value_or(login);
-    // Without a current database a text names its tables in full: it means the same in any.
-    const bool elsewhere = database != current && !database.empty() && !current.empty();
-    const bool ignore_space = (capabilities_ & cap::ignore_space) != 0;
-    const std::vector<std::string> there = reading_change(now, then, ignore_space);
-    const auto use = [&](Due::For whose, const std::string& name) {
-        lease_->due.push_back({Shape::simple, whose});
-        write_command(to_backend.own(), Command::init_db, name);
-    };
-    for (const std::string& sql : there) inject(Due::For::switch_there, sql, to_backend);
-    if (elsewhere) use(Due::For::switch_there, database);
+    const Elsewhere elsewhere = switch_there(text.reading, to_backend);
     lease_->due.push_back({Shape::prepare, Due::For::copy});
 #ifdef LEASEHOLD_SWITCHES  // see tests/fidelity
     if (switches::on("no_prepared")) {
@@ -52,10 +66,7 @@ void Tracker::prepare_copy(const PreparedText& text, wire::Outbox& to_backend) {
     } else
 #endif
         write_command(to_backend.own(), Command::stmt_prepare, text.text);
-    if (elsewhere) use(Due::For::switch_back, current);
-    if (there.empty()) return;
-    for (const std::string& sql : reading_change(then, now, ignore_space))
-        inject(Due::For::switch_back, sql, to_backend);
+    switch_back(elsewhere, to_backend);
 }
 
 // One of these replies is complete.

@@ -35,6 +35,9 @@ bool set_nothing(std::uint16_t error) noexcept {
 
 // The request at hand may make state: whoever gets the backend next must not meet it, whatever becomes of the reply.
 void Tracker::expect_state(const Statement& statement) {
+    for (const Effect& effect : statement.made ? statement.made->effects : std::vector<Effect>()) {
+        if (effect.kind == Effect::Kind::prepare && effect.carried) note_named(effect.name, nullptr);
+    }
     if (!statement.makes_state()) return;
     dirty_ = lease_->dirty = true;
     if (pins_.reason().empty()) pin_text_ = transcript_.last();
@@ -120,7 +123,26 @@ void Tracker::take_effect(const Effect& effect) {
     tried.apply(effect, {});
     if (switches::on("no_pin:" + std::string(tried.reason()))) return;
 #endif
+    const bool prepares = effect.kind == Effect::Kind::prepare;
+    if (effect.kind == Effect::Kind::deallocate) drop_named(effect.name);
+    if (prepares && take_named(effect)) {
+        pins_.apply({Effect::Kind::deallocate, 0, effect.name, {}}, {});
+        return;
+    }
+    if (prepares) dirty_ = lease_->dirty = true;
     pins_.apply(effect, current_database());
+}
+
+// A PREPARE that fails takes the statement of its name along.
+void Tracker::fail_named(const Statement& statement, bool certain, std::size_t done) {
+    if (!statement.made) return;
+    for (const Effect& effect : statement.made->effects) {
+        if (effect.kind != Effect::Kind::prepare) continue;
+        if (!certain && sql_prepared_.text(effect.name)) pin_to_end("SQL PREPARE");
+        if (!certain || effect.statement != done) continue;
+        drop_named(effect.name);
+        pins_.apply({Effect::Kind::deallocate, 0, effect.name, {}}, {});
+    }
 }
 
 // An error came in place of the reply to the `done`-th of them; or, where that is not certain, of any.
@@ -205,7 +227,9 @@ void Tracker::put_executed(Statement& statement) const {
     if (!statement.made || statement.made->executes.empty()) return;
     std::vector<Made::Executed> unknown;
     for (Made::Executed& executed : std::exchange(statement.made->executes, {})) {
-        const std::shared_ptr<const Statement> text = executed.text ? executed.text : pins_.prepared(executed.name);
+        std::shared_ptr<const Statement> text = executed.text ? executed.text : pins_.prepared(executed.name);
+        const SqlTextRef carried = pins_.has_prepared(executed.name) ? nullptr : sql_prepared_.text(executed.name);
+        if (!text && carried) text = carried->statement;
         const bool plain = text && text->count == 1 && !text->kill && !(text->made && !text->made->executes.empty());
         if (!plain || (statement.count > 1 && !text->sets.empty())) {
             // Where there is none of this name, the server says so.

@@ -208,9 +208,10 @@ void Tracker::on_failure() {
         suspect_ = !lease_->mariadb;
         if (lease_->mariadb) dirty_ = lease_->dirty = true;
     }
+    const bool certain = statement.count == 1 || (!statement.many_results && lease_->deprecate_eof());
+    const std::size_t done = statement.count == 1 ? 0 : lease_->reply.results();
+    if (!unread) fail_named(statement, certain, done);
     if (!no_statement && !unread) {
-        const bool certain = statement.count == 1 || (!statement.many_results && lease_->deprecate_eof());
-        const std::size_t done = statement.count == 1 ? 0 : lease_->reply.results();
         take_sets_perhaps(statement, certain, done);
         if (!nothing && (statement.made || statement.asks_locks)) take_made_perhaps(statement, certain, done);
     }

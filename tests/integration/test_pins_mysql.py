@@ -70,7 +70,7 @@ STATES = {
     "lock of a procedure": ("CALL locks()", "SELECT 1", "DO RELEASE_LOCK('of locks')", "GET_LOCK"),
     "tables": ("LOCK TABLES own READ", "SELECT 1", "UNLOCK TABLES", "LOCK TABLES"),
     "handler": ("HANDLER own OPEN AS h", "HANDLER h READ FIRST", "HANDLER h CLOSE", "HANDLER"),
-    "prepared in SQL": ("PREPARE p FROM 'SELECT 1'", "EXECUTE p", "DEALLOCATE PREPARE p", "SQL PREPARE"),
+    "prepared in SQL": (r"PREPARE p FROM 'SELECT ''\\\\'''", "SELECT 1", "DEALLOCATE PREPARE p", "SQL PREPARE"),
 }
 
 
@@ -147,10 +147,10 @@ def test_user_variables_go_with_their_session(start):
 def test_many_sessions_share_two_backends_once_their_state_is_gone(start):
     daemon = start(pool_size=2)
     rounds = ("SET time_zone = '+0{h}:00'", "SET @mine = {n}", "SELECT @mine + 1 INTO @more", "CREATE TEMPORARY TABLE t (id INT)",
-              "DROP TEMPORARY TABLE t", "SELECT GET_LOCK('lock {n}', 0)", "DO RELEASE_LOCK('lock {n}')", "PREPARE p FROM 'SELECT 1'",
-              "EXECUTE p", "DEALLOCATE PREPARE p")
+              "DROP TEMPORARY TABLE t", "SELECT GET_LOCK('lock {n}', 0)", "DO RELEASE_LOCK('lock {n}')", "PREPARE p FROM 'SELECT @mine, ''{n}'''",
+              "EXECUTE p")
     with contextlib.ExitStack() as stack:
-        sessions = [stack.enter_context(login(daemon)) for _ in range(60)]
+        sessions = [stack.enter_context(login(daemon)) for _ in range(200)]
         for n, session in enumerate(sessions):
             for sql in rounds:
                 run(session, sql.format(n=n, h=n % 9))
@@ -158,10 +158,11 @@ def test_many_sessions_share_two_backends_once_their_state_is_gone(start):
         backends = set()
         for n, session in enumerate(sessions):
             assert session.query("SELECT @mine, @more, @@time_zone").rows == [(str(n), str(n + 1), f"+0{n % 9}:00")]
+            assert session.query("EXECUTE p").rows == [(str(n), str(n))]
             backends.add(session.value(BACKEND))
         assert len(backends) <= 2
     counted = {labels["reason"]: value for labels, value in scrape(daemon.http_port).series("leasehold_pool_pins_total")}
-    assert counted == dict.fromkeys(("temporary table", "GET_LOCK", "SQL PREPARE"), 60)
+    assert counted == dict.fromkeys(("temporary table", "GET_LOCK"), 200)
 
 
 def test_a_pin_without_activity_ends_its_session(start):

@@ -46,6 +46,9 @@ CARRIERS = {
     _no_pin("HANDLER"): _program(
         "handler", (0, "HANDLER main_0000.items OPEN AS h"), (1, "SELECT 1"), (0, "HANDLER h READ FIRST")),
     _no_pin("SQL PREPARE"): _program(
+        "sql_prepared", (0, "SET @q = 'SELECT 1'"), (0, "PREPARE q FROM @q"), (1, "SELECT 1"), (0, "EXECUTE q"),
+                                     (0, "EXECUTE q")),
+    "no_sql_prepared": _program(
         "sql_prepared", (0, "PREPARE q FROM 'SELECT 1'"), (1, "SELECT 1"), (0, "EXECUTE q"), (0, "EXECUTE q")),
     "no_reset": _program(
         "departures", (0, "CREATE TEMPORARY TABLE t (id INT)"), (0, ("leave", "quit")), *[(1, "SELECT * FROM t")] * 3),

@@ -20,12 +20,10 @@ class Dialect:
     def generate(self, seed, two=False, only=None, plain=False):
         return _generate(self.flavour, seed, two, only, plain)
 
-    def clean(self, two):
+    def clean(self, _two):
         """The families without known differences."""
-        unclean = OPEN_WITH_TWO if two else OPEN
-        return [name for name in self.names() if name not in unclean]
+        return [name for name in self.names() if name not in OPEN]
 
 
-# What differs through leasehold today, by name: see README.md. With two backends a pin that lasts too long is a wait.
+# What differs through leasehold today, by name: see README.md.
 OPEN = {"found", "multi", "warnings", "functions", "logins", "one_shot", "variables_within", "late_reports"}
-OPEN_WITH_TWO = OPEN | {"sql_prepared"}

@@ -112,16 +112,31 @@ def by_text(draw):
     name, n = draw.choice(("q1", "q2")), draw.session
     sql = draw.choice([f"SELECT ? + {n} AS one", f"SELECT ''of {n}'', ?", "SELECT word FROM main_0000.items WHERE id = ?",
                        f"INSERT INTO {draw.own} (amount) VALUES (?)"])
-    holds = ("prepared " + name,)
-    steps = [draw.run(f"PREPARE {name} FROM '{sql}'", holds=holds)]
+    steps = [draw.run(f"PREPARE {name} FROM '{sql}'")]
     for _ in range(draw.randint(1, 2)):
         if draw.chance(0.6):
             steps += draw.mixed(["SET @v = 3", f"EXECUTE {name} USING @v"])
         else:
             steps.append(draw.simple(f"EXECUTE {name} USING 4" if draw.mariadb else f"EXECUTE {name}"))
     if draw.chance(0.7):
-        steps.append(draw.run(draw.choice([f"DEALLOCATE PREPARE {name}", f"DROP PREPARE {name}"]), frees=holds))
+        steps.append(draw.run(draw.choice([f"DEALLOCATE PREPARE {name}", f"DROP PREPARE {name}"])))
     return steps
+
+
+@family("sql_prepared")
+def of_a_variable(draw):
+    """Whose text is not in the statement: it keeps its session where it is."""
+    name, holds = draw.choice(("q3", "q4")), ("prepared",)
+    return [draw.simple(f"SET @text = 'SELECT {draw.session}'"), draw.simple(f"PREPARE {name} FROM @text", holds=holds),
+            draw.simple(f"EXECUTE {name}"), draw.simple(f"DEALLOCATE PREPARE {name}", frees=holds)]
+
+
+@family("sql_prepared")
+def under_settings_too(draw):
+    before, after = draw.choice([("SET sql_mode = 'ANSI'", "SET sql_mode = ''"), ("USE next_0000", "USE main_0000"),
+                                 ("SET NAMES latin1", "SET NAMES utf8mb4")])
+    return [draw.simple(before), draw.simple("PREPARE q1 FROM 'SELECT word, ''a'' || ''b'', ''ä'' FROM items WHERE id = 1'"),
+            draw.simple(after), draw.simple("EXECUTE q1"), draw.simple("EXECUTE q1")]
 
 
 @family("sql_prepared")
