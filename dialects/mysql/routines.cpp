@@ -17,6 +17,64 @@ namespace {
 
 }  // namespace
 
+// The temporary tables that a routine makes, by their names; rows of its own ones fire no triggers. True: the word is a part
+// of that, and says nothing else.
+bool Lexer::follow_made(Token::Kind kind) {
+    const bool word = kind == Token::Kind::word, name = word || kind == Token::Kind::name;
+    const bool dot = kind == Token::Kind::sign && kept_ == ".";
+    switch (making_) {
+        case Making::none: break;
+        case Making::temporary:
+            making_ = word && folded_ == "TABLE" ? Making::table : Making::none;
+            if (making_ == Making::none) statement_.make().sets_unseen = true;
+            return true;
+        case Making::table:
+            if (word && (folded_ == "IF" || folded_ == "NOT" || folded_ == "EXISTS")) return true;
+            if (!name || !kept_all_ || kept_.find('.') != std::string::npos) break;
+            making_name_ = kept_;
+            making_ = Making::named;
+            return true;
+        case Making::named:
+            if (!dot) break;
+            making_name_ += '.';
+            making_ = Making::dotted;
+            return true;
+        case Making::dotted:
+            if (!name || !kept_all_ || kept_.find('.') != std::string::npos) break;
+            making_name_ += kept_;
+            making_ = Making::named;
+            end_made();
+            return true;
+        case Making::inserts:
+            if (word && (folded_ == "INTO" || folded_ == "IGNORE")) return true;
+            making_ = name ? Making::inserted : Making::none;
+            if (!name ||
+                std::ranges::find(statement_.make().effects, kept_, &Effect::name) == statement_.make().effects.end())
+                statement_.make().sets_unseen = true;
+            return true;
+        case Making::inserted:
+            making_ = Making::none;
+            if (dot) statement_.make().sets_unseen = true;  // that was a database
+            break;
+    }
+    if (making_ != Making::none) end_made();
+    if (word && folded_ == "TEMPORARY" && (last_word_ == "CREATE" || last_word_ == "REPLACE")) {
+        making_ = Making::temporary;
+        return true;
+    }
+    if (word && folded_ == "INSERT") making_ = Making::inserts;
+    return making_ == Making::inserts;
+}
+
+void Lexer::end_made() {
+    if (making_ == Making::named) {
+        statement_.make().effects.push_back({Effect::Kind::table, 0, making_name_, {}});
+    } else if (making_ != Making::none && making_ != Making::inserted) {
+        statement_.make().sets_unseen = true;
+    }
+    making_ = Making::none;
+}
+
 std::optional<Routine> Routine::named(std::string_view text, std::string_view database) {
     Routine made;
     made.procedure = text.starts_with("CALL ");
@@ -62,6 +120,7 @@ RoutineTraces read_routine(std::string_view definition, bool mariadb) {
     if (!seen.made) return traces;
     for (const Effect& effect : seen.made->effects) {
         if (effect.kind == Effect::Kind::lock) traces.locks.push_back(effect.name);
+        if (effect.kind == Effect::Kind::table) traces.tables.push_back(effect.name);
     }
     traces.calls = seen.made->calls;
     traces.sets_unseen = seen.made->sets_unseen;

@@ -26,12 +26,13 @@ struct Routine {
 struct RoutineTraces {
     std::vector<std::string> variables{};  // as SQL
     std::vector<std::string> locks{};
-    std::vector<std::string> calls{};  // of other routines, as Routine::named() reads them
-    bool some_lock = false;            // whose name is not known
-    bool sets_some = false;            // what servers tell of
-    bool sets_unseen = false;          // it may set what no server tells, make a table, prepare
-    bool sets_role = false;            // MySQL does not tell
-    bool unknown = false;              // it may do what nobody can read
+    std::vector<std::string> tables{};  // temporary
+    std::vector<std::string> calls{};   // of other routines, as Routine::named() reads them
+    bool some_lock = false;             // whose name is not known
+    bool sets_some = false;             // what servers tell of
+    bool sets_unseen = false;           // it may set what no server tells, make a table, prepare
+    bool sets_role = false;             // MySQL does not tell
+    bool unknown = false;               // it may do what nobody can read
 };
 
 // `definition`: what the question was answered with.

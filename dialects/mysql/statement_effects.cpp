@@ -161,7 +161,8 @@ void Lexer::follow_set(Token::Kind kind) {
                                                   "REPLACE", "UPDATE",  "DELETE",    "LOAD"};
     constexpr std::array<std::string_view, 4> scopes{"SESSION", "LOCAL", "STATEMENT", "GLOBAL"};
     const bool word = kind == Kind::word;
-    if (word && one_of(folded_, odd)) statement_.make().sets_unseen = true;
+    const bool made = follow_made(kind);
+    if (!made && word && one_of(folded_, odd)) statement_.make().sets_unseen = true;
     if (word && (folded_ == "PREPARE" || folded_ == "EXECUTE")) statement_.merge_pin("SQL PREPARE");
     if (setting_ == Setting::none) {
         if (word && folded_ == "SET") {
@@ -249,6 +250,7 @@ void Lexer::note_prepared() {
 void Lexer::note_effects() {
     if (mode_.routine) {
         if (calling_) note_called(!qualifier_.empty());
+        end_made();
         setting_ = Setting::none;
         if (locking_ != Locking::none) statement_.merge_pin("GET_LOCK");
         locking_ = Locking::none;

@@ -99,9 +99,9 @@ void classify(const std::vector<Token>& tokens, const Seen& seen, Statement& int
     if (one_of(verb, changing)) into.may_trigger = true;
     if (verb == "SAVEPOINT") into.savepoint = true;
     if (verb == "ANALYZE") into.may_insert = true;  // it carries the statement out
-    into.explained_here = verb == "SET" || verb == "USE" || ((verb == "DROP" || verb == "CREATE") && seen.temporary) ||
-                          verb == "PREPARE" || verb == "DEALLOCATE" ||
-                          (verb == "DROP" && word_at(tokens, 1) == "PREPARE");
+    into.explained_here = verb == "SET" || verb == "USE" || verb == "ALTER" || verb == "TRUNCATE" ||
+                          ((verb == "DROP" || verb == "CREATE") && seen.temporary) || verb == "PREPARE" ||
+                          verb == "DEALLOCATE" || (verb == "DROP" && word_at(tokens, 1) == "PREPARE");
     if (one_of(verb, harmless)) return;
     if (verb == "SET") {
         classify_set(tokens, seen.lost, into);

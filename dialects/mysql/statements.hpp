@@ -204,6 +204,8 @@ class Lexer {
     void note_call();
     void note_called(bool qualified);
     void follow_set(Token::Kind kind);
+    [[nodiscard]] bool follow_made(Token::Kind kind);  // routines.cpp
+    void end_made();
     void note_variable();
     void end_statement();
     // statement_effects.cpp
@@ -242,6 +244,17 @@ class Lexer {
     // SET in a routine: its next word is what is set, or stands in what it is set to.
     enum class Setting : std::uint8_t { none, target, role, value } setting_ = Setting::none;
     int set_depth_ = 0;
+    // CREATE TEMPORARY TABLE [IF NOT EXISTS] t in a routine, and INSERT [INTO] t.
+    enum class Making : std::uint8_t {
+        none,
+        temporary,
+        table,
+        named,
+        dotted,
+        inserts,
+        inserted
+    } making_ = Making::none;
+    std::string making_name_;
     bool into_ = false;           // behind INTO: user variables get values
     std::string last_variable_;   // the last token
     bool other_reading_ = false;  // an earlier statement changes how the text behind it is read

@@ -79,7 +79,7 @@ void Tracker::detach() noexcept {
     lease_ = nullptr;
     request_.active = false;
     savepoint_open_ = false;
-    suspect_ = stored_state_ = stored_sets_ = called_in_vain_ = false;
+    suspect_ = stored_state_ = stored_sets_ = stored_moves_ = called_in_vain_ = false;
     lock_ = {};
     pins_.clear();
     one_shot_ = false;
@@ -162,7 +162,7 @@ void Tracker::reset_session() {
     status_ = static_cast<std::uint16_t>(options_.status & ~status::in_transaction);
     pin_ = lock_ = {};
     pins_.clear();
-    suspect_ = stored_state_ = stored_sets_ = called_in_vain_ = false;
+    suspect_ = stored_state_ = stored_sets_ = stored_moves_ = called_in_vain_ = false;
     by_hand_ = one_shot_ = dirty_ = savepoint_open_ = insert_id_moved_ = false;
     prepared_.clear();
     sql_prepared_.clear();

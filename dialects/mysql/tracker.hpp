@@ -326,6 +326,7 @@ class Tracker final : public wire::Tracker {
     Pins pins_;                         // until what they are for has ended
     bool stored_state_ = false;         // the server has reported it: of a routine that is looked at
     bool stored_sets_ = false;          // one of these sets what servers tell of
+    bool stored_moves_ = false;         // one of these went into its own database and back: that is reported, too
     bool called_in_vain_ = false;       // one of them may not have run
     bool pins_young_ = false;           // all made in the transaction in progress
     std::string pin_text_;              // the statement that made the first

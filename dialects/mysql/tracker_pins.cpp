@@ -105,6 +105,8 @@ void Tracker::take_definition(const Pins::Defined& told) {
     }
     for (const std::string& variable : traces.variables) pins_.assigned(variable);
     for (const std::string& lock : traces.locks) pins_.apply_perhaps({Effect::Kind::lock, 0, lock, {}}, {});
+    for (const std::string& table : traces.tables)
+        pins_.apply_perhaps({Effect::Kind::table, 0, table, {}}, routine.database);
     if (traces.some_lock) pins_.lock_somewhere();
     if (traces.sets_role) pin_to_end("SET ROLE");
     if (traces.unknown && routine.procedure) pin_to_end("CALL: a procedure may leave state behind");
@@ -112,8 +114,8 @@ void Tracker::take_definition(const Pins::Defined& told) {
     // Nobody can say more of a function that may not be read.
     const bool mute = traces.unknown && !routine.procedure;
     const bool clean = mute || (traces.variables.empty() && traces.locks.empty() && traces.calls.empty() &&
-                                !traces.some_lock && !traces.sets_role && !traces.unknown);
-    stored_sets_ = stored_sets_ || traces.sets_some;
+                                !traces.some_lock && !traces.sets_role && traces.tables.empty() && !traces.unknown);
+    stored_sets_ = stored_sets_ || traces.sets_some || !traces.tables.empty();
     if (options_.functions && !routine.procedure) options_.functions->judge(name, clean);
 }
 
@@ -320,8 +322,8 @@ void Tracker::on_answer() {
     for (const Pins::Defined& told : pins_.take_definitions()) take_definition(told);
     if (!pins_.awaits_definitions()) {
         pins_.forget_looked_at();
-        if (stored_state_ && !stored_sets_) pin_to_end("state made by stored code");
-        stored_state_ = stored_sets_ = called_in_vain_ = false;
+        if (stored_state_ && !stored_sets_ && !stored_moves_) pin_to_end("state made by stored code");
+        stored_state_ = stored_sets_ = stored_moves_ = called_in_vain_ = false;
     }
     answer_ = {};
 }

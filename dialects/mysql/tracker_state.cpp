@@ -115,7 +115,7 @@ Tracker::Step Tracker::forward_tracked(Incoming& packet, Statement statement) {
 // What the server reports with the reply to a statement of the client's, or to a question after an error.
 void Tracker::take_changes(const Statement& statement) {
     const Reply& reply = lease_->reply;
-    bool state = reply.changes_lost();
+    bool state = reply.changes_lost(), back_again = false;
     std::size_t computed = 0;
     std::string_view uncarried;
     const bool apart = statement.count > 1 && !statement.many_results && lease_->deprecate_eof();
@@ -138,7 +138,10 @@ void Tracker::take_changes(const Statement& statement) {
                     uncarried = change.name;
                 }
                 break;
-            case TrackedChange::Kind::schema: move_to_database(change.value); break;
+            case TrackedChange::Kind::schema:
+                back_again = back_again || change.value == current_database();
+                move_to_database(change.value);
+                break;
             case TrackedChange::Kind::state:
                 state = state || !(explained || elsewhere) || suspect_;
                 if (elsewhere && !explained) dirty_ = lease_->dirty = true;
@@ -153,6 +156,7 @@ void Tracker::take_changes(const Statement& statement) {
                             !statement.made->calls.empty() && !reply.changes_lost() && !trailer.broken() && !suspect_ &&
                             uncarried.empty();
         stored_state_ = stored_state_ || called;
+        stored_moves_ = stored_moves_ || (called && back_again);
         if (!called) pin_to_end("state made by stored code");
         met_.own_code = true;
     }

@@ -68,6 +68,7 @@ STATES = {
                          "GET_LOCK"),
     "some lock": ("SELECT GET_LOCK(CONCAT('l', 1), 0)", "DO RELEASE_LOCK('l')", "SELECT RELEASE_ALL_LOCKS()", "GET_LOCK"),
     "lock of a procedure": ("CALL locks()", "SELECT 1", "DO RELEASE_LOCK('of locks')", "GET_LOCK"),
+    "table of a procedure": ("CALL makes()", "SELECT * FROM made", "DROP TEMPORARY TABLE made", "temporary table"),
     "tables": ("LOCK TABLES own READ", "SELECT 1", "UNLOCK TABLES", "LOCK TABLES"),
     "handler": ("HANDLER own OPEN AS h", "HANDLER h READ FIRST", "HANDLER h CLOSE", "HANDLER"),
     "prepared in SQL": (r"PREPARE p FROM 'SELECT ''\\\\'''", "SELECT 1", "DEALLOCATE PREPARE p", "SQL PREPARE"),

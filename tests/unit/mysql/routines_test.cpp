@@ -65,5 +65,29 @@ TEST(MysqlRoutines, NamesThatAreNotPlainAreNotAskedAbout) {
               std::string::npos);
 }
 
+TEST(MysqlRoutine, NamesItsTemporaryTables) {
+    const auto traces = [](std::string_view body) { return read_routine("\n" + std::string(body), true); };
+    for (const char* body :
+         {"CREATE TEMPORARY TABLE made (id INT)", "BEGIN CREATE TEMPORARY TABLE IF NOT EXISTS `made` SELECT 1; END",
+          "BEGIN CREATE OR REPLACE TEMPORARY TABLE made (id INT); INSERT INTO made VALUES (n); END"}) {
+        EXPECT_EQ(traces(body).tables, std::vector<std::string>{"made"}) << body;
+        EXPECT_FALSE(traces(body).sets_unseen) << body;
+    }
+    EXPECT_EQ(traces("CREATE TEMPORARY TABLE d.made LIKE t").tables, std::vector<std::string>{"d.made"});
+    for (const char* body : {"CREATE TEMPORARY SEQUENCE s", "DROP TEMPORARY TABLE made", "CREATE TEMPORARY TABLE",
+                             "BEGIN CREATE TEMPORARY TABLE made (id INT); INSERT INTO other VALUES (1); END",
+                             "BEGIN CREATE TEMPORARY TABLE made (id INT); INSERT INTO made.other VALUES (1); END",
+                             "BEGIN CREATE TEMPORARY TABLE made (id INT); UPDATE made SET id = 1; END"}) {
+        EXPECT_TRUE(traces(body).sets_unseen) << body;
+    }
+}
+
+TEST(MysqlRoutine, ThatChoosesARoleIsKnown) {
+    EXPECT_TRUE(read_routine("\nSET ROLE r", false).sets_role);
+    EXPECT_TRUE(read_routine("\nBEGIN SET @a = 1, x = 2; SET ROLE NONE; END", false).sets_role);
+    EXPECT_FALSE(read_routine("\nBEGIN DECLARE role INT; SET role = 5; SELECT role FROM t; END", false).sets_role);
+    EXPECT_FALSE(read_routine("\nSET ROLE r", false).unknown);
+}
+
 }  // namespace
 }  // namespace leasehold::mysql

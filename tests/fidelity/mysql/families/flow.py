@@ -35,8 +35,8 @@ def what_a_call_leaves(draw):
     made, seen = draw.choice([(f"CALL main_0000.sets('+0{n}:00')", "SELECT @@time_zone"),
                               (f"CALL main_0000.sets_user({n})", "SELECT @a"),
                               (f"CALL main_0000.makes_table({n})", "SELECT * FROM made")])
-    steps = [draw.run(made, holds=("call",)), draw.run(seen)]
-    return steps + ([draw.run("DROP TEMPORARY TABLE IF EXISTS made")] if "makes" in made else [])
+    steps = [draw.run(made, holds=("call",) if "makes" in made else ()), draw.run(seen)]
+    return steps + ([draw.run("DROP TEMPORARY TABLE IF EXISTS main_0000.made", frees=("call",))] if "makes" in made else [])
 
 
 @family("functions")
