@@ -162,7 +162,8 @@ void Lexer::follow_set(Token::Kind kind) {
     constexpr std::array<std::string_view, 4> scopes{"SESSION", "LOCAL", "STATEMENT", "GLOBAL"};
     const bool word = kind == Kind::word;
     const bool made = follow_made(kind);
-    if (!made && word && one_of(folded_, odd)) statement_.make().sets_unseen = true;
+    const bool replaces = folded_ == "REPLACE" && last_word_ == "OR";
+    if (!made && word && !replaces && one_of(folded_, odd)) statement_.make().sets_unseen = true;
     if (word && (folded_ == "PREPARE" || folded_ == "EXECUTE")) statement_.merge_pin("SQL PREPARE");
     if (setting_ == Setting::none) {
         if (word && folded_ == "SET") {

@@ -294,6 +294,20 @@ TEST_P(MysqlPins, WhatAProcedureMayHaveLeftIsLookedFor) {
     EXPECT_EQ(silent.tracker.pin(), "CALL: a procedure may leave state behind");
 }
 
+// Nobody knows what the procedure has left: a session that went on would miss it.
+TEST_P(MysqlPins, ABackendThatDiesBeforeItIsAskedTakesTheSessionAlong) {
+    Called s("CALL p(1)", GetParam());
+    EXPECT_EQ(s.lose("the server closed the connection"), wire::Aftermath::lives);
+    s.client(query("SELECT 1"));
+    EXPECT_EQ(s.client_error(), 1927);
+    PlayedSession assigned = session();
+    assigned.client(query("SELECT 5 INTO @a"));
+    assigned.server(ok(1));
+    (void)assigned.lose("the server closed the connection");
+    assigned.client(query("SELECT 1"));
+    EXPECT_EQ(assigned.client_error(), 1927);
+}
+
 TEST_P(MysqlPins, ACallOfWhatIsNotThereLeavesNothing) {
     PlayedSession s({}, GetParam());
     s.client(query("CALL shop.nowhere()"));

@@ -50,7 +50,7 @@ TEST(MysqlRoutines, WhatNoServerTellsOfIsSeen) {
     for (const char* body :
          {"SET time_zone = zone", "BEGIN SET SESSION time_zone = '+01:00', @a = 1; END", "SET @a = n"})
         EXPECT_FALSE(read(body).sets_unseen) << body;
-    for (const char* body : {"SET lock_wait_timeout = 5", "CREATE TEMPORARY TABLE t (a INT)",
+    for (const char* body : {"SET lock_wait_timeout = 5", "CREATE TEMPORARY SEQUENCE t",
                              "SET time_zone = '+01:00', x = 2", "SET @@lock_wait_timeout = 5", "SET ROLE r"})
         EXPECT_TRUE(read(body).sets_unseen) << body;
 }

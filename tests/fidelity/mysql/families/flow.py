@@ -36,7 +36,7 @@ def what_a_call_leaves(draw):
                               (f"CALL main_0000.sets_user({n})", "SELECT @a"),
                               (f"CALL main_0000.makes_table({n})", "SELECT * FROM made")])
     steps = [draw.run(made, holds=("call",) if "makes" in made else ()), draw.run(seen)]
-    return steps + ([draw.run("DROP TEMPORARY TABLE IF EXISTS main_0000.made", frees=("call",))] if "makes" in made else [])
+    return steps + ([draw.run("DROP TEMPORARY TABLE IF EXISTS main_0000.made")] if "makes" in made else [])
 
 
 @family("functions")
