@@ -231,7 +231,10 @@ void Tracker::put_executed(Statement& statement) const {
     for (Made::Executed& executed : std::exchange(statement.made->executes, {})) {
         std::shared_ptr<const Statement> text = executed.text ? executed.text : pins_.prepared(executed.name);
         const SqlTextRef carried = pins_.has_prepared(executed.name) ? nullptr : sql_prepared_.text(executed.name);
-        if (!text && carried) text = carried->statement;
+        if (!text && carried) {
+            text = carried->statement;
+            statement.elsewhere = statement.elsewhere || settings_of(carried->reading).database != settings_.database;
+        }
         const bool plain = text && text->count == 1 && !text->kill && !(text->made && !text->made->executes.empty());
         if (!plain || (statement.count > 1 && !text->sets.empty())) {
             // Where there is none of this name, the server says so.
