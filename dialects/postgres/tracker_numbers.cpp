@@ -146,6 +146,7 @@ Tracker::Step Tracker::refuse_numbers(const Message& message, Flow& flow) {
 bool Tracker::runs_something() const noexcept {
     for (std::size_t i = 0; i < outstanding_.size(); ++i) {
         const std::uint8_t type = outstanding_[i].type;
+        if (outstanding_[i].reply == Request::Reply::swallow) continue;  // ours
         if (type == frontend::query || type == frontend::execute) return true;
     }
     return false;
@@ -185,6 +186,7 @@ void Tracker::discard_sequences_extended(Flow& flow) {
     const auto pushed = [this](std::uint8_t type) {
         outstanding_.push({.type = type, .reply = Request::Reply::swallow});
     };
+    const bool apart = status_ == 'I' && front_ran_ == 0 && !runs_something();
     parse(to, own_name, discard);
     pushed(frontend::parse);
     bind_message(to, own_name, own_name);
@@ -196,6 +198,9 @@ void Tracker::discard_sequences_extended(Flow& flow) {
     pushed(frontend::close);
     close(to, 'S', own_name);
     pushed(frontend::close);
+    // From PostgreSQL 18 on what follows in the pipeline would be in a transaction block with it, where no CALL may commit
+    // and no VACUUM run: it is committed by itself, unless something of the client's would be with it.
+    if (apart) run_own("COMMIT", flow);
 }
 
 // FunctionCall knows functions by their numbers.
