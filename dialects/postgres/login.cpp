@@ -19,9 +19,10 @@ constexpr std::size_t longest_error = 1024;
     if (sqlstate == "53300") return errc::server_saturated;
     const std::string_view of_class = sqlstate.substr(0, 2);
     if (of_class == "28") return errc::authentication_failed;
-    // It starts, stops, recovers, or something of it is broken now: none of it says that this login is a wrong one.
-    for (const std::string_view passing : {"53", "57", "58"}) {
-        if (of_class == passing) return errc::server_unready;
+    // It starts, stops, recovers, or lacks means now: none of it says that this login is a wrong one. 58P01 may: a
+    // setting that names a file.
+    for (const std::string_view passing : {"57P01", "57P02", "57P03", "53000", "53100", "53200", "58000", "58030"}) {
+        if (sqlstate == passing) return errc::server_unready;
     }
     return errc::server_error;
 }

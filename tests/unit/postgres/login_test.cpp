@@ -134,11 +134,10 @@ TEST(PostgresLogin, AWrongPasswordIsSaidInTheServersWords) {
 
 TEST(PostgresLogin, ErrorsAreToldApart) {
     const std::pair<const char*, errc> cases[] = {
-        {"53300", errc::server_saturated},      {"57P03", errc::server_unready},
-        {"57P01", errc::server_unready},        {"28P01", errc::authentication_failed},
-        {"28000", errc::authentication_failed}, {"3D000", errc::server_error},
-        {"XX000", errc::server_error},          {"53200", errc::server_unready},
-        {"58030", errc::server_unready}};
+        {"53300", errc::server_saturated},      {"57P03", errc::server_unready},        {"57P01", errc::server_unready},
+        {"28P01", errc::authentication_failed}, {"28000", errc::authentication_failed}, {"3D000", errc::server_error},
+        {"XX000", errc::server_error},          {"53200", errc::server_unready},        {"58030", errc::server_unready},
+        {"58P01", errc::server_error},          {"57014", errc::server_error}};
     for (const auto& [state, end] : cases) {
         ServerLogin login(params(), cache());
         test::play(answered_by(error(state, "no"), end), login);
